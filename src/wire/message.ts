@@ -1,0 +1,54 @@
+/** The words of HTTP/1.1 that the wire speaks: heads, framing, sinks for bytes, faults. Knows nothing of Docker. */
+
+/** Header fields as they came, flat: `[name, value, name, value, …]`. Order, case and repetition are kept. */
+export type RawHeaders = readonly string[];
+
+/** How a body is delimited (RFC 9112 §6). `close` exists for answers only. */
+export type Framing =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'length'; readonly bytes: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'close' };
+
+export interface RequestHead {
+  readonly method: string;
+  /** The request target exactly as it came, one byte a character (latin1). */
+  readonly target: string;
+  readonly minorVersion: 0 | 1;
+  readonly headers: RawHeaders;
+  readonly framing: Framing;
+  readonly keepAlive: boolean;
+  /** The value of `Upgrade`, lower-cased, whether or not `Connection` names it; null where there is none. */
+  readonly upgrade: string | null;
+  readonly expectsContinue: boolean;
+}
+
+export interface AnswerHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: RawHeaders;
+  readonly framing: Framing;
+  readonly keepAlive: boolean;
+  readonly upgrade: string | null;
+}
+
+/**
+ * Takes the bytes of one body. `write` gives true when the chunk is done with and more may come at once; false when
+ * the sink still holds it: the source then stops, and its buffer stays untouched, until `onReady` is called.
+ */
+export interface BodySink {
+  write(chunk: Buffer): boolean;
+  end(trailers?: RawHeaders): void;
+  /** Ends the body so that the other side sees an error: never a clean end of a short body. */
+  abort(cause: Error): void;
+  onReady: (() => void) | null;
+}
+
+/** The first value of a header, by its lower-case name. */
+export function headerValue(headers: RawHeaders, lowerCaseName: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name.length === lowerCaseName.length && name.toLowerCase() === lowerCaseName) return headers[i + 1];
+  }
+  return undefined;
+}

@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+// Two projects: `unit` needs nothing but Node; `engines` talks to the real engines that test/run.mjs has started.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/house.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'engines',
+          include: [
+            'test/e2e/**/*.test.ts',
+            'test/attacks/**/*.test.ts',
+            'test/engine/**/*.test.ts',
+            'test/oracle/**/*.test.ts',
+          ],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
