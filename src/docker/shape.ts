@@ -1,0 +1,199 @@
+/**
+ * Shapes: small trees that describe the values of the API. Their leaves carry marks; strings with a language of their
+ * own carry a grammar. Everything that the proxy knows of a field hangs here.
+ */
+
+import type { Mark } from './marks.ts';
+
+/** A version of the API, `1.24`. */
+export type ApiVersion = `1.${number}`;
+
+/** A stretch of a text: the texts of all parts, joined, are the whole text again. */
+export interface Part {
+  readonly text: string;
+  /** What the stretch means; none for separators and the like. */
+  readonly marks: readonly Mark[];
+}
+
+/** A string with a language of its own (`src:dst:ro`). */
+export interface Grammar {
+  readonly name: string;
+  /** One line on how it is written, for the reference pages. */
+  readonly form: string;
+  /** Every mark that a part can carry. */
+  readonly marks: readonly Mark[];
+  /** Splits a text; null when the text is not of this language. */
+  readonly split: (text: string) => readonly Part[] | null;
+}
+
+/** What every node of a shape can carry. */
+interface Facts {
+  readonly marks: readonly Mark[];
+  /** Values beside null, 0, "", false, [] and {} that mean the same as leaving the field out. */
+  readonly neutral?: readonly (string | number | boolean)[];
+  /** Values that look neutral and are not: an empty list of masked paths unmasks everything. */
+  readonly emptyMeans?: string;
+  readonly since?: ApiVersion;
+  readonly until?: ApiVersion;
+}
+
+export interface TextShape extends Facts {
+  readonly kind: 'text';
+  readonly grammar?: Grammar;
+  readonly values?: readonly string[];
+}
+export interface BoolShape extends Facts {
+  readonly kind: 'bool';
+}
+export interface IntShape extends Facts {
+  readonly kind: 'int';
+}
+export interface NumberShape extends Facts {
+  readonly kind: 'number';
+}
+/** A value that is carried as it is: nothing in it means anything to a proxy, or everything is refused as a whole. */
+export interface AnyShape extends Facts {
+  readonly kind: 'any';
+}
+export interface ListShape extends Facts {
+  readonly kind: 'list';
+  readonly of: Shape;
+  /** The engine also takes a single element where the list is expected. */
+  readonly orOne?: boolean;
+}
+export interface MapShape extends Facts {
+  readonly kind: 'map';
+  readonly of: Shape;
+  /** What the keys mean. */
+  readonly key: TextShape;
+}
+export interface ObjectShape extends Facts {
+  readonly kind: 'object';
+  readonly fields: Readonly<Record<string, Shape>>;
+}
+/** The `filters` language: keys with what their values mean. */
+export interface FiltersShape extends Facts {
+  readonly kind: 'filters';
+  readonly keys: Readonly<Record<string, TextShape>>;
+}
+/** A text that is JSON of another shape (build arguments in a query, credentials in a header). */
+export interface EmbeddedShape extends Facts {
+  readonly kind: 'embedded';
+  readonly encoding: 'json' | 'base64url-json';
+  readonly of: Shape;
+}
+
+export type Shape =
+  | TextShape
+  | BoolShape
+  | IntShape
+  | NumberShape
+  | AnyShape
+  | ListShape
+  | MapShape
+  | ObjectShape
+  | FiltersShape
+  | EmbeddedShape;
+
+export function text(...marks: readonly Mark[]): TextShape {
+  return { kind: 'text', marks };
+}
+
+/** One of a closed list of words; others are the engine's to refuse. */
+export function word(values: readonly string[], ...marks: readonly Mark[]): TextShape {
+  return { kind: 'text', marks, values };
+}
+
+export function language(grammar: Grammar, ...marks: readonly Mark[]): TextShape {
+  return { kind: 'text', marks, grammar };
+}
+
+export function bool(...marks: readonly Mark[]): BoolShape {
+  return { kind: 'bool', marks };
+}
+
+/** A 64-bit integer. */
+export function int(...marks: readonly Mark[]): IntShape {
+  return { kind: 'int', marks };
+}
+
+export function number(...marks: readonly Mark[]): NumberShape {
+  return { kind: 'number', marks };
+}
+
+export function any(...marks: readonly Mark[]): AnyShape {
+  return { kind: 'any', marks };
+}
+
+export function list<S extends Shape>(of: S, ...marks: readonly Mark[]): ListShape & { readonly of: S } {
+  return { kind: 'list', of, marks };
+}
+
+/** A list that may also be written as its single element (`Cmd: "true"`). */
+export function oneOrMore<S extends Shape>(of: S, ...marks: readonly Mark[]): ListShape & { readonly of: S } {
+  return { kind: 'list', of, marks, orOne: true };
+}
+
+export function map<S extends Shape>(
+  of: S,
+  key: TextShape = text(),
+  ...marks: readonly Mark[]
+): MapShape & { readonly of: S } {
+  return { kind: 'map', of, key, marks };
+}
+
+export function object<F extends Readonly<Record<string, Shape>>>(
+  fields: F,
+  ...marks: readonly Mark[]
+): ObjectShape & { readonly fields: F } {
+  return { kind: 'object', fields, marks };
+}
+
+export function filters(keys: Readonly<Record<string, TextShape>>): FiltersShape {
+  return { kind: 'filters', keys, marks: [] };
+}
+
+export function embedded<S extends Shape>(of: S, encoding: 'json' | 'base64url-json' = 'json'): EmbeddedShape {
+  return { kind: 'embedded', encoding, of, marks: [] };
+}
+
+export function since<S extends Shape>(version: ApiVersion, shape: S): S {
+  return { ...shape, since: version };
+}
+
+/** `until` is the last version that has the field. */
+export function until<S extends Shape>(version: ApiVersion, shape: S): S {
+  return { ...shape, until: version };
+}
+
+/** Values that mean the same as leaving the field out, beside the empty ones. */
+export function neutral<S extends Shape>(shape: S, ...values: readonly (string | number | boolean)[]): S {
+  return { ...shape, neutral: values };
+}
+
+/** For fields whose empty list or map is a wish of its own; `meaning` says which. */
+export function emptyMeans<S extends Shape>(meaning: string, shape: S): S {
+  return { ...shape, emptyMeans: meaning };
+}
+
+/** Adds marks to a shape that stands in several places and means more in this one. */
+export function marked<S extends Shape>(shape: S, ...marks: readonly Mark[]): S {
+  return { ...shape, marks: [...shape.marks, ...marks] };
+}
+
+/** The TypeScript type of what a shape describes. */
+export type ValueOf<S extends Shape> = S extends TextShape
+  ? string
+  : S extends BoolShape
+    ? boolean
+    : S extends IntShape
+      ? number | bigint
+      : S extends NumberShape
+        ? number
+        : S extends ListShape & { readonly of: infer E extends Shape }
+          ? readonly ValueOf<E>[] | null
+          : S extends MapShape & { readonly of: infer E extends Shape }
+            ? Readonly<Record<string, ValueOf<E>>> | null
+            : S extends ObjectShape & { readonly fields: infer F extends Readonly<Record<string, Shape>> }
+              ? { readonly [K in keyof F]?: ValueOf<F[K]> | null }
+              : unknown;
