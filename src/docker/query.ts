@@ -1,0 +1,158 @@
+/** Query strings: read by the table's closed list, printed from the values. */
+
+import { isList, isObject, type Json, JsonFault, type JsonObject, printJson, readJsonText } from '../ground/json.ts';
+import { Refusal } from '../ground/refusal.ts';
+import { readAs } from './read.ts';
+import type { Shape } from './shape.ts';
+
+/** Filters in one form: each key with its values. */
+export type FilterValues = Readonly<Record<string, readonly string[]>>;
+export type QueryValue = string | boolean | readonly string[] | FilterValues | Json;
+export type QueryValues = Readonly<Record<string, QueryValue>>;
+
+export interface ReadQuery {
+  readonly values: QueryValues;
+  /** Keys that the table does not know; they are dropped. */
+  readonly dropped: readonly string[];
+}
+
+const EMPTY: ReadQuery = { values: {}, dropped: [] };
+const EMBEDDED_DEPTH = 16;
+
+/** @throws Refusal unreadable-query */
+export function readQuery(raw: string, shapes: Readonly<Record<string, Shape>>): ReadQuery {
+  if (raw === '') return EMPTY;
+  const values: Record<string, QueryValue> = Object.create(null);
+  const dropped: string[] = [];
+  for (const piece of raw.split('&')) {
+    if (piece === '') continue;
+    // Go once took `;` for a separator, and refuses it now.
+    if (piece.includes(';')) refuse('a semicolon stands in the query', 'query');
+    const equals = piece.indexOf('=');
+    const key = decode(equals < 0 ? piece : piece.slice(0, equals));
+    const text = equals < 0 ? '' : decode(piece.slice(equals + 1));
+    const shape = Object.hasOwn(shapes, key) ? shapes[key] : undefined;
+    if (shape === undefined) {
+      dropped.push(key);
+    } else if (shape.kind === 'list') {
+      values[key] = [...((values[key] as readonly string[] | undefined) ?? []), text];
+    } else {
+      if (key in values) refuse('the parameter stands twice', `query.${key}`);
+      const value = readValue(shape, text, `query.${key}`);
+      if (value !== undefined) values[key] = value;
+    }
+  }
+  return { values, dropped };
+}
+
+function decode(text: string): string {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(text.includes('+') ? text.replaceAll('+', ' ') : text);
+  } catch {
+    return refuse('a percent escape of the query is not UTF-8', 'query');
+  }
+  if (decoded.includes('\0')) refuse('a NUL stands in the query', 'query');
+  return decoded;
+}
+
+function readValue(shape: Shape, text: string, place: string): QueryValue | undefined {
+  switch (shape.kind) {
+    case 'bool':
+      return isTrue(text);
+    case 'int':
+      if (text === '') return undefined;
+      if (!/^[+-]?[0-9]{1,19}$/.test(text)) refuse('not a whole number', place);
+      return text.replace(/^\+/, '');
+    case 'filters':
+      return text === '' ? undefined : readFilters(text, place);
+    case 'embedded':
+      return text === '' ? undefined : readAs(shape.of, parseJson(text, place), place, 'unreadable-query').value;
+    default:
+      return text;
+  }
+}
+
+/** moby's httputils.BoolValue: everything but these is true. */
+export function isTrue(text: string): boolean {
+  return !['', '0', 'no', 'false', 'none'].includes(text.trim().toLowerCase());
+}
+
+function parseJson(text: string, place: string): Json {
+  try {
+    return readJsonText(text, EMBEDDED_DEPTH);
+  } catch (fault) {
+    if (fault instanceof JsonFault) return refuse(fault.message, place);
+    throw fault;
+  }
+}
+
+/** Both forms: lists of values, and maps of value to true. */
+function readFilters(text: string, place: string): FilterValues {
+  const read = parseJson(text, place);
+  if (read === null) return {};
+  if (!isObject(read)) return refuse('filters must be an object', place);
+  const filters: Record<string, readonly string[]> = Object.create(null);
+  for (const [key, given] of Object.entries(read)) filters[key] = filterValues(given, `${place}.${key}`);
+  return filters;
+}
+
+function filterValues(given: Json, place: string): readonly string[] {
+  if (given === null) return [];
+  if (isList(given)) {
+    return given.map((value) => (typeof value === 'string' ? value : refuse('a filter value must be a text', place)));
+  }
+  if (!isObject(given)) return refuse('a filter must be a list, or a map to true', place);
+  return Object.entries(given).map(([value, wanted]) => {
+    // Some of the engine's matchers take `{"x": false}` as x, others do not.
+    if (wanted !== true) refuse('a filter value must be true', place);
+    return value;
+  });
+}
+
+/** The query that is sent: in the table's order, empty when nothing was said. */
+export function printQuery(values: QueryValues, shapes: Readonly<Record<string, Shape>>): string {
+  let printed = '';
+  for (const key in shapes) {
+    const value = values[key];
+    if (value === undefined) continue;
+    const shape = shapes[key] as Shape;
+    if (shape.kind === 'list') {
+      for (const item of value as readonly string[]) printed += pair(printed, key, item);
+    } else {
+      printed += pair(printed, key, printValue(shape, value));
+    }
+  }
+  return printed;
+}
+
+function pair(before: string, key: string, value: string): string {
+  return `${before === '' ? '?' : '&'}${key}=${encodeURIComponent(value)}`;
+}
+
+function printValue(shape: Shape, value: QueryValue): string {
+  switch (shape.kind) {
+    case 'bool':
+      return value === true ? '1' : '0';
+    case 'filters':
+      return printFilters(value as FilterValues);
+    case 'embedded':
+      return printJson(value as Json);
+    default:
+      return value as string;
+  }
+}
+
+function printFilters(filters: FilterValues): string {
+  const fields: Record<string, JsonObject> = Object.create(null);
+  for (const [key, values] of Object.entries(filters)) {
+    const wanted: Record<string, Json> = Object.create(null);
+    for (const value of values) wanted[value] = true;
+    fields[key] = wanted;
+  }
+  return printJson(fields);
+}
+
+function refuse(message: string, place: string): never {
+  throw new Refusal('unreadable-query', message, { place });
+}
