@@ -33,7 +33,7 @@ export interface RequestBody {
   readonly travel: RequestTravel;
   /** For `json`: what it says. */
   readonly shape?: Shape;
-  /** For `json`: an empty body means all defaults. */
+  /** The body may be empty; for `json` that means all defaults. */
   readonly optional?: boolean;
   /** What the outgoing request says that it carries. */
   readonly contentType?: string;

@@ -39,6 +39,7 @@ export type Reach =
   | 'link-layer' // addresses and names on a shared network
   | 'lifetime' // outlives the job
   | 'builder' // entitlements, frontends, outputs of builds
+  | 'shared' // what everybody on the engine has in common: content of images, the build cache
   | 'cluster'; // swarm and plugins: every node
 
 export type Mark =

@@ -66,10 +66,17 @@ export interface MapShape extends Facts {
   readonly of: Shape;
   /** What the keys mean. */
   readonly key: TextShape;
+  /** What the values of certain keys are; those of all others are `of`. */
+  readonly known?: Readonly<Record<string, Shape>>;
 }
 export interface ObjectShape extends Facts {
   readonly kind: 'object';
   readonly fields: Readonly<Record<string, Shape>>;
+  /** What the fields mean where the text field `by` says so: the same names, other marks. */
+  readonly varies?: {
+    readonly by: string;
+    readonly cases: Readonly<Record<string, Readonly<Record<string, Shape>>>>;
+  };
 }
 /** The `filters` language: keys with what their values mean. */
 export interface FiltersShape extends Facts {
@@ -147,6 +154,37 @@ export function object<F extends Readonly<Record<string, Shape>>>(
   ...marks: readonly Mark[]
 ): ObjectShape & { readonly fields: F } {
   return { kind: 'object', fields, marks };
+}
+
+/** A map some of whose keys have a meaning of their own; `shape.of` is for those that nobody has thought about. */
+export function known<M extends MapShape>(shape: M, keys: Readonly<Record<string, Shape>>): M {
+  return { ...shape, known: keys };
+}
+
+/** An object some of whose fields mean other things, depending on what the field `by` says. */
+export function varying<O extends ObjectShape>(
+  shape: O,
+  by: string,
+  cases: Readonly<Record<string, Readonly<Record<string, Shape>>>>,
+): O {
+  const merged = Object.entries(cases).map(([word, fields]) => [word, { ...shape.fields, ...fields }] as const);
+  return { ...shape, varies: { by, cases: Object.fromEntries(merged) } };
+}
+
+/** The fields of an object as they are meant in this value: what every walker goes by. */
+export function fieldsOf(
+  shape: ObjectShape,
+  value: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, Shape>> {
+  if (shape.varies === undefined) return shape.fields;
+  const word = value[shape.varies.by];
+  const { cases } = shape.varies;
+  return typeof word === 'string' && Object.hasOwn(cases, word) ? (cases[word] ?? shape.fields) : shape.fields;
+}
+
+/** The shape of a map's value under this key: what every walker goes by. */
+export function elementOf(shape: MapShape, key: string): Shape {
+  return shape.known !== undefined && Object.hasOwn(shape.known, key) ? (shape.known[key] ?? shape.of) : shape.of;
 }
 
 export function filters(keys: Readonly<Record<string, TextShape>>): FiltersShape {
