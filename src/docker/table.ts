@@ -2,5 +2,10 @@
 
 import type { Endpoint } from './endpoint.ts';
 import { execEndpoints } from './endpoints/exec.ts';
+import type { ApiVersion } from './shape.ts';
 
 export const table: readonly Endpoint[] = [...execEndpoints];
+
+/** The versions of the API that the table describes whole. */
+export const oldestVersion: ApiVersion = '1.24';
+export const newestVersion: ApiVersion = '1.56';
