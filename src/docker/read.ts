@@ -5,7 +5,7 @@
 
 import { isList, isObject, type Json, type JsonObject, Lexeme, placeOf } from '../ground/json.ts';
 import { Refusal, type RefusalCode } from '../ground/refusal.ts';
-import type { ObjectShape, Shape } from './shape.ts';
+import { elementOf, fieldsOf, type ObjectShape, type Shape } from './shape.ts';
 
 /** A field that the table does not know, or that stands where its type does not belong. */
 export interface Unknown {
@@ -86,7 +86,7 @@ class ShapeReader {
         return;
       case 'map':
         if (!isObject(value)) this.refuse('an object', value);
-        for (const key in value) this.within(key, shape.of, value[key] as Json);
+        for (const key in value) this.within(key, elementOf(shape, key), value[key] as Json);
         return;
       case 'object':
         if (!isObject(value)) this.refuse('an object', value);
@@ -102,9 +102,10 @@ class ShapeReader {
 
   private fields(shape: ObjectShape, value: JsonObject): void {
     const folded = fieldsByFold(shape);
+    const fields = fieldsOf(shape, value);
     let strangers: Set<string> | null = null;
     for (const key in value) {
-      const field = Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined;
+      const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
       if (field !== undefined) {
         this.within(key, field, value[key] as Json);
         continue;

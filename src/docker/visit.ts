@@ -3,7 +3,15 @@
 import { isList, isObject, type Json, type JsonObject, placeOf, printJson, readJsonText } from '../ground/json.ts';
 import type { Mark } from './marks.ts';
 import type { FilterValues } from './query.ts';
-import type { Part, Shape, TextShape } from './shape.ts';
+import {
+  elementOf,
+  fieldsOf,
+  type MapShape,
+  type ObjectShape,
+  type Part,
+  type Shape,
+  type TextShape,
+} from './shape.ts';
 
 export interface Leaf {
   readonly place: string;
@@ -44,9 +52,9 @@ class Walk {
       case 'list':
         return this.list(shape.of, this.leaf(shape, value), shape.orOne === true);
       case 'map':
-        return this.map(shape.key, shape.of, this.leaf(shape, value));
+        return this.map(shape, this.leaf(shape, value));
       case 'object':
-        return this.object(shape.fields, this.leaf(shape, value));
+        return this.object(shape, this.leaf(shape, value));
       case 'filters':
         return this.filters(shape.keys, value);
       case 'embedded':
@@ -101,14 +109,14 @@ class Walk {
     return changed ? items : value;
   }
 
-  private map(keyShape: TextShape, of: Shape, value: Json): Json {
+  private map(shape: MapShape, value: Json): Json {
     if (!isObject(value)) return value;
     let changed = false;
     const fields: Record<string, Json> = Object.create(null);
     for (const key in value) {
       this.path.push(key);
-      const walkedKey = this.walk(keyShape, key) as string;
-      const walked = this.walk(of, value[key] as Json);
+      const walkedKey = this.walk(shape.key, key) as string;
+      const walked = this.walk(elementOf(shape, key), value[key] as Json);
       this.path.pop();
       if (walkedKey !== key || walked !== value[key]) changed = true;
       fields[walkedKey] = walked;
@@ -116,8 +124,9 @@ class Walk {
     return changed ? fields : value;
   }
 
-  private object(shapes: Readonly<Record<string, Shape>>, value: Json): Json {
+  private object(objectShape: ObjectShape, value: Json): Json {
     if (!isObject(value)) return value;
+    const shapes = fieldsOf(objectShape, value);
     let fields: Record<string, Json> | null = null;
     for (const key in value) {
       const shape = Object.hasOwn(shapes, key) ? shapes[key] : undefined;
