@@ -1,0 +1,35 @@
+/** Names of capabilities: any case, with or without `CAP_`. */
+
+import { own, privilege } from '../marks.ts';
+import type { Grammar, Part } from '../shape.ts';
+
+/** What every container has anyway (moby, daemon/pkg/oci/caps). */
+const ofEveryContainer = new Set([
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'MKNOD',
+  'NET_BIND_SERVICE',
+  'NET_RAW',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
+]);
+
+const more = privilege('capability', 'a right that containers do not have');
+
+export const addedCapability: Grammar = {
+  name: 'capability',
+  form: '[CAP_]NAME | ALL',
+  marks: [own, more],
+  split(text): readonly Part[] | null {
+    // Only ASCII: Go's and JavaScript's upper case agree there.
+    const name = /^[A-Za-z_]+$/.test(text) ? text.toUpperCase().replace(/^CAP_/, '') : '';
+    return [{ text, marks: [ofEveryContainer.has(name) ? own : more] }];
+  },
+};
