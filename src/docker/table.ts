@@ -1,12 +1,20 @@
 /** The API as one table: every endpoint that is known, served or not. */
 
 import type { Endpoint } from './endpoint.ts';
+import { buildEndpoints } from './endpoints/build.ts';
 import { checkpointEndpoints } from './endpoints/checkpoints.ts';
+import { commitEndpoints } from './endpoints/commit.ts';
 import { containerFileEndpoints } from './endpoints/container-files.ts';
 import { containerLifeEndpoints } from './endpoints/container-life.ts';
 import { containerStreamEndpoints } from './endpoints/container-streams.ts';
 import { containerEndpoints } from './endpoints/containers.ts';
+import { debugEndpoints } from './endpoints/debug.ts';
 import { execEndpoints } from './endpoints/exec.ts';
+import { imageEndpoints } from './endpoints/images.ts';
+import { networkEndpoints } from './endpoints/networks.ts';
+import { sessionEndpoints } from './endpoints/session.ts';
+import { systemEndpoints } from './endpoints/system.ts';
+import { volumeEndpoints } from './endpoints/volumes.ts';
 import type { ApiVersion } from './shape.ts';
 
 export const table: readonly Endpoint[] = [
@@ -16,6 +24,14 @@ export const table: readonly Endpoint[] = [
   ...containerFileEndpoints,
   ...checkpointEndpoints,
   ...execEndpoints,
+  ...imageEndpoints,
+  ...commitEndpoints,
+  ...buildEndpoints,
+  ...networkEndpoints,
+  ...volumeEndpoints,
+  ...systemEndpoints,
+  ...sessionEndpoints,
+  ...debugEndpoints,
 ];
 
 /** The versions of the API that the table describes whole. */

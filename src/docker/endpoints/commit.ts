@@ -1,0 +1,28 @@
+/** Images from containers. */
+
+import { endpoint, json, jsonBody } from '../endpoint.ts';
+import { dockerfileChange } from '../grammars/dockerfile-change.ts';
+import { makes, own, uses } from '../marks.ts';
+import { bool, language, list, object, text } from '../shape.ts';
+import { containerConfig } from '../shapes/container-config.ts';
+
+export const commitEndpoints = [
+  endpoint({
+    id: 'ImageCommit',
+    summary: 'Make an image from a container',
+    method: 'POST',
+    path: '/commit',
+    risk: 'write',
+    query: {
+      container: text(uses('container')),
+      repo: text(makes('image')),
+      tag: text(own),
+      comment: text(own),
+      author: text(own),
+      pause: bool(own),
+      changes: list(language(dockerfileChange)),
+    },
+    body: jsonBody(containerConfig, { optional: true }),
+    answer: json(object({ Id: text(uses('image', 'id')) })),
+  }),
+];
