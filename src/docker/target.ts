@@ -18,11 +18,14 @@ export interface Target {
 const UNRESERVED_PATH = /^[A-Za-z0-9/_.:@~!$&'()*+,;=-]+$/;
 const VERSION = /^\/v([0-9.]+)(?=\/)/;
 const CANONICAL_VERSION = /^(0|[1-9][0-9]?)\.(0|[1-9][0-9]{0,2})$/;
+const NOT_VISIBLE_ASCII = /[^\u0021-\u007e]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
 const FORBIDDEN = /[\u0000-\u001f\u007f\\]/;
 
 /** @throws Refusal unreadable-path */
 export function readTarget(raw: string): Target {
+  // RFC 9112 §3.2.4: the server itself is asked, not one of its paths.
+  if (raw === '*') return { path: raw, version: null, query: '' };
   const mark = raw.indexOf('?');
   const rawPath = mark < 0 ? raw : raw.slice(0, mark);
   const query = mark < 0 ? '' : raw.slice(mark + 1);
@@ -43,6 +46,8 @@ export function readTarget(raw: string): Target {
 }
 
 function decodePath(raw: string): string {
+  // The wire gives one character a byte: what is not ASCII would be read as other characters than the engine reads.
+  if (NOT_VISIBLE_ASCII.test(raw)) refuse('a path must be visible ASCII');
   let path: string;
   try {
     path = decodeURIComponent(raw);
