@@ -4,6 +4,7 @@ import type { Endpoint } from './endpoint.ts';
 import { buildEndpoints } from './endpoints/build.ts';
 import { checkpointEndpoints } from './endpoints/checkpoints.ts';
 import { commitEndpoints } from './endpoints/commit.ts';
+import { configEndpoints } from './endpoints/configs.ts';
 import { containerFileEndpoints } from './endpoints/container-files.ts';
 import { containerLifeEndpoints } from './endpoints/container-life.ts';
 import { containerStreamEndpoints } from './endpoints/container-streams.ts';
@@ -12,8 +13,14 @@ import { debugEndpoints } from './endpoints/debug.ts';
 import { execEndpoints } from './endpoints/exec.ts';
 import { imageEndpoints } from './endpoints/images.ts';
 import { networkEndpoints } from './endpoints/networks.ts';
+import { nodeEndpoints } from './endpoints/nodes.ts';
+import { pluginEndpoints } from './endpoints/plugins.ts';
+import { secretEndpoints } from './endpoints/secrets.ts';
+import { serviceEndpoints } from './endpoints/services.ts';
 import { sessionEndpoints } from './endpoints/session.ts';
+import { swarmEndpoints } from './endpoints/swarm.ts';
 import { systemEndpoints } from './endpoints/system.ts';
+import { taskEndpoints } from './endpoints/tasks.ts';
 import { volumeEndpoints } from './endpoints/volumes.ts';
 import type { ApiVersion } from './shape.ts';
 
@@ -31,6 +38,13 @@ export const table: readonly Endpoint[] = [
   ...volumeEndpoints,
   ...systemEndpoints,
   ...sessionEndpoints,
+  ...pluginEndpoints,
+  ...swarmEndpoints,
+  ...nodeEndpoints,
+  ...serviceEndpoints,
+  ...taskEndpoints,
+  ...secretEndpoints,
+  ...configEndpoints,
   ...debugEndpoints,
 ];
 
