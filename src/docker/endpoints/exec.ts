@@ -1,8 +1,9 @@
 /** Commands that run inside containers. An exec belongs to its container. */
 
 import { empty, endpoint, json, jsonBody } from '../endpoint.ts';
-import { env, own, privilege, reveals, uses } from '../marks.ts';
-import { any, bool, int, list, object, oneOrMore, since, text } from '../shape.ts';
+import { environmentVariable } from '../grammars/env.ts';
+import { own, privilege, reveals, uses } from '../marks.ts';
+import { any, bool, int, language, list, object, oneOrMore, since, text } from '../shape.ts';
 
 const exec = { id: text(uses('exec', 'id')) };
 
@@ -22,7 +23,7 @@ export const execEndpoints = [
         ConsoleSize: since('1.42', list(int(own))),
         DetachKeys: text(own),
         Tty: bool(own),
-        Env: list(text(env, own)),
+        Env: list(language(environmentVariable)),
         Cmd: oneOrMore(text(own)),
         Privileged: bool(privilege('root', 'runs the command with every capability')),
         User: text(own),

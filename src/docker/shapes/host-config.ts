@@ -72,11 +72,11 @@ const rights = {
   CapAdd: list(language(addedCapability)),
   CapDrop: list(text(own)),
   // Engine 19.03 alone decodes it: the exact list of capabilities.
-  Capabilities: until('1.40', list(text(privilege('capability', 'the exact list of capabilities')))),
+  Capabilities: until('1.40', since('1.40', list(text(privilege('capability', 'the exact list of capabilities'))))),
   SecurityOpt: list(language(securityOption)),
   GroupAdd: list(text(own)),
-  MaskedPaths: since('1.37', emptyMeans('uncovers every masked path', list(text(unmasks), unmasks))),
-  ReadonlyPaths: since('1.37', emptyMeans('makes every path of /proc writable', list(text(unmasks), unmasks))),
+  MaskedPaths: since('1.38', emptyMeans('uncovers every masked path', list(text(unmasks), unmasks))),
+  ReadonlyPaths: since('1.38', emptyMeans('makes every path of /proc writable', list(text(unmasks), unmasks))),
   Sysctls: map(text(own), text(privilege('kernel', 'sets parameters of the kernel'))),
   Runtime: text(privilege('runtime', 'any runtime of the host, configured or not')),
   Annotations: since(
@@ -100,8 +100,8 @@ const life = {
   AutoRemove: bool(own),
   RestartPolicy: restartPolicy,
   Init: bool(own),
-  // Engines up to 17.05 take the program that becomes process 1 from the host.
-  InitPath: until('1.29', text(hostPath('read'), privilege('runtime', 'a program of the host runs in the container'))),
+  // Engines up to 17.04 take the program that becomes process 1 from the host.
+  InitPath: until('1.28', text(hostPath('read'), privilege('runtime', 'a program of the host runs in the container'))),
   LogConfig: object({
     Type: language(logDriver),
     Config: known(map(text(own), language(logOption)), { 'max-buffer-size': text(resource('bytes')) }),

@@ -15,7 +15,7 @@ const settings = {
   Links: list(language(link)),
   Aliases: list(text(address)),
   DriverOpts: since(
-    '1.32',
+    '1.30',
     map(text(own), text(privilege('kernel', 'options of the network driver, among them sysctls of the interface'))),
   ),
   GwPriority: since('1.48', int(own)),

@@ -6,7 +6,7 @@ import { minorOf, type OpenApi, type Operation, type Schema } from './openapi.ts
 
 export interface Difference {
   readonly version: ApiVersion;
-  /** Docker's operation id. */
+  /** The id of the endpoint, or Docker's where the table has none. */
   readonly operation: string;
   /** `path.id`, `query.all`, `header.x-registry-auth`, `body.HostConfig.Binds[]`, `answer[].Id`, or `operation`. */
   readonly place: string;
@@ -17,7 +17,7 @@ export function differences(document: OpenApi, table: readonly Endpoint[]): read
   const byRoute = new Map(table.map((endpoint) => [routeOf(endpoint), endpoint]));
   return document.operations.flatMap((operation) => {
     const endpoint = byRoute.get(routeOf(operation));
-    const comparison = new Comparison(document, operation);
+    const comparison = new Comparison(document, operation, endpoint?.id ?? operation.id);
     if (endpoint === undefined) comparison.differ('operation', `${routeOf(operation)} is missing`);
     else comparison.compare(endpoint);
     return comparison.found;
@@ -47,14 +47,16 @@ class Comparison {
   readonly found: Difference[] = [];
   private readonly document: OpenApi;
   private readonly operation: Operation;
+  private readonly id: string;
 
-  constructor(document: OpenApi, operation: Operation) {
+  constructor(document: OpenApi, operation: Operation, id: string) {
     this.document = document;
     this.operation = operation;
+    this.id = id;
   }
 
   differ(place: string, problem: string): void {
-    this.found.push({ version: this.document.version, operation: this.operation.id, place, problem });
+    this.found.push({ version: this.document.version, operation: this.id, place, problem });
   }
 
   compare(endpoint: Endpoint): void {
@@ -113,19 +115,19 @@ class Comparison {
   /** `shapes`: all that the value can be, where an object varies. */
   private schema(schema: Schema, shapes: readonly Shape[], place: string, stack: readonly string[]): void {
     const flat = this.document.flatten(schema);
-    const opaque = shapes.filter((shape) => shape.kind !== 'any');
-    if (opaque.length === 0 || flat.through.some((name) => stack.includes(name))) return;
-    const type = flat.properties !== null || flat.additional !== null ? 'object' : flat.types[0];
-    const misfit = type === undefined ? undefined : opaque.find((shape) => !kindsFor[type]?.includes(shape.kind));
+    const shaped = shapes.filter((shape) => shape.kind !== 'any');
+    if (shaped.length === 0 || flat.through.some((name) => timesIn(stack, name) > 1)) return;
+    const types = flat.properties !== null || flat.additional !== null ? ['object'] : flat.types;
+    const misfit = shaped.find((shape) => !fits(types, shape));
     if (misfit !== undefined) {
-      this.differ(place, `is ${type} and the table says ${misfit.kind}`);
+      this.differ(place, `is ${types.join(' or ')} and the table says ${misfit.kind}`);
       return;
     }
     const inner = [...stack, ...flat.through];
-    if (flat.items !== null) this.schema(flat.items, elements(opaque), `${place}[]`, inner);
-    if (flat.additional !== null) this.values(flat.additional, opaque, place, inner);
+    if (flat.items !== null) this.schema(flat.items, elements(shaped), `${place}[]`, inner);
+    if (flat.additional !== null) this.values(flat.additional, shaped, place, inner);
     for (const [name, property] of Object.entries(flat.properties ?? {})) {
-      this.field(property, fieldsNamed(name, opaque), `${place}.${name}`, inner);
+      this.field(property, fieldsNamed(name, shaped), `${place}.${name}`, inner);
     }
   }
 
@@ -142,6 +144,16 @@ class Comparison {
       stack,
     );
   }
+}
+
+function fits(types: readonly string[], shape: Shape): boolean {
+  // A list that may also be written as its single element.
+  if (types.length > 1) return types.includes('array') && shape.kind === 'list' && shape.orOne === true;
+  return types.every((type) => kindsFor[type]?.includes(shape.kind));
+}
+
+function timesIn(stack: readonly string[], name: string): number {
+  return stack.filter((one) => one === name).length;
 }
 
 function elements(shapes: readonly Shape[]): readonly Shape[] {

@@ -6,7 +6,7 @@ import type { ApiVersion } from '../../../src/docker/shape.ts';
 import type { Difference } from './drift.ts';
 
 export interface LeftOut {
-  /** Docker's operation id; without it, all operations. */
+  /** The id of the endpoint, or Docker's operation id where there is none; without it, all operations. */
   readonly operation?: string;
   /** Covers what is inside as well. Behind `…`, the end of a place. */
   readonly place: string;
@@ -15,7 +15,52 @@ export interface LeftOut {
   readonly reason: string;
 }
 
-export const leftOut: readonly LeftOut[] = [];
+const repeatable = 'documented as one text, and read as often as it stands there';
+const truth = 'documented as a text, and read by the engine as true or false';
+const misprint = 'a mistake of the document: the engine of that version reads and writes it as the later ones do';
+
+export const leftOut: readonly LeftOut[] = [
+  {
+    place: '….PortBindings.*',
+    versions: ['1.25'],
+    reason: `${misprint}, a list of bindings for each port`,
+  },
+  { operation: 'ContainerInspect', place: 'answer.ExecIDs', versions: ['1.25'], reason: misprint },
+  { operation: 'ContainerInspect', place: 'answer.NetworkSettings.Address', versions: ['1.25'], reason: misprint },
+  { operation: 'ContainerInspect', place: 'answer.NetworkSettings.PortMapping', versions: ['1.25'], reason: misprint },
+  { operation: 'ContainerInspect', place: 'answer.NetworkSettings.Ports', versions: ['1.25'], reason: misprint },
+  { operation: 'ContainerLogs', place: 'query.since', reason: 'documented as whole seconds, and read with fractions' },
+  { operation: 'ContainerLogs', place: 'query.until', reason: 'documented as whole seconds, and read with fractions' },
+  { operation: 'PutContainerArchive', place: 'query.noOverwriteDirNonDir', reason: truth },
+  { operation: 'PutContainerArchive', place: 'query.copyUIDGID', reason: truth },
+  { operation: 'ImageBuild', place: 'query.pull', reason: truth },
+  { operation: 'ImageBuild', place: 'query.t', reason: repeatable },
+  { operation: 'ImageBuild', place: 'query.extrahosts', reason: repeatable },
+  { operation: 'ImageBuild', place: 'query.buildargs', versions: ['1.25'], reason: misprint },
+  { operation: 'ImageCommit', place: 'query.changes', reason: repeatable },
+  {
+    operation: 'ImageGet',
+    place: 'query.platform',
+    versions: ['1.51'],
+    reason: 'may stand several times from 1.52 on',
+  },
+  {
+    operation: 'ImageGetAll',
+    place: 'query.platform',
+    versions: ['1.51'],
+    reason: 'may stand several times from 1.52 on',
+  },
+  {
+    operation: 'ImageLoad',
+    place: 'query.platform',
+    versions: ['1.51'],
+    reason: 'may stand several times from 1.52 on',
+  },
+  { operation: 'SystemDataUsage', place: 'answer.Containers', versions: ['1.25'], reason: misprint },
+  { place: '….IPAM.Config[]', versions: ['1.25'], reason: misprint },
+  { place: '….IPAM.Options', versions: ['1.25'], reason: misprint },
+  { operation: 'NetworkPrune', place: 'answer.VolumesDeleted', versions: ['1.25'], reason: misprint },
+];
 
 export function covers(entry: LeftOut, { operation, place, version }: Difference): boolean {
   if (entry.operation !== undefined && entry.operation !== operation) return false;

@@ -11,7 +11,8 @@ export const documentFolder =
 
 export interface Schema {
   readonly $ref?: string;
-  readonly type?: string;
+  /** Several where the engine takes the one or the other. */
+  readonly type?: string | readonly string[];
   readonly allOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly additionalProperties?: Schema | boolean;
@@ -85,7 +86,7 @@ export class OpenApi {
       return this.flatten(definition, [...through, name]);
     }
     const inherited = (schema.allOf ?? []).map((part) => this.flatten(part, through));
-    const types = [...(schema.type === undefined ? [] : [schema.type]), ...inherited.flatMap((part) => part.types)];
+    const types = [...[schema.type ?? []].flat(), ...inherited.flatMap((part) => part.types)];
     const lists = [...inherited.map((part) => part.properties), schema.properties ?? null].filter(
       (one) => one !== null,
     );
