@@ -62,6 +62,16 @@ export const reasons = {
     about: 'The endpoint needs an upgrade that the request does not ask for, or in another form.',
   },
   'not-identified': { status: 401, source: 'client', about: 'No authenticator of the listener accepted the client.' },
+  'too-many-attempts': {
+    status: 429,
+    source: 'client',
+    about: 'Too many wrong passwords of this user or from this client, or too many to look at in time.',
+  },
+  'identity-unavailable': {
+    status: 503,
+    source: 'self',
+    about: "What would say who the client is (the name service, an issuer's keys) does not answer.",
+  },
   refused: { status: 403, source: 'policy', about: 'A policy of the listener refused the call.' },
   draining: { status: 503, source: 'self', about: 'Berthgate is shutting down.' },
   'engine-refused': { status: 503, source: 'engine', about: 'The engine does not accept connections.' },
@@ -78,6 +88,8 @@ export interface RefusalFacts {
   readonly place?: string;
   /** What the client can do about it. */
   readonly hint?: string;
+  /** Of 401: what `WWW-Authenticate` says in place of the standing offer of the same scheme. */
+  readonly challenge?: string;
   readonly cause?: unknown;
 }
 
@@ -87,6 +99,7 @@ export class Refusal extends Error {
   readonly source: RefusalSource;
   readonly place: string | undefined;
   readonly hint: string | undefined;
+  readonly challenge: string | undefined;
 
   constructor(code: RefusalCode, message: string, facts: RefusalFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -95,5 +108,6 @@ export class Refusal extends Error {
     this.source = reasons[code].source;
     this.place = facts.place;
     this.hint = facts.hint;
+    this.challenge = facts.challenge;
   }
 }
