@@ -2,7 +2,7 @@
 
 import { isList, isObject, type Json, JsonFault, type JsonObject, printJson, readJsonText } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
-import { readAs } from './read.ts';
+import { readAs, type Unknown } from './read.ts';
 import type { Shape } from './shape.ts';
 
 /** Filters in one form: each key with its values. */
@@ -14,16 +14,20 @@ export interface ReadQuery {
   readonly values: QueryValues;
   /** Keys that the table does not know; they are dropped. */
   readonly dropped: readonly string[];
+  /** What embedded documents say beyond the table. */
+  readonly unknown: readonly Unknown[];
 }
 
-const EMPTY: ReadQuery = { values: {}, dropped: [] };
+const EMPTY: ReadQuery = { values: {}, dropped: [], unknown: [] };
 const EMBEDDED_DEPTH = 16;
+const NOT_VISIBLE_ASCII = /[^\u0021-\u007e]/;
 
 /** @throws Refusal unreadable-query */
 export function readQuery(raw: string, shapes: Readonly<Record<string, Shape>>): ReadQuery {
   if (raw === '') return EMPTY;
   const values: Record<string, QueryValue> = Object.create(null);
   const dropped: string[] = [];
+  const unknown: Unknown[] = [];
   for (const piece of raw.split('&')) {
     if (piece === '') continue;
     // Go once took `;` for a separator, and refuses it now.
@@ -38,14 +42,16 @@ export function readQuery(raw: string, shapes: Readonly<Record<string, Shape>>):
       values[key] = [...((values[key] as readonly string[] | undefined) ?? []), text];
     } else {
       if (key in values) refuse('the parameter stands twice', `query.${key}`);
-      const value = readValue(shape, text, `query.${key}`);
+      const value = readValue(shape, text, `query.${key}`, unknown);
       if (value !== undefined) values[key] = value;
     }
   }
-  return { values, dropped };
+  return { values, dropped, unknown };
 }
 
 function decode(text: string): string {
+  // The wire gives one character a byte: what is not ASCII would be read as other characters than the engine reads.
+  if (NOT_VISIBLE_ASCII.test(text)) refuse('a query must be visible ASCII', 'query');
   let decoded: string;
   try {
     decoded = decodeURIComponent(text.includes('+') ? text.replaceAll('+', ' ') : text);
@@ -56,26 +62,37 @@ function decode(text: string): string {
   return decoded;
 }
 
-function readValue(shape: Shape, text: string, place: string): QueryValue | undefined {
+function readValue(shape: Shape, text: string, place: string, unknown: Unknown[]): QueryValue | undefined {
   switch (shape.kind) {
     case 'bool':
       return isTrue(text);
     case 'int':
       if (text === '') return undefined;
       if (!/^[+-]?[0-9]{1,19}$/.test(text)) refuse('not a whole number', place);
+      // Where Go's ParseInt overflows, moby takes 0 (httputils.Int64ValueOrZero), which often means without limit.
+      if (BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) refuse('not a whole number of 64 bits', place);
       return text.replace(/^\+/, '');
     case 'filters':
       return text === '' ? undefined : readFilters(text, place);
-    case 'embedded':
-      return text === '' ? undefined : readAs(shape.of, parseJson(text, place), place, 'unreadable-query').value;
+    case 'embedded': {
+      if (text === '') return undefined;
+      const read = readAs(shape.of, parseJson(text, place), place, 'unreadable-query');
+      unknown.push(...read.unknown);
+      return read.value;
+    }
     default:
       return text;
   }
 }
 
+/** What Go's strings.TrimSpace takes off: not the same as JavaScript's trim. */
+const GO_SPACE = /^[\s\u0085]+|[\s\u0085]+$/g;
+
 /** moby's httputils.BoolValue: everything but these is true. */
 export function isTrue(text: string): boolean {
-  return !['', '0', 'no', 'false', 'none'].includes(text.trim().toLowerCase());
+  if (text === '1' || text === 'true') return true;
+  const said = text.includes('\ufeff') ? text : text.replace(GO_SPACE, '').toLowerCase();
+  return !['', '0', 'no', 'false', 'none'].includes(said);
 }
 
 function parseJson(text: string, place: string): Json {
