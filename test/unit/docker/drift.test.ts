@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../../src/docker/endpoint.ts';
 import type { ObjectShape, Shape } from '../../../src/docker/shape.ts';
-import { table } from '../../../src/docker/table.ts';
+import { newestVersion, table } from '../../../src/docker/table.ts';
 import { describeDifference, differences } from './drift.ts';
 import { covers, type LeftOut, leftOut } from './left-out.ts';
 import { documentFolder, type OpenApi, readDocuments } from './openapi.ts';
@@ -36,8 +36,8 @@ function bodyWithout(id: string, path: readonly string[]): readonly Endpoint[] {
   return change(id, ({ body }) => ({ body: { ...body, shape: without(body.shape as Shape, path) } }));
 }
 
-it.runIf(documents === null && process.env.CI !== undefined)('the OpenAPI documents are there', () => {
-  expect.fail(`no OpenAPI documents of Docker in ${documentFolder}: set BERTHGATE_OPENAPI to their folder`);
+it.skipIf(documents === null && process.env['CI'] === undefined)('the OpenAPI documents of Docker are there', () => {
+  if (documents === null) expect.fail(`no documents in ${documentFolder}: set BERTHGATE_OPENAPI to their folder`);
 });
 
 describe.skipIf(documents === null)('the table and the OpenAPI documents of Docker', () => {
@@ -50,7 +50,8 @@ describe.skipIf(documents === null)('the table and the OpenAPI documents of Dock
 
   it('reads the documents that it should', () => {
     const versions = documents?.map(({ version }) => version);
-    expect(versions).toEqual(['1.25', '1.41', '1.45', '1.51', '1.55', '1.56']);
+    expect(versions).toEqual(expect.arrayContaining(['1.25', '1.41', '1.45', '1.51', '1.55']));
+    expect(versions?.at(-1)).toBe(newestVersion);
     for (const document of documents ?? []) expect(document.operations.length).toBeGreaterThan(90);
   });
 
