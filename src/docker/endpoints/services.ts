@@ -9,6 +9,7 @@ import { registryAuth } from '../shapes/registry-auth.ts';
 import { service, serviceFields } from '../shapes/service.ts';
 
 const parameters = { id: text(uses('service')) };
+const { fields } = clusterWide(object(serviceFields));
 
 export const serviceEndpoints = [
   endpoint({
@@ -46,7 +47,7 @@ export const serviceEndpoints = [
     path: '/services/create',
     risk: 'cluster',
     headers: registryAuth,
-    body: jsonBody(clusterWide(object({ Name: text(makes('service')), ...serviceFields }))),
+    body: jsonBody(object({ Name: text(makes('service'), everyNode), ...fields })),
     answer: json(
       object({
         ID: text(uses('service', 'id')),
@@ -68,7 +69,7 @@ export const serviceEndpoints = [
       rollback: since('1.28', text(everyNode)),
     },
     headers: registryAuth,
-    body: jsonBody(clusterWide(object({ Name: text(uses('service', 'name')), ...serviceFields }))),
+    body: jsonBody(object({ Name: text(uses('service', 'name'), everyNode), ...fields })),
     answer: json(object({ Warnings: list(text(prose)) })),
   }),
   endpoint({
