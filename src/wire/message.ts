@@ -32,12 +32,20 @@ export interface AnswerHead {
   readonly upgrade: string | null;
 }
 
+/** What an answer is printed from; the printer adds framing and connection fields itself. */
+export interface AnswerStart {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: RawHeaders;
+}
+
 /**
  * Takes the bytes of one body. `write` gives true when the chunk is done with and more may come at once; false when
  * the sink still holds it: the source then stops, and its buffer stays untouched, until `onReady` is called.
+ * `last` says that nothing but `end()` without trailers follows, so that both may leave together.
  */
 export interface BodySink {
-  write(chunk: Buffer): boolean;
+  write(chunk: Buffer, last?: boolean): boolean;
   end(trailers?: RawHeaders): void;
   /** Ends the body so that the other side sees an error: never a clean end of a short body. */
   abort(cause: Error): void;

@@ -1,0 +1,267 @@
+/**
+ * One socket, plain or TLS, as the wire's state machines use it: bytes come to whoever is the channel's user now, a
+ * write says whether the kernel took everything, and reading can be stopped so that the bytes in hand stay untouched.
+ */
+import type net from 'node:net';
+import { adoptAcceptedSocket, type OnRead } from './accepted-socket.ts';
+import type { ReadBuffers } from './read-buffers.ts';
+
+export interface ChannelUser {
+  /** The bytes may be used until this returns; or, when the channel was paused meanwhile, until it is resumed. */
+  onBytes(buffer: Buffer, start: number, end: number): void;
+  /** The other side sends no more (FIN, close_notify). */
+  onEof(): void;
+  /** All that was written is with the kernel, after a write that gave false. */
+  onFlushed(): void;
+  /** The socket is gone; the last that is heard of it. */
+  onClosed(error: Error | null): void;
+}
+
+/** What an outbound socket must be made with: spread it into the options of `net.connect` or `tls.connect`. */
+export interface DialOptions {
+  readonly allowHalfOpen: true;
+  readonly noDelay: true;
+  readonly onread: OnRead;
+}
+
+/** After so many small reads in a row a large buffer goes back. */
+const SMALL_READS = 16;
+
+export class Channel {
+  user: ChannelUser;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Heard besides the user, whoever that is by then. */
+  onGone: (() => void) | null = null;
+  /** The other side sends no more. */
+  ended = false;
+  closed = false;
+  paused = false;
+
+  /**
+   * While set, a failed write does not close the socket but is told here, so that what the other side has said before it
+   * closed can still be read: an engine answers and resets while we upload.
+   */
+  onWriteFailed: (() => void) | null = null;
+
+  readonly #buffers: ReadBuffers;
+  readonly #least: 'small' | 'medium';
+  #socket!: net.Socket;
+  #buffer: Buffer | null = null;
+  #surrendered = false;
+  #lastRead = 0;
+  #smallReads = 0;
+  #delivering = false;
+  #unflushed = false;
+  #spilled: Buffer | null = null;
+  #eofBehindSpill = false;
+  #error: Error | null = null;
+  readonly #onFlushed: () => void;
+
+  private constructor(user: ChannelUser, buffers: ReadBuffers, least: 'small' | 'medium') {
+    this.user = user;
+    this.#buffers = buffers;
+    this.#least = least;
+    this.#onFlushed = () => {
+      if (!this.#unflushed || this.#socket.writableLength > 0 || this.#socket.destroyed) return;
+      this.#unflushed = false;
+      this.user.onFlushed();
+    };
+  }
+
+  /** Over a socket that a server accepted. Reading begins at once: the user hears of bytes in a later turn. */
+  static accept(socket: net.Socket, user: ChannelUser, buffers: ReadBuffers): Channel {
+    const channel = new Channel(user, buffers, 'small');
+    const encrypted = 'encrypted' in socket;
+    const adopted = encrypted ? null : adoptAcceptedSocket(socket, channel.#makeOnRead());
+    channel.#listen(adopted ?? socket);
+    if (adopted === null) channel.#readByEvents(socket);
+    return channel;
+  }
+
+  /** Over a socket that `dial` begins to connect. */
+  static dial(dial: (options: DialOptions) => net.Socket, user: ChannelUser, buffers: ReadBuffers): Channel {
+    const channel = new Channel(user, buffers, 'medium');
+    const socket = dial({ allowHalfOpen: true, noDelay: true, onread: channel.#makeOnRead() });
+    const destroy = socket.destroy;
+    socket.destroy = (error?: Error) => {
+      const tell = channel.onWriteFailed;
+      if (tell === null || (error as NodeJS.ErrnoException | undefined)?.syscall !== 'write')
+        return destroy.call(socket, error);
+      channel.onWriteFailed = null;
+      tell();
+      return socket;
+    };
+    channel.#listen(socket);
+    return channel;
+  }
+
+  get socket(): net.Socket {
+    return this.#socket;
+  }
+
+  get flushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
+  /** True when the kernel took everything, so that a buffer is free again; else `onFlushed` follows. Text is latin1. */
+  write(data: string | Buffer): boolean {
+    this.bytesOut += data.length;
+    this.#socket.write(data as string, 'latin1', this.#onFlushed);
+    if (this.#socket.writableLength === 0) return true;
+    this.#unflushed = true;
+    return false;
+  }
+
+  /** Several writes between `cork` and `uncork` leave together; the last of them tells. */
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): boolean {
+    this.#socket.uncork();
+    this.#unflushed = this.#socket.writableLength > 0;
+    return !this.#unflushed;
+  }
+
+  /** Sends what is written, then FIN; `onSent` when that is done. */
+  end(onSent?: () => void): void {
+    this.#socket.end(onSent);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** A TCP client sees a reset: an answer that breaks off must not look like a clean end. */
+  reset(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    if (!('encrypted' in socket) && socket.remoteAddress !== undefined && socket.localPort !== undefined) {
+      socket.resetAndDestroy();
+    } else socket.destroy();
+  }
+
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    if (!this.#delivering) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    if (this.#delivering) return;
+    if (this.#spilled !== null || this.#eofBehindSpill) process.nextTick(this.#deliverSpilled, this);
+    else this.#socket.resume();
+  }
+
+  /** The bytes that were delivered last stay in use: the channel reads into another buffer from now on. */
+  surrenderBuffer(): void {
+    this.#surrendered = true;
+  }
+
+  #makeOnRead(): OnRead {
+    return {
+      buffer: () => this.#nextBuffer(),
+      callback: (bytes, buffer) => {
+        this.#lastRead = bytes;
+        this.#deliver(buffer, bytes);
+        return !this.paused;
+      },
+    };
+  }
+
+  #nextBuffer(): Buffer {
+    const now = this.#buffer;
+    if (now === null) {
+      this.#buffer = this.#buffers.lend(this.#least);
+    } else if (this.#surrendered) {
+      this.#surrendered = false;
+      this.#buffer = this.#buffers.lend(now.length > 64 * 1024 ? 'large' : 'medium');
+    } else if (!this.paused) {
+      if (this.#lastRead === now.length) this.#grow(now);
+      else if (this.#lastRead >= now.length >> 3) this.#smallReads = 0;
+      else if (++this.#smallReads >= SMALL_READS) this.#shrink(now);
+    }
+    return this.#buffer as Buffer;
+  }
+
+  #grow(now: Buffer): void {
+    this.#smallReads = 0;
+    if (this.#buffers.isLargest(now)) return;
+    this.#buffer = this.#buffers.larger(now);
+    this.#buffers.giveBack(now);
+  }
+
+  #shrink(now: Buffer): void {
+    this.#smallReads = 0;
+    if (now.length <= (this.#least === 'small' ? 4 : 64) * 1024) return;
+    this.#buffer = this.#buffers.smaller(now);
+    this.#buffers.giveBack(now);
+  }
+
+  #deliver(buffer: Buffer, bytes: number): void {
+    this.bytesIn += bytes;
+    if (this.paused) {
+      // Node may begin to read once more when resume() and pause() fall into one turn.
+      const copy = Buffer.from(buffer.subarray(0, bytes));
+      this.#spilled = this.#spilled === null ? copy : Buffer.concat([this.#spilled, copy]);
+      return;
+    }
+    this.#delivering = true;
+    try {
+      this.user.onBytes(buffer, 0, bytes);
+    } finally {
+      this.#delivering = false;
+    }
+  }
+
+  #deliverSpilled(channel: Channel): void {
+    const spilled = channel.#spilled;
+    if (channel.paused || channel.#socket.destroyed) return;
+    if (spilled !== null) {
+      channel.#spilled = null;
+      channel.bytesIn -= spilled.length;
+      channel.#deliver(spilled, spilled.length);
+    }
+    if (channel.paused) return;
+    if (channel.#eofBehindSpill) {
+      channel.#eofBehindSpill = false;
+      channel.#takeEof();
+    } else channel.#socket.resume();
+  }
+
+  #takeEof(): void {
+    if (this.paused && this.#spilled !== null) {
+      this.#eofBehindSpill = true;
+      return;
+    }
+    if (this.ended) return;
+    this.ended = true;
+    this.user.onEof();
+  }
+
+  #listen(socket: net.Socket): void {
+    this.#socket = socket;
+    socket.on('end', () => this.#takeEof());
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('close', () => {
+      if (this.#buffer !== null && !this.paused && !this.#surrendered) this.#buffers.giveBack(this.#buffer);
+      this.#buffer = null;
+      this.closed = true;
+      this.user.onClosed(this.#error);
+      this.onGone?.();
+    });
+  }
+
+  #readByEvents(socket: net.Socket): void {
+    socket.on('data', (chunk: Buffer) => {
+      this.#deliver(chunk, chunk.length);
+      if (this.paused) socket.pause();
+    });
+    socket.resume();
+  }
+}

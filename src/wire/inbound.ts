@@ -1,0 +1,437 @@
+/** One connection of a client: requests in, one at a time and in order, answers out. */
+import type net from 'node:net';
+import { Channel, type ChannelUser } from './channel.ts';
+import { type ClientConnection, Exchange } from './exchange.ts';
+import type { HeadLimits } from './field-lines.ts';
+import type { AnswerStart, BodySink, RequestHead } from './message.ts';
+import type { ReadBuffers } from './read-buffers.ts';
+import { BodyCollector, BodyDrain, bodyTooLarge, RequestBody } from './request-body.ts';
+import { readRequestHead } from './request-head.ts';
+import type { TunnelEnd } from './tunnel.ts';
+import { WireFault } from './wire-fault.ts';
+
+export type { AnswerSink, ClientConnection, Exchange } from './exchange.ts';
+
+export interface InboundLimits extends HeadLimits {
+  /** From the first byte of a head to its last. An idle connection is not cut by it. */
+  readonly headTimeoutMs: number;
+  /** For whole bodies that are read with `readBody`; never for streams. */
+  readonly bodyTimeoutMs: number;
+  /** An idle connection is closed after this; absent = never. */
+  readonly idleTimeoutMs?: number;
+}
+
+export interface RenderedFault extends AnswerStart {
+  readonly body: Buffer | string;
+}
+
+export interface InboundOptions {
+  readonly limits: InboundLimits;
+  readonly buffers: ReadBuffers;
+  readonly handler: (exchange: Exchange) => void;
+  /** What a client is answered whose message cannot be read; `head` where it was read before its body broke. */
+  readonly renderFault: (fault: WireFault, head: RequestHead | null) => RenderedFault;
+  /** The socket is closed, also after it became a tunnel. */
+  readonly onClosed?: (connection: InboundConnection) => void;
+}
+
+const NOTHING = Buffer.alloc(0);
+/** Bytes that may wait behind a request in progress: pipelined requests, the first input of an upgrade. */
+const WAITING_BYTES = 64 * 1024;
+/** What is read over of an unwanted body to keep a connection, as Go's server does. */
+const DRAINED_BYTES = 256 * 1024;
+/** How long a closed connection still reads, so that its last answer is not lost to a reset. */
+const LINGER_MS = 1000;
+const HALF_CLOSE_GRACE_MS = 250;
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+
+export class InboundConnection implements ClientConnection, ChannelUser {
+  readonly channel: Channel;
+  context: unknown = null;
+
+  readonly #options: InboundOptions;
+  /** Unread bytes: `[at, end)` of the read buffer while `onBytes` runs, of memory of our own afterwards. */
+  #window: Buffer = NOTHING;
+  #at = 0;
+  #end = 0;
+  #owned = true;
+  /** Up to where an unfinished head has been searched. */
+  #scanned = 0;
+  #advancing = false;
+  #exchange: Exchange | null = null;
+  #body: RequestBody | null = null;
+  #onBodyFault: ((fault: WireFault) => void) | null = null;
+  #continued = false;
+  #sinkHolds = false;
+  #closing = false;
+  #takenOver = false;
+  #timer: NodeJS.Timeout | null = null;
+  #idleTimer: NodeJS.Timeout | null = null;
+
+  constructor(socket: net.Socket, options: InboundOptions) {
+    this.#options = options;
+    this.channel = Channel.accept(socket, this, options.buffers);
+    if (options.onClosed !== undefined) this.channel.onGone = () => options.onClosed?.(this);
+    this.#restIdle();
+  }
+
+  get socket(): net.Socket {
+    return this.channel.socket;
+  }
+
+  /** True between requests: nothing has come of the next one. */
+  get idle(): boolean {
+    return this.#exchange === null && this.#at === this.#end && !this.#closing;
+  }
+
+  /** For a server that ends: an idle connection closes at once, another one after its answer. */
+  drain(): void {
+    if (this.idle) this.#close();
+    else this.#closing = true;
+  }
+
+  onBytes(buffer: Buffer, start: number, end: number): void {
+    if (this.#closing && this.#exchange === null) return;
+    if (this.#at === this.#end) {
+      this.#window = buffer;
+      this.#at = start;
+      this.#end = end;
+      this.#owned = false;
+      this.#scanned = start;
+    } else this.#append(buffer, start, end);
+    this.#advance();
+    if (!this.#owned) this.#keepRest();
+  }
+
+  onEof(): void {
+    const exchange = this.#exchange;
+    if (exchange === null) {
+      this.#clearTimer();
+      this.channel.end();
+      return;
+    }
+    this.#breakShortBody();
+    this.#awaitGone(exchange);
+  }
+
+  onFlushed(): void {
+    this.#exchange?.sink?.flushed();
+  }
+
+  onClosed(): void {
+    this.#clearTimer();
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    this.#exchange = null;
+    exchange.lose();
+    this.#breakBody(new WireFault(400, 'short-body', 'the client went away in the middle of the body'));
+  }
+
+  takeBody(exchange: Exchange): Buffer | null {
+    const body = this.#body;
+    if (exchange !== this.#exchange || body === null) return NOTHING;
+    if (body.sink !== null || body.left < 0 || this.#end - this.#at < body.left) return null;
+    let whole: Buffer = NOTHING;
+    body.sink = new BodyCollector(body.left, (read) => {
+      if (read instanceof Buffer) whole = read;
+    });
+    this.#at = body.take(this.#window, this.#at, this.#end).at;
+    return whole;
+  }
+
+  readBody(exchange: Exchange, limitBytes: number): Promise<Buffer> {
+    const body = this.#body;
+    if (exchange !== this.#exchange || body === null) return Promise.resolve(NOTHING);
+    if (body.sink !== null) return Promise.reject(new Error('a body is read once'));
+    if (body.left > limitBytes) return Promise.reject(bodyTooLarge(limitBytes));
+    const whole = this.takeBody(exchange);
+    if (whole !== null) return Promise.resolve(whole);
+    return new Promise((resolve, reject) => {
+      const { bodyTimeoutMs } = this.#options.limits;
+      const timer = setTimeout(() => {
+        collector.abort(new WireFault(408, 'slow-body', `the body did not arrive within ${bodyTimeoutMs} ms`));
+        this.#closing = true;
+      }, bodyTimeoutMs);
+      const collector = new BodyCollector(limitBytes, (read) => {
+        clearTimeout(timer);
+        if (read instanceof Buffer) resolve(read);
+        else reject(read);
+      });
+      this.#give(body, collector);
+    });
+  }
+
+  streamBody(exchange: Exchange, sink: BodySink, onFault: (fault: WireFault) => void): void {
+    const body = this.#body;
+    if (exchange !== this.#exchange || body === null) {
+      sink.end();
+      return;
+    }
+    if (body.sink !== null) throw new Error('a body is read once');
+    this.#onBodyFault = onFault;
+    sink.onReady = () => {
+      if (this.#body !== body || body.sink !== sink) return;
+      this.#sinkHolds = false;
+      this.#advance();
+    };
+    this.#give(body, sink);
+  }
+
+  refuse(exchange: Exchange, fault: WireFault): void {
+    if (exchange.answered || exchange.gone) return;
+    if (exchange.started) {
+      exchange.abort();
+      return;
+    }
+    const { body, ...start } = this.#options.renderFault(fault, exchange.head === UNREAD_HEAD ? null : exchange.head);
+    exchange.answer(start, body);
+  }
+
+  staysOpenAfter(exchange: Exchange): boolean {
+    if (this.#closing || !exchange.head.keepAlive || this.#sawLast()) return false;
+    const body = this.#body;
+    if (body === null || body.done) return true;
+    // RFC 9110 §10.1.1: whether a client that was never told to continue sends its body cannot be known.
+    if (exchange.head.expectsContinue && !this.#continued) return false;
+    return body.left <= DRAINED_BYTES;
+  }
+
+  finish(exchange: Exchange, stayOpen: boolean): void {
+    if (exchange !== this.#exchange) return;
+    this.#clearTimer();
+    const body = this.#body;
+    if (!stayOpen || this.#closing || this.#sawLast()) {
+      this.#exchange = null;
+      this.#dropBody();
+      this.#close();
+      return;
+    }
+    if (body !== null && !body.done) {
+      this.#sinkHolds = false;
+      this.#onBodyFault = null;
+      body.sink = new BodyDrain(DRAINED_BYTES);
+      this.#advance();
+      return;
+    }
+    this.#next();
+  }
+
+  takeOver(exchange: Exchange): TunnelEnd {
+    if (exchange !== this.#exchange) return { channel: this.channel, bytes: NOTHING };
+    this.#clearTimer();
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    const bytes = this.#at === this.#end ? NOTHING : Buffer.from(this.#window.subarray(this.#at, this.#end));
+    this.#at = this.#end = 0;
+    this.#window = NOTHING;
+    this.#owned = true;
+    this.#exchange = null;
+    this.#body = null;
+    this.#takenOver = true;
+    // The bytes that follow are for whoever joins the tunnel; until then they stay in the socket.
+    this.channel.pause();
+    return { channel: this.channel, bytes };
+  }
+
+  /** Does all that can be done with the bytes in hand. */
+  #advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    try {
+      while (this.#step());
+    } catch (fault) {
+      if (!(fault instanceof WireFault)) throw fault;
+      this.#refuse(fault);
+    } finally {
+      this.#advancing = false;
+    }
+    if (this.#takenOver) return;
+    if (this.channel.ended) this.#breakShortBody();
+    if (this.#sinkHolds || (this.#exchange !== null && this.#end - this.#at > WAITING_BYTES)) this.channel.pause();
+    else this.channel.resume();
+  }
+
+  /** One step; false when more bytes, or somebody else, are waited for. */
+  #step(): boolean {
+    const body = this.#body;
+    if (this.#exchange === null) return !this.#closing && this.#at < this.#end && this.#readHead();
+    if (body === null || body.done || body.sink === null || this.#sinkHolds || this.#at === this.#end) return false;
+    const taken = body.take(this.#window, this.#at, this.#end);
+    if (this.#body !== body) return true;
+    this.#at = taken.at;
+    if (body.sink instanceof BodyDrain) {
+      if (body.sink.left < 0) {
+        this.#exchange = null;
+        this.#close();
+      } else if (body.done) this.#next();
+    } else if (taken.held) this.#sinkHolds = true;
+    return true;
+  }
+
+  #readHead(): boolean {
+    const { limits, handler } = this.#options;
+    const start = this.#at;
+    const read = readRequestHead(this.#window, start, this.#end, limits, this.#scanned);
+    if (read === null) {
+      this.#scanned = this.#end;
+      this.#timer ??= setTimeout(() => {
+        this.#timer = null;
+        this.#refuse(new WireFault(408, 'slow-head', `the head did not arrive within ${limits.headTimeoutMs} ms`));
+      }, limits.headTimeoutMs);
+      return false;
+    }
+    if (this.#timer !== null) this.#clearTimer();
+    this.#at = start + read.bytes;
+    const { head } = read;
+    this.#body = head.framing.kind === 'none' ? null : new RequestBody(head.framing, limits);
+    this.#continued = false;
+    const exchange = new Exchange(head, this, this.channel.bytesIn - (this.#end - start));
+    this.#exchange = exchange;
+    try {
+      handler(exchange);
+    } catch (fault) {
+      if (!(fault instanceof WireFault)) throw fault;
+      this.refuse(exchange, fault);
+    }
+    if (this.channel.ended && this.#exchange === exchange) this.#awaitGone(exchange);
+    return true;
+  }
+
+  #give(body: RequestBody, sink: BodySink): void {
+    body.sink = sink;
+    if (this.#exchange?.head.expectsContinue === true && !this.#continued && !this.#exchange.started) {
+      this.#continued = true;
+      if (this.#at === this.#end) this.channel.write(CONTINUE);
+    }
+    this.#advance();
+  }
+
+  /** The client has said all that it will ever say on this connection. */
+  #sawLast(): boolean {
+    return this.channel.ended && this.#at === this.#end;
+  }
+
+  #awaitGone(exchange: Exchange): void {
+    if (exchange.keepsHalfOpen) return;
+    this.#timer ??= setTimeout(() => {
+      exchange.lose();
+      this.channel.destroy();
+    }, HALF_CLOSE_GRACE_MS);
+  }
+
+  #breakShortBody(): void {
+    const body = this.#body;
+    if (body === null || body.done || body.sink === null || this.#sinkHolds || this.#at < this.#end) return;
+    this.#breakBody(new WireFault(400, 'short-body', 'the client ended its request in the middle of the body'));
+  }
+
+  #next(): void {
+    this.#exchange = null;
+    this.#body = null;
+    this.#onBodyFault = null;
+    this.#scanned = this.#at;
+    if (this.#at < this.#end) this.#advance();
+    else {
+      this.#restIdle();
+      if (this.channel.paused) this.channel.resume();
+    }
+  }
+
+  /** The request cannot be read any further: it is answered if it still can be, and the connection ends. */
+  #refuse(fault: WireFault): void {
+    this.#closing = true;
+    const exchange = this.#exchange;
+    if (exchange !== null) {
+      this.#breakBody(fault);
+      return;
+    }
+    const unread = new Exchange(UNREAD_HEAD, this, this.channel.bytesIn);
+    this.#exchange = unread;
+    this.refuse(unread, fault);
+  }
+
+  #breakBody(fault: WireFault): void {
+    const body = this.#body;
+    if (body === null || body.done) return;
+    this.#closing = true;
+    body.done = true;
+    this.#sinkHolds = false;
+    const tell = this.#onBodyFault;
+    this.#onBodyFault = null;
+    body.sink?.abort(fault);
+    tell?.(fault);
+  }
+
+  #dropBody(): void {
+    if (this.#body?.sink != null) this.#body.sink.onReady = null;
+    this.#body = null;
+    this.#sinkHolds = false;
+    this.#onBodyFault = null;
+  }
+
+  /** Says FIN behind the last answer and reads on for a moment: a reset would take the answer from the client. */
+  #close(): void {
+    this.#closing = true;
+    this.#at = this.#end = 0;
+    this.#window = NOTHING;
+    this.#owned = true;
+    this.#clearTimer();
+    this.channel.end(() => {
+      if (!this.channel.closed) this.#timer ??= setTimeout(() => this.channel.destroy(), LINGER_MS);
+    });
+    this.channel.resume();
+  }
+
+  #restIdle(): void {
+    const { idleTimeoutMs } = this.#options.limits;
+    if (idleTimeoutMs === undefined) return;
+    // Refreshed and never cleared: a timer a call would cost more than one that finds nothing to do.
+    if (this.#idleTimer !== null) this.#idleTimer.refresh();
+    else {
+      this.#idleTimer = setTimeout(() => {
+        if (this.idle && this.channel.user === this) this.channel.destroy();
+      }, idleTimeoutMs);
+    }
+  }
+
+  #clearTimer(): void {
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #append(buffer: Buffer, start: number, end: number): void {
+    const searched = this.#scanned - this.#at;
+    this.#window = Buffer.concat([this.#window.subarray(this.#at, this.#end), buffer.subarray(start, end)]);
+    this.#at = 0;
+    this.#end = this.#window.length;
+    this.#scanned = Math.max(searched, 0);
+    this.#owned = true;
+  }
+
+  #keepRest(): void {
+    if (this.#at < this.#end) {
+      const searched = this.#scanned - this.#at;
+      this.#window = Buffer.from(this.#window.subarray(this.#at, this.#end));
+      this.#end = this.#window.length;
+      this.#scanned = Math.max(searched, 0);
+    } else {
+      this.#window = NOTHING;
+      this.#end = 0;
+    }
+    this.#at = 0;
+    this.#owned = true;
+  }
+}
+
+/** Stands for a request that could not be read, so that its answer is printed like every other one. */
+const UNREAD_HEAD: RequestHead = {
+  method: 'GET',
+  target: '/',
+  minorVersion: 1,
+  headers: [],
+  framing: { kind: 'none' },
+  keepAlive: false,
+  upgrade: null,
+  expectsContinue: false,
+};

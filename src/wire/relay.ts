@@ -1,0 +1,128 @@
+/** The hot path: joins a client's exchange with a call to an engine, bytes passing unread. */
+import { endToEnd } from './end-to-end.ts';
+import type { AnswerSink, Exchange } from './exchange.ts';
+import type { AnswerHead, AnswerStart, RawHeaders } from './message.ts';
+import type { EnginePool } from './outbound.ts';
+import type { AnswerEvents, OutboundCall, OutboundRequest } from './outbound-call.ts';
+import type { OutboundFault } from './outbound-fault.ts';
+import { joinTunnel, type TunnelEnd } from './tunnel.ts';
+
+export type RelayOutcome =
+  | { readonly kind: 'answered' }
+  | { readonly kind: 'tunnel'; readonly fromClient: number; readonly fromEngine: number; readonly clean: boolean }
+  /** The client went away first. */
+  | { readonly kind: 'gone' }
+  /** The client's body could not be read; it has been answered or cut off. */
+  | { readonly kind: 'client-fault' }
+  /** `answered`: the fault came before the head, and `onFault` answered it. */
+  | { readonly kind: 'engine-fault'; readonly fault: OutboundFault; readonly answered: boolean };
+
+export interface RelayRequest extends OutboundRequest {
+  /** The client's own body is passed on as it comes; `body` then says how it is framed towards the engine. */
+  readonly stream?: boolean;
+}
+
+export interface RelayHooks {
+  /** What the client is answered with; end-to-end fields only are printed. The head itself where nothing changes. */
+  readonly onHead: (head: AnswerHead) => AnswerStart;
+  /** The engine gave no answer: the exchange is to be answered by this. */
+  readonly onFault: (fault: OutboundFault, exchange: Exchange) => void;
+  /** Once, last. */
+  readonly onDone: (outcome: RelayOutcome) => void;
+}
+
+export function relay(exchange: Exchange, pool: EnginePool, request: RelayRequest, hooks: RelayHooks): OutboundCall {
+  if (request.hijack === true) exchange.keepsHalfOpen = true;
+  const relayed = new Relay(exchange, hooks);
+  exchange.onGone = relayed.onGone;
+  const call = pool.send(request, relayed);
+  relayed.call = call;
+  if (request.stream === true && call.body !== null) {
+    exchange.streamBody(call.body, (fault) => {
+      exchange.refuse(fault);
+      relayed.finish({ kind: 'client-fault' });
+    });
+  }
+  return call;
+}
+
+const ANSWERED: RelayOutcome = { kind: 'answered' };
+
+class Relay implements AnswerEvents {
+  call: OutboundCall | null = null;
+  readonly #exchange: Exchange;
+  readonly #hooks: RelayHooks;
+  #sink: AnswerSink | null = null;
+  #done = false;
+
+  constructor(exchange: Exchange, hooks: RelayHooks) {
+    this.#exchange = exchange;
+    this.#hooks = hooks;
+  }
+
+  onGone = (): void => {
+    this.call?.abort();
+    this.finish({ kind: 'gone' });
+  };
+
+  onInform(head: AnswerHead): void {
+    this.#exchange.inform(head.status, endToEnd(head.headers));
+  }
+
+  onHead(head: AnswerHead, body: Buffer | null, complete: boolean): boolean {
+    const exchange = this.#exchange;
+    const start = onlyEndToEnd(this.#hooks.onHead(head));
+    if (complete) {
+      const flushed = exchange.answer(start, body);
+      this.finish(ANSWERED);
+      return flushed;
+    }
+    const length = head.framing.kind === 'length' ? head.framing.bytes : null;
+    const sink = exchange.startAnswer(start, length, body);
+    this.#sink = sink;
+    sink.onReady = () => this.call?.resume();
+    return !sink.held;
+  }
+
+  onData(chunk: Buffer, last: boolean): boolean {
+    return (this.#sink as AnswerSink).write(chunk, last);
+  }
+
+  onEnd(trailers: RawHeaders): void {
+    this.#sink?.end(trailers);
+    this.finish(ANSWERED);
+  }
+
+  onUpgrade(head: AnswerHead, end: TunnelEnd): void {
+    const exchange = this.#exchange;
+    const start = onlyEndToEnd(this.#hooks.onHead(head));
+    const client = exchange.upgrade(start, head.upgrade);
+    let fromClient = 0;
+    let fromEngine = 0;
+    joinTunnel(client, end, {
+      onBytes: (from, bytes) => {
+        if (from === 'client') fromClient += bytes;
+        else fromEngine += bytes;
+      },
+      onEnd: (clean) => this.finish({ kind: 'tunnel', fromClient, fromEngine, clean }),
+    });
+  }
+
+  onFault(fault: OutboundFault): void {
+    const exchange = this.#exchange;
+    const answered = !exchange.started;
+    if (answered) this.#hooks.onFault(fault, exchange);
+    else exchange.abort();
+    this.finish({ kind: 'engine-fault', fault, answered });
+  }
+
+  finish(outcome: RelayOutcome): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#hooks.onDone(outcome);
+  }
+}
+
+function onlyEndToEnd(start: AnswerStart): AnswerStart {
+  return { status: start.status, reason: start.reason, headers: endToEnd(start.headers) };
+}

@@ -1,0 +1,114 @@
+/** The body of one request as it comes in: takes its framing off and gives the bytes to whoever wants them. */
+import { ChunkDecoder } from './chunked.ts';
+import type { HeadLimits } from './field-lines.ts';
+import type { BodySink, Framing, RawHeaders } from './message.ts';
+import { WireFault } from './wire-fault.ts';
+
+const NO_TRAILERS: RawHeaders = [];
+
+export class RequestBody {
+  /** Where decoded bytes go; nobody has asked for them while this is null. */
+  sink: BodySink | null = null;
+  done = false;
+  /** Decoded bytes that came so far. */
+  bytes = 0;
+  #left: number;
+  readonly #decoder: ChunkDecoder | null;
+
+  constructor(framing: Framing, limits: HeadLimits) {
+    this.#left = framing.kind === 'length' ? framing.bytes : 0;
+    this.#decoder = framing.kind === 'chunked' ? new ChunkDecoder(limits) : null;
+    this.done = framing.kind === 'none';
+  }
+
+  /** How many bytes must still come, or -1 where only the chunks tell. */
+  get left(): number {
+    return this.#decoder === null ? this.#left : -1;
+  }
+
+  /** Takes from `[at, end)` and gives it to the sink. Returns where it stopped; `held` when the sink keeps the bytes. */
+  take(buffer: Buffer, at: number, end: number): { at: number; held: boolean } {
+    const sink = this.sink as BodySink;
+    let held = false;
+    const decoder = this.#decoder;
+    if (decoder === null) {
+      const taken = Math.min(this.#left, end - at);
+      this.#left -= taken;
+      this.bytes += taken;
+      this.done = this.#left === 0;
+      held = !sink.write(buffer.subarray(at, at + taken), this.done);
+      if (this.done) sink.end(NO_TRAILERS);
+      return { at: at + taken, held };
+    }
+    decoder.decode(buffer, at, end);
+    this.done = decoder.done;
+    if (decoder.to > decoder.from) {
+      this.bytes += decoder.to - decoder.from;
+      held = !sink.write(buffer.subarray(decoder.from, decoder.to), this.done && decoder.trailers.length === 0);
+    }
+    if (this.done) sink.end(decoder.trailers);
+    return { at: decoder.next, held };
+  }
+}
+
+/** Collects a whole body for `readBody`, up to a limit. */
+export class BodyCollector implements BodySink {
+  onReady: (() => void) | null = null;
+  readonly #limit: number;
+  readonly #settle: (body: Buffer | WireFault) => void;
+  #chunks: Buffer[] = [];
+  #size = 0;
+  #settled = false;
+
+  constructor(limit: number, settle: (body: Buffer | WireFault) => void) {
+    this.#limit = limit;
+    this.#settle = settle;
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.#settled) return true;
+    this.#size += chunk.length;
+    if (this.#size > this.#limit) this.#finish(bodyTooLarge(this.#limit));
+    else this.#chunks.push(Buffer.from(chunk));
+    return true;
+  }
+
+  end(): void {
+    const [only] = this.#chunks;
+    this.#finish(this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#size));
+  }
+
+  abort(cause: Error): void {
+    this.#finish(cause instanceof WireFault ? cause : new WireFault(400, 'short-body', cause.message));
+  }
+
+  #finish(body: Buffer | WireFault): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#chunks = [];
+    this.#settle(body);
+  }
+}
+
+export function bodyTooLarge(limit: number): WireFault {
+  return new WireFault(413, 'body-too-large', `the body is larger than ${limit} bytes`);
+}
+
+/** Reads over a body that nobody wants, as far as it is worth it to keep the connection. */
+export class BodyDrain implements BodySink {
+  onReady: (() => void) | null = null;
+  left: number;
+
+  constructor(limit: number) {
+    this.left = limit;
+  }
+
+  write(chunk: Buffer): boolean {
+    this.left -= chunk.length;
+    return true;
+  }
+
+  end(): void {}
+
+  abort(): void {}
+}
