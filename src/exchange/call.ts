@@ -1,0 +1,23 @@
+/** One API request with all that is known of it. */
+
+import type { Endpoint } from '../docker/endpoint.ts';
+import type { QueryValues } from '../docker/query.ts';
+import type { Unknown } from '../docker/read.ts';
+import type { Json } from '../ground/json.ts';
+import type { Identity } from './identity.ts';
+
+export interface Call {
+  readonly listener: string;
+  readonly identity: Identity;
+  readonly endpoint: Endpoint;
+  /** The minor number of the API version that the call goes out with. */
+  readonly version: number;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly query: QueryValues;
+  /** Carried headers by lower-case name; each with all of its values, in order. */
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  /** A JSON body; null where there is none, or where it travels as a stream. */
+  readonly body: Json;
+  /** What was said beyond the table: carried on by listeners without policies. */
+  readonly unknown: readonly Unknown[];
+}

@@ -1,0 +1,27 @@
+/** What is told of each call when it ends: one log line, the metrics. */
+
+import type { AnswerTravel, Endpoint } from '../docker/endpoint.ts';
+import type { Refusal } from '../ground/refusal.ts';
+import type { Identity } from './identity.ts';
+
+export interface CallRecord {
+  readonly listener: string;
+  readonly method: string;
+  /** The request target as it came; who writes it down leaves the query out. */
+  readonly target: string;
+  /** Null where the path is not in the table. */
+  readonly endpoint: Endpoint | null;
+  readonly identity: Identity | null;
+  /** Of the answer; 0 when the client went away before there was one. */
+  readonly status: number;
+  readonly refusal: Refusal | null;
+  readonly durationMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface Recorder {
+  callEnded(record: CallRecord): void;
+  streamOpened(travel: AnswerTravel): void;
+  streamClosed(travel: AnswerTravel): void;
+}
