@@ -41,7 +41,7 @@ import { mount } from './mounts.ts';
 const unmasks = privilege('confinement', 'uncovers what is hidden of /proc and /sys');
 
 /** Ports of the container and where on the host each of them stands open. */
-export const portBindings = map(
+const portBindings = map(
   list(object({ HostIp: text(publishes), HostPort: text(publishes) })),
   language(port, publishes),
 );

@@ -37,7 +37,7 @@ const settings = {
 export const endpointSettings = object(settings);
 
 /** As the engine tells it: among the names are the container's own, and its short id. */
-export const endpointState = object({
+const endpointState = object({
   ...settings,
   Aliases: list(text(prose)),
   DNSNames: since('1.44', list(text(prose))),

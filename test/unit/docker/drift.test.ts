@@ -36,7 +36,7 @@ function bodyWithout(id: string, path: readonly string[]): readonly Endpoint[] {
   return change(id, ({ body }) => ({ body: { ...body, shape: without(body.shape as Shape, path) } }));
 }
 
-it.skipIf(documents === null && process.env['CI'] === undefined)('the OpenAPI documents of Docker are there', () => {
+it.skipIf(documents === null && process.env.CI === undefined)('the OpenAPI documents of Docker are there', () => {
   if (documents === null) expect.fail(`no documents in ${documentFolder}: set BERTHGATE_OPENAPI to their folder`);
 });
 
