@@ -56,10 +56,9 @@ export function spawnDocker(
   return spawn(pathOf(cli), args, { env: environment(target, env), ...(cwd === undefined ? {} : { cwd }) });
 }
 
-/** A new DOCKER_CONFIG folder with the plugins in it and nobody logged in. It is removed when the process ends. */
+/** A new DOCKER_CONFIG folder with the plugins in it and nobody logged in. It is removed at the end of the test file. */
 export function makeDockerConfig(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'berthgate-docker-config-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const folder = mkdtempSync(join(configs, 'config-'));
   mkdirSync(join(folder, 'cli-plugins'));
   const plugins = pluginFolders().find(existsSync);
   if (plugins !== undefined) {
@@ -68,6 +67,13 @@ export function makeDockerConfig(): string {
   return folder;
 }
 
+/** For the end of a test file: vitest ends its workers without an 'exit' event. */
+export function removeDockerConfigs(): void {
+  rmSync(configs, { recursive: true, force: true });
+}
+
+const configs = mkdtempSync(join(tmpdir(), 'berthgate-docker-'));
+process.once('exit', removeDockerConfigs);
 const sharedConfig = makeDockerConfig();
 
 function environment(target: DockerTarget, added: Readonly<Record<string, string>> = {}): Record<string, string> {

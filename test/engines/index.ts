@@ -1,4 +1,9 @@
 // What a test imports to meet the real world: engines, docker commands, a registry.
+import { afterAll } from 'vitest';
+import { removeDockerConfigs } from './docker-cli.ts';
+
+afterAll(removeDockerConfigs);
+
 export { type CommandOptions, type CommandResult, run } from './command.ts';
 export {
   type DockerCli,
