@@ -90,7 +90,7 @@ export function versionsOf({ since, until }: Pick<Shape, 'since' | 'until'>): st
 }
 
 /** Everything that a shape says of itself, in words. */
-export function describe(shape: Shape): string {
+function describe(shape: Shape): string {
   const words = shape.kind === 'text' ? languageOf(shape) : [];
   const grammar = shape.kind === 'text' ? (shape.grammar?.marks ?? []) : [];
   return join([

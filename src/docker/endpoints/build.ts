@@ -3,8 +3,8 @@
 import { empty, endpoint, json, lines } from '../endpoint.ts';
 import { buildContext } from '../grammars/build-context.ts';
 import { buildId } from '../grammars/build-id.ts';
+import { cacheSource } from '../grammars/cache-source.ts';
 import { extraHost } from '../grammars/extra-host.ts';
-import { imageReference } from '../grammars/image-reference.ts';
 import { networkMode } from '../grammars/network-mode.ts';
 import { securityOption } from '../grammars/security-opt.ts';
 import { isolation } from '../grammars/words.ts';
@@ -36,7 +36,7 @@ export const buildEndpoints = [
       rm: bool(own),
       forcerm: bool(own),
       squash: bool(own),
-      cachefrom: embedded(list(language(imageReference))),
+      cachefrom: embedded(list(language(cacheSource))),
       buildargs: buildArguments,
       labels: embedded(labelMap),
       memory: int(resource('bytes')),

@@ -32,7 +32,6 @@ export const systemEndpoints = [
     method: 'HEAD',
     path: '/_ping',
     risk: 'ping',
-    since: '1.40',
     answer: empty,
     answerHeaders: pingHeaders,
   }),
