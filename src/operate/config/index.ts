@@ -1,0 +1,23 @@
+/** What the rest of Berthgate uses of the configuration. */
+
+export { defaultConfig } from './defaults.ts';
+export { refusals, type SettingNote, withoutEffect } from './effect.ts';
+export { ConfigFault, ConfigRefused, type Path, type Position } from './faults.ts';
+export { initConfig, lookAtMachine, type Machine } from './init.ts';
+export { configJsonSchema } from './json-schema.ts';
+export type { FaultyConfig, LoadedConfig } from './loaded.ts';
+export { loadConfig, parseConfig } from './parse.ts';
+export { renderReference } from './reference.ts';
+export {
+  type Cidr,
+  type EngineAddress,
+  formatAddress,
+  type InheritedSocket,
+  type ListenAddress,
+  type TcpAddress,
+  type UnixAddress,
+} from './schema/addresses.ts';
+export type * from './schema/config.ts';
+export { defaultSocketMode } from './schema/listeners.ts';
+export type { Implemented, PluginUse } from './schema/plugin-use.ts';
+export type { PortRange } from './schema/quantities.ts';

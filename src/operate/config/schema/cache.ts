@@ -1,0 +1,84 @@
+/** The HTTP cache that containers are served from. */
+
+import { z } from 'zod';
+import { hostPattern, ipAddress } from './addresses.ts';
+import { expecting, Objection, textOf } from './field.ts';
+import { listOf, oneOf, pathGlob } from './names.ts';
+import { duration, lastingDuration, size } from './quantities.ts';
+
+interface FolderStore {
+  readonly kind: 'folder';
+  readonly path: string;
+}
+
+interface BucketStore {
+  readonly kind: 's3';
+  readonly bucket: string;
+  /** Without slashes at its ends; empty for the whole bucket. */
+  readonly prefix: string;
+}
+
+function store() {
+  return textOf(
+    { kind: 'file or s3 URL', what: 'a folder, or s3://BUCKET/PREFIX' },
+    (text): FolderStore | BucketStore | Objection | undefined => {
+      if (text.startsWith('s3://')) {
+        const found = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([A-Za-z0-9._/-]*))?$/.exec(text);
+        if (found === null) return new Objection('is no s3://BUCKET/PREFIX');
+        return { kind: 's3', bucket: found[1] as string, prefix: (found[2] ?? '').replace(/^\/+|\/+$/g, '') };
+      }
+      if (text === '' || text.includes('\0') || text.includes('://')) return undefined;
+      return { kind: 'folder', path: text };
+    },
+  );
+}
+
+const redirectedHost = z
+  .union(
+    [
+      hostPattern(),
+      z.strictObject({
+        host: hostPattern().meta({ description: 'The host.' }),
+        tls: oneOf('intercept', 'pass')
+          .prefault('intercept')
+          .meta({ description: 'Whether TLS to it is ended with our CA, or passes untouched.' }),
+      }),
+    ],
+    { error: expecting('a host name, or a map with `host` and `tls`') },
+  )
+  .transform((entry) => (typeof entry === 'string' ? { host: entry, tls: 'intercept' as const } : entry));
+
+const rule = z.strictObject({
+  host: hostPattern().meta({ description: 'The host that the rule is for.' }),
+  path: pathGlob()
+    .prefault('/**')
+    .meta({ description: 'The paths that the rule is for: `*` within a part, `**` across them.' }),
+  minFresh: duration().meta({ description: 'How long an answer counts as fresh at least.' }),
+});
+
+const ca = z.strictObject({
+  life: lastingDuration().prefault('7d').meta({ description: 'How long a CA of ours is valid.' }),
+  rotate: lastingDuration()
+    .prefault('2d')
+    .meta({ description: 'After what time a new one takes over; less than `life`.' }),
+});
+
+export const cache = z.strictObject({
+  store: store()
+    .prefault('/var/cache/berthgate')
+    .meta({ description: 'Where the bytes lie: a folder, or `s3://BUCKET/PREFIX`.' }),
+  maxBytes: size(2 ** 20)
+    .prefault('50GiB')
+    .meta({ description: 'How much is kept; what was used longest ago goes first.' }),
+  address: listOf(ipAddress())
+    .prefault([])
+    .meta({ description: "Where containers reach the cache. Default: the bridge's addresses." }),
+  passAddress: listOf(ipAddress())
+    .prefault([])
+    .meta({ description: 'A second address: port 80 is cached, 443 passes untouched by its SNI.' }),
+  hosts: listOf(redirectedHost)
+    .prefault([])
+    .meta({ description: 'The hosts that containers are redirected for: a name, or `{host, tls}`.' }),
+  rules: listOf(rule).prefault([]).meta({ description: 'What is kept longer than its server says.' }),
+  ca: ca.prefault({}).meta({ description: 'The CA of interception.' }),
+});

@@ -1,0 +1,53 @@
+/** The whole configuration, and its types. */
+
+import { z } from 'zod';
+import { cache } from './cache.ts';
+import { engine } from './engines.ts';
+import { listener } from './listeners.ts';
+import { file, listOf } from './names.ts';
+import { admin, gc, log, shutdown } from './operation.ts';
+import { images, outbound, registry } from './registry.ts';
+
+export const configSchema = z.strictObject({
+  state: file()
+    .prefault('/var/lib/berthgate')
+    .meta({ description: 'The folder of what must outlive the process: the CA, capabilities. Mode 0700.' }),
+  engines: listOf(engine, 1).meta({ description: 'The Docker engines that calls are forwarded to.' }),
+  listeners: listOf(listener, 1).meta({ description: 'The sockets that clients come in on.' }),
+  images: images.prefault({}).meta({ description: 'Images of the engine itself.' }),
+  cache: cache
+    .nullable()
+    .prefault(null)
+    .meta({ description: 'The HTTP cache for containers. Absent: none.', effect: 'none yet' }),
+  registry: registry.prefault({}).meta({ description: 'The registries that images come from.', effect: 'none yet' }),
+  outbound: outbound
+    .prefault({})
+    .meta({ description: 'The way out: for gateway, mirror, cache and key sets.', effect: 'none yet' }),
+  admin: admin.prefault({}).meta({ description: 'What operators see.' }),
+  gc: gc.nullable().prefault(null).meta({
+    description: "Tidying the engine's disk: what nobody owns goes first. Absent: nothing is removed.",
+    effect: 'none yet',
+  }),
+  shutdown: shutdown.prefault({}).meta({ description: 'How Berthgate ends.' }),
+  log: log.prefault({}).meta({ description: 'What is written down.' }),
+});
+
+type DeepReadonly<T> = T extends (infer Entry)[]
+  ? readonly DeepReadonly<Entry>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+export type Config = DeepReadonly<z.output<typeof configSchema>>;
+export type EngineConfig = Config['engines'][number];
+export type ListenerConfig = Config['listeners'][number];
+export type RequestLimits = ListenerConfig['requests'];
+export type ServerTls = NonNullable<ListenerConfig['tls']>;
+export type ClientTls = NonNullable<EngineConfig['tls']>;
+export type JobSocketConfig = NonNullable<ListenerConfig['jobSocket']>;
+export type CacheConfig = NonNullable<Config['cache']>;
+export type RegistryConfig = Config['registry'];
+export type OutboundConfig = Config['outbound'];
+export type AdminConfig = Config['admin'];
+export type GcConfig = NonNullable<Config['gc']>;
+export type LogConfig = Config['log'];

@@ -1,0 +1,152 @@
+/** The sockets that clients come in on, and what holds for who comes in on each. */
+
+import { z } from 'zod';
+import { cidr, hostPattern, ipAddress, listenUrl } from './addresses.ts';
+import { expecting, wholeNumber, yesOrNo } from './field.ts';
+import { account, headerName, listOf, oneOf, partName, template, word } from './names.ts';
+import { authenticatorUse, policyUse } from './plugin-use.ts';
+import { fileMode, gracePeriod, portRange, size, timeout } from './quantities.ts';
+import { serverTls } from './tls.ts';
+
+/** Of a socket's file where `mode` is absent. */
+export const defaultSocketMode = 0o600;
+
+const trust = z.strictObject({
+  clients: listOf(word('a subject alternative name'), 1).meta({
+    description: 'The subject alternative names of the front instances that may say who the client is.',
+  }),
+  header: headerName().prefault('Berthgate-Identity').meta({ description: 'The header in which they say it.' }),
+});
+
+const requests = z.strictObject({
+  head: size(1024, 2 ** 20)
+    .prefault('64KiB')
+    .meta({ description: 'The most bytes of a request line and its headers.' }),
+  headers: wholeNumber(8, 10_000).prefault(200).meta({ description: 'The most header fields of a request.' }),
+  json: size(1024, 2 ** 28)
+    .prefault('8MiB')
+    .meta({ description: 'The most bytes of a JSON body. Streams are not bounded by it.' }),
+  depth: wholeNumber(8, 512).prefault(64).meta({ description: 'How deeply JSON may nest.' }),
+  connections: wholeNumber(1, 1_000_000)
+    .prefault(1000)
+    .meta({ description: 'The most connections of the listener at one time.' }),
+  headTimeout: timeout().prefault('10s').meta({ description: 'How long the head of a request may take.' }),
+  bodyTimeout: timeout()
+    .prefault('60s')
+    .meta({ description: 'How long a JSON body may take. Streams are not bounded by it.' }),
+});
+
+const notAnAddress = expecting('an IP address of the host, or gateway');
+
+const ports = z.strictObject({
+  address: z
+    .union([z.literal('gateway', { error: notAnAddress }), ipAddress()], { error: notAnAddress })
+    .prefault('127.0.0.1')
+    .meta({
+      description:
+        "Where published ports go: an address of the host, or `gateway`, the namespace's own bridge address (the default of job sockets).",
+    }),
+  range: portRange().prefault('1024-65535').meta({ description: 'The ports of the host that may be published.' }),
+});
+
+const networks = z.strictObject({
+  pools: listOf(cidr(), 1)
+    .prefault(['10.128.0.0/9'])
+    .meta({ description: 'Where the networks of namespaces get their addresses from.' }),
+  size: wholeNumber(8, 126).prefault(26).meta({ description: 'The prefix length of one network cut from a pool.' }),
+  allowed: listOf(cidr()).prefault([]).meta({ description: 'Networks outside the pools that a client may ask for.' }),
+  shared: listOf(word('the name of a network'))
+    .prefault([])
+    .meta({ description: "The engine's own networks that every namespace may join, under their own name." }),
+});
+
+const builds = z.strictObject({
+  cacheScope: template()
+    .prefault('{user}')
+    .meta({ description: 'Whose builds share cache mounts: a template as of `namespace`.' }),
+  urls: listOf(hostPattern()).prefault([]).meta({ description: 'Hosts that a build may take its context from.' }),
+  frontends: listOf(word('the name of an image'))
+    .prefault(['docker/dockerfile'])
+    .meta({ description: 'Images that `# syntax=` may name.' }),
+  maxTime: timeout().prefault('2h').meta({ description: 'How long one build may take.' }),
+});
+
+const jobSocket = z.strictObject({
+  for: oneOf('requested', 'every').prefault('requested').meta({
+    description: "Which containers get a socket of their own: those that ask for the engine's, or every one.",
+  }),
+  policies: listOf(policyUse())
+    .prefault(['conservative'])
+    .meta({ description: 'The policies of job sockets, in order.' }),
+  groupBy: listOf(word("a label's key"))
+    .prefault([])
+    .meta({ description: 'Labels whose values, where they are equal, make several containers one job.' }),
+  linger: gracePeriod()
+    .prefault('5m')
+    .meta({ description: 'How long a job waits for the next container of its group.' }),
+});
+
+export const listener = z.strictObject({
+  name: partName().meta({ description: 'How logs, metrics and `{listener}` call this listener.' }),
+  url: listenUrl().meta({
+    description:
+      'Where it listens: `unix:///PATH`, `tcp://ADDRESS:PORT`, or `fd://NAME` for a socket of the service manager.',
+  }),
+  mode: fileMode().meta({ description: 'The permissions of a `unix://` socket. Default: `"0600"`.' }).optional(),
+  owner: account('the name or number of a user')
+    .meta({ description: 'Who owns a `unix://` socket. Default: who runs Berthgate.' })
+    .optional(),
+  group: account('the name or number of a group')
+    .meta({ description: 'The group of a `unix://` socket. Default: of who runs Berthgate.' })
+    .optional(),
+  tls: serverTls.meta({ description: 'TLS; not for `unix://`.' }).optional(),
+  engine: partName()
+    .meta({ description: 'The engine of this listener. Default: the only one there is, or one chosen by load.' })
+    .optional(),
+  auth: listOf(authenticatorUse(), 1).prefault(['peer']).meta({
+    description:
+      'Who the client is: authenticators, asked in order. A credential that is there and wrong ends the call. Built in: `peer` (the uid on a unix socket), `client-cert`, `basic`, `token`, `jwt`, `anonymous` (everybody). An entry is a name, the path of a module, or `{use: NAME, …its options}`.',
+  }),
+  trust: trust.nullable().prefault(null).meta({
+    description: 'Front instances that may speak for their clients; over client certificates only. Absent: nobody.',
+    effect: 'refuse until it is there',
+    without: 'leave it out',
+  }),
+  namespace: template().nullable().prefault('{user}').meta({
+    description:
+      'The namespace of a client: a template of `{user}`, `{group}`, `{listener}`, `{claim.NAME}`, and `{label.KEY}` of a create where `trustLabels` is true. `null`: none, the engine as it is.',
+    effect: 'refuse until it is there',
+    without: 'say `namespace: null`',
+  }),
+  trustLabels: yesOrNo().prefault(false).meta({
+    description: "Whether labels of a create may choose the namespace: for a CI runner's own listener only.",
+    effect: 'none yet',
+  }),
+  policies: listOf(policyUse()).prefault(['conservative']).meta({
+    description:
+      'What may be done: policies, asked in order. Each may refuse a call or change it. An entry is a name or `{use: NAME, …its options}`. `[]`: everything may.',
+  }),
+  requests: requests.prefault({}).meta({ description: 'Limits of a request.' }),
+  ports: ports.nullable().prefault(null).meta({
+    description: 'Where published ports go. Absent: where the client says.',
+    effect: 'refuse until it is there',
+    without: 'leave it out',
+  }),
+  networks: networks.nullable().prefault(null).meta({
+    description: 'The addresses of networks. Absent: as the engine chooses.',
+    effect: 'refuse until it is there',
+    without: 'leave it out',
+  }),
+  builds: builds
+    .nullable()
+    .prefault(null)
+    .meta({ description: 'What builds may do.', effect: 'refuse until it is there', without: 'leave it out' }),
+  cache: yesOrNo()
+    .prefault(false)
+    .meta({ description: 'Whether containers made here are served from the cache.', effect: 'none yet' }),
+  jobSocket: jobSocket.nullable().prefault(null).meta({
+    description: "Containers that ask for the engine's socket get one of their own. Absent: none.",
+    effect: 'refuse until it is there',
+    without: 'leave it out',
+  }),
+});

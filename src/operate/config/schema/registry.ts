@@ -1,0 +1,70 @@
+/** Registries, the images that are shared, and the way out to other servers. */
+
+import { z } from 'zod';
+import { cidr, httpListenUrl, httpUrl, registryHost } from './addresses.ts';
+import { yesOrNo } from './field.ts';
+import { file, listOf, nameGlob, word } from './names.ts';
+import { duration } from './quantities.ts';
+
+const upstream = z.strictObject({
+  host: registryHost().meta({ description: 'The registry as image names spell it.' }),
+  url: httpUrl().meta({ description: 'Where it really is. Default: `https://` and its host.' }).optional(),
+  ca: file().meta({ description: 'The CA, PEM, of its certificate. Default: the CAs of the machine.' }).optional(),
+  private: yesOrNo()
+    .prefault(false)
+    .meta({ description: 'Whether each client needs the right to an image, also to one that is cached.' }),
+  credentials: file()
+    .meta({ description: 'A file with our own name and password for it. Absent: those of the client.' })
+    .optional(),
+});
+
+const tagRule = z.strictObject({
+  match: nameGlob().meta({ description: 'The images that the rule is for, such as `*:latest`.' }),
+  fresh: duration().meta({ description: 'For how long a tag is not asked for again.' }),
+});
+
+export const registry = z.strictObject({
+  upstreams: listOf(upstream).prefault([]).meta({ description: 'Registries that need more than their name.' }),
+  allow: listOf(nameGlob())
+    .prefault(['*'])
+    .meta({
+      description: 'The registries that may be used, as patterns.',
+      effect: 'refuse until it is there',
+      neutral: [['*']],
+      without: 'say `allow: ["*"]`',
+    }),
+  tags: listOf(tagRule)
+    .prefault([])
+    .meta({ description: 'For how long tags count as fresh; the first rule that matches.' }),
+  mirror: httpListenUrl().nullable().prefault(null).meta({
+    description: 'Where the mirror listens: for `registry-mirrors`, `hosts.toml` with `?ns=`, and path prefixes.',
+  }),
+  proxy: httpListenUrl()
+    .nullable()
+    .prefault(null)
+    .meta({ description: 'Where the CONNECT proxy listens, with `/ca.crt` and `/setup/…`.' }),
+});
+
+export const images = z.strictObject({
+  shared: listOf(nameGlob()).prefault([]).meta({
+    description: "The engine's own images that every namespace may use, read-only, under their own name.",
+    effect: 'none yet',
+  }),
+});
+
+export const outbound = z.strictObject({
+  proxy: httpUrl()
+    .nullable()
+    .prefault(null)
+    .meta({ description: "The site's own proxy for requests to other servers." }),
+  noProxy: listOf(word('a host, or a domain that begins with a dot'))
+    .prefault([])
+    .meta({ description: 'What is reached without the proxy.' }),
+  ca: file()
+    .nullable()
+    .prefault(null)
+    .meta({ description: "The site's own CA, PEM, in addition to those of the machine." }),
+  allowPrivate: listOf(cidr())
+    .prefault([])
+    .meta({ description: 'Private networks that requests may go to. Everything else inside is out of reach.' }),
+});

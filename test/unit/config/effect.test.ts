@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { type LoadedConfig, parseConfig, refusals, withoutEffect } from '../../../src/operate/config/index.ts';
+
+const implemented = { auth: ['anonymous'], policies: [] };
+const contract = readFileSync(new URL('./contract.yaml', import.meta.url), 'utf8');
+const open = 'auth: [anonymous], namespace: null, policies: []';
+
+function parse(text: string): LoadedConfig {
+  const parsed = parseConfig(text, '/etc/b.yaml');
+  if ('faults' in parsed) throw new Error(parsed.faults.join('\n'));
+  return parsed;
+}
+
+function listener(settings: string, rest = ''): LoadedConfig {
+  return parse(`engines: [{name: e, url: "unix:///e"}]
+listeners:
+  - {name: l, url: "unix:///l"${settings === '' ? '' : `, ${settings}`}}
+${rest}`);
+}
+
+const places = (notes: readonly { readonly place: string }[]): string[] => notes.map(({ place }) => place);
+
+describe('settings without effect', () => {
+  test('are noted with their place, line and column', () => {
+    const loaded = listener(`${open}, cache: true`);
+    expect(withoutEffect(loaded, implemented)).toEqual([
+      { place: 'listeners[0].cache', line: 3, column: 90, what: 'has no effect yet' },
+    ]);
+  });
+
+  test('are all that the contract has and this version has not', () => {
+    expect(places(withoutEffect(parse(contract), implemented))).toEqual([
+      'engines[0].gateway',
+      'listeners[0].auth[0]',
+      'listeners[0].namespace',
+      'listeners[0].policies[0]',
+      'listeners[0].policies[1]',
+      'listeners[0].ports',
+      'listeners[0].networks',
+      'listeners[0].builds',
+      'listeners[0].cache',
+      'listeners[0].jobSocket',
+      'listeners[1].auth[0]',
+      'listeners[1].auth[1]',
+      'listeners[1].auth[2]',
+      'listeners[1].trust',
+      'images.shared',
+      'cache',
+      'registry',
+      'outbound',
+      'admin.url',
+      'gc',
+      'log.audit',
+    ]);
+  });
+
+  test('are not noted where they ask for nothing, or are not in the file', () => {
+    const rest = 'images: {shared: []}\ncache: null\noutbound: {}\n';
+    expect(withoutEffect(listener(`${open}, cache: false, jobSocket: null`, rest), implemented)).toEqual([]);
+    expect(withoutEffect(listener(''), implemented)).toEqual([]);
+  });
+
+  test('are noted where an empty map asks for one with its defaults', () => {
+    expect(places(withoutEffect(listener(open, 'gc: {}\ncache: {}\n'), implemented))).toEqual(['gc', 'cache']);
+  });
+
+  test('have one once the program has them', () => {
+    const loaded = listener('auth: [peer, {use: basic, htpasswd: f}], namespace: null, policies: [conservative]');
+    expect(places(withoutEffect(loaded, { auth: ['peer'], policies: ['conservative'] }))).toEqual([
+      'listeners[0].auth[1]',
+    ]);
+    expect(withoutEffect(loaded, { auth: ['peer', 'basic'], policies: ['conservative'] })).toEqual([]);
+  });
+});
+
+describe('serve', () => {
+  test('may start with what this version has', () => {
+    expect(refusals(listener(open), implemented)).toEqual([]);
+    expect(refusals(listener(`${open}, cache: true`, 'gc: {}\nregistry: {allow: ["*"]}\n'), implemented)).toEqual([]);
+  });
+
+  test.each([
+    ['an authenticator', 'auth: [anonymous, token], namespace: null, policies: []', 'listeners[0].auth[1]'],
+    ['a module', 'auth: [./a.js], namespace: null, policies: []', 'listeners[0].auth[0]'],
+    ['a namespace', 'auth: [anonymous], namespace: "{user}", policies: []', 'listeners[0].namespace'],
+    ['a policy', 'auth: [anonymous], namespace: null, policies: [{use: limits}]', 'listeners[0].policies[0]'],
+    ['published ports', `${open}, ports: {}`, 'listeners[0].ports'],
+    ['networks', `${open}, networks: {}`, 'listeners[0].networks'],
+    ['builds', `${open}, builds: {urls: [a.example.org]}`, 'listeners[0].builds'],
+    ['job sockets', `${open}, jobSocket: {policies: []}`, 'listeners[0].jobSocket'],
+  ])('refuses to start where %s would protect and is not there', (_what, settings, place) => {
+    const notes = refusals(listener(settings), implemented);
+    expect(places(notes)).toEqual([place]);
+    expect(notes[0]).toMatchObject({ line: 3, what: expect.stringContaining('serve refuses to start') });
+  });
+
+  test('refuses to start where trust in front instances is not there', () => {
+    const text = `engines: [{name: e, url: "unix:///e"}]
+listeners:
+  - name: l
+    url: tcp://127.0.0.1:2376
+    tls: {cert: c, key: k, clientCa: ca}
+    auth: [anonymous]
+    trust: {clients: [front.example.org]}
+    namespace: null
+    policies: []
+`;
+    expect(refusals(parse(text), implemented)).toEqual([
+      {
+        place: 'listeners[0].trust',
+        line: 7,
+        column: 12,
+        what: 'does not protect yet, so serve refuses to start (to go without: leave it out)',
+      },
+    ]);
+  });
+
+  test('refuses to start where only some registries may be used and nothing sees to it', () => {
+    const loaded = listener(open, 'registry: {allow: [r.example.org]}\n');
+    expect(refusals(loaded, implemented)).toEqual([
+      {
+        place: 'registry.allow',
+        line: 4,
+        column: 19,
+        what: 'does not protect yet, so serve refuses to start (to go without: say `allow: ["*"]`)',
+      },
+    ]);
+  });
+
+  test('refuses to start where the defaults of a listener are not there, and says which', () => {
+    expect(refusals(listener(''), implemented)).toEqual([
+      {
+        place: 'listeners[0].auth[0]',
+        line: 3,
+        column: 5,
+        what: '"peer", the default, does not protect yet, so serve refuses to start',
+      },
+      {
+        place: 'listeners[0].namespace',
+        line: 3,
+        column: 5,
+        what: '"{user}", the default, does not protect yet, so serve refuses to start (to go without: say `namespace: null`)',
+      },
+      {
+        place: 'listeners[0].policies[0]',
+        line: 3,
+        column: 5,
+        what: '"conservative", the default, does not protect yet, so serve refuses to start',
+      },
+    ]);
+  });
+});
