@@ -15,6 +15,8 @@ import {
 
 export interface Leaf {
   readonly place: string;
+  /** The same as steps, without the root. */
+  readonly path: readonly (string | number)[];
   readonly value: Json;
   /** The marks of this value; for a part of a text, the marks of that part. */
   readonly marks: readonly Mark[];
@@ -66,7 +68,7 @@ class Walk {
 
   private leaf(shape: Shape, value: Json, marks: readonly Mark[] = shape.marks): Json {
     if (marks.length === 0) return value;
-    return this.visitor({ place: this.place(), value, marks, shape });
+    return this.visitor({ place: this.place(), path: [...this.path], value, marks, shape });
   }
 
   private place(): string {

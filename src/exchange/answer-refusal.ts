@@ -42,14 +42,17 @@ const FAULT_CODES: Readonly<Record<number, RefusalCode>> = {
   431: 'head-too-large',
 };
 
-function refusalHeaders(refusal: Refusal): RawHeaders {
+export function refusalHeaders(refusal: Refusal): RawHeaders {
   return ['Content-Type', 'application/json', 'Berthgate-Refusal', refusal.code];
 }
 
-function renderRefusal(refusal: Refusal): string {
+export function renderRefusal(refusal: Refusal): string {
   return `${JSON.stringify({ message: VERBATIM.has(refusal.code) ? refusal.message : spelled(refusal) })}\n`;
 }
 
-function spelled({ message, place, hint }: Refusal): string {
-  return `berthgate: ${place === undefined ? '' : `${place}: `}${message}${hint === undefined ? '' : ` (${hint})`}`;
+function spelled({ message, place, hint, policy, id }: Refusal): string {
+  const remedy = hint === undefined ? '' : ` (${hint})`;
+  if (policy === undefined) return `berthgate: ${place === undefined ? '' : `${place}: `}${message}${remedy}`;
+  const where = place === undefined ? '' : `${place} `;
+  return `berthgate: refused by policy ${policy}: ${where}${message}${remedy} (refusal ${id})`;
 }

@@ -11,12 +11,17 @@ import type { Call } from './call.ts';
 import { clampBody, clampHead } from './clamp-version.ts';
 import type { ApiRange, Engine } from './engine.ts';
 import { engineRefusal } from './engine-fault.ts';
+import { type LookUp, lookUpOf } from './look-up.ts';
 import { printCall } from './print-call.ts';
 import type { Recorder } from './recorder.ts';
-import { SharedAnswers } from './shared-answers.ts';
+import { relayLines } from './relay-lines.ts';
+import { SharedAnswers, type Waiter } from './shared-answers.ts';
+import type { TranslateBack } from './translate-back.ts';
 
 /** An answer up to this size is kept for all who asked the same; larger ones are streamed to each. */
 const SHARED_BYTES = 16 * 1024 * 1024;
+/** An answer that must be read to be told is not told beyond this size. */
+const COLLECTED_BYTES = 256 * 1024 * 1024;
 
 /** What an upgrade of each kind is called on the wire. */
 const PROTOCOLS: Partial<Record<AnswerTravel, string>> = { hijack: 'tcp', websocket: 'websocket', h2c: 'h2c' };
@@ -24,7 +29,16 @@ const PROTOCOLS: Partial<Record<AnswerTravel, string>> = { hijack: 'tcp', websoc
 /** Answers that live as long as something happens. */
 const STREAMS: ReadonlySet<AnswerTravel> = new Set(['lines', 'frames', 'tar', 'hijack', 'websocket', 'h2c']);
 
+interface Carried {
+  readonly call: Call;
+  readonly api: ApiRange;
+  readonly exchange: Exchange;
+  readonly request: OutboundRequest;
+  readonly back: TranslateBack | null;
+}
+
 export class Carrier {
+  readonly lookUp: LookUp;
   private readonly engine: Engine;
   private readonly recorder: Recorder;
   private readonly shared: SharedAnswers;
@@ -33,35 +47,44 @@ export class Carrier {
     this.engine = engine;
     this.recorder = recorder;
     this.shared = new SharedAnswers(engine.pool, SHARED_BYTES);
+    this.lookUp = lookUpOf(engine, this.shared);
   }
 
-  /** Resolves when the answer is out, or the stream has ended. @throws Refusal when the engine gave no answer */
-  carry(call: Call, api: ApiRange, exchange: Exchange): Promise<void> {
+  /**
+   * Resolves when the answer is out, or the stream has ended. `back` changes the documents of the answer; null where
+   * they pass as they are. @throws Refusal when the engine gave no answer
+   */
+  async carry(call: Call, api: ApiRange, exchange: Exchange, back: TranslateBack | null): Promise<void> {
     const { endpoint } = call;
+    const { travel } = endpoint.answer;
     const upgrade = wantedUpgrade(endpoint, exchange.head.upgrade);
     const request = printCall(call, exchange.head.framing, upgrade);
-    if (endpoint.shareable === true) return this.share(call, api, exchange, request);
-    return this.relay(call, api, exchange, request);
+    const carried: Carried = { call, api, exchange, request, back };
+    if (endpoint.shareable === true) return this.share(carried);
+    if (!STREAMS.has(travel)) return back === null ? this.relay(carried) : this.collect(carried);
+    this.recorder.streamOpened(travel);
+    try {
+      await (travel === 'lines' && back !== null ? this.relayLines(carried, back) : this.relay(carried));
+    } finally {
+      this.recorder.streamClosed(travel);
+    }
   }
 
-  private relay(call: Call, api: ApiRange, exchange: Exchange, request: OutboundRequest): Promise<void> {
-    const { travel } = call.endpoint.answer;
-    const streams = STREAMS.has(travel);
-    if (streams) this.recorder.streamOpened(travel);
+  private relay({ call, api, exchange, request }: Carried): Promise<void> {
+    const hijack = call.endpoint.answer.travel === 'hijack' && request.upgrade === null;
+    const stream = request.body !== null && !Buffer.isBuffer(request.body);
     return new Promise((resolve, reject) => {
       let failed: OutboundFault | null = null;
-      const stream = request.body !== null && !Buffer.isBuffer(request.body);
       relay(
         exchange,
         this.engine.pool,
-        { ...request, stream, hijack: travel === 'hijack' && request.upgrade === null },
+        { ...request, stream, hijack },
         {
           onHead: (head) => clampHead(head, api),
           onFault: (fault) => {
             failed = fault;
           },
           onDone: (outcome) => {
-            if (streams) this.recorder.streamClosed(travel);
             if (outcome.kind === 'engine-fault') this.engine.doubt();
             if (failed === null) resolve();
             else reject(engineRefusal(failed));
@@ -71,25 +94,56 @@ export class Carrier {
     });
   }
 
-  private share(call: Call, api: ApiRange, exchange: Exchange, request: OutboundRequest): Promise<void> {
+  private relayLines({ api, exchange, request }: Carried, back: TranslateBack): Promise<void> {
     return new Promise((resolve, reject) => {
-      const leave = this.shared.ask(`${request.method} ${request.target}`, request, {
+      relayLines(exchange, this.engine.pool, request, back, {
+        onHead: (head) => clampHead(head, api),
+        onDone: (fault) => (fault === null ? resolve() : reject(this.failed(fault))),
+      });
+    });
+  }
+
+  /** The same answer for everybody who asks the same now; each is told it in its own words. */
+  private share(carried: Carried): Promise<void> {
+    const { request } = carried;
+    return this.answerFrom(carried, (waiter) =>
+      this.shared.ask(`${request.method} ${request.target}`, request, waiter),
+    );
+  }
+
+  /** An answer that has to be read whole before it is told. */
+  private collect(carried: Carried): Promise<void> {
+    const alone = new SharedAnswers(this.engine.pool, COLLECTED_BYTES);
+    return this.answerFrom(carried, (waiter) => alone.ask('', carried.request, waiter));
+  }
+
+  private answerFrom(carried: Carried, ask: (waiter: Waiter) => () => void): Promise<void> {
+    const { call, api, exchange, back } = carried;
+    return new Promise((resolve, reject) => {
+      const leave = ask({
         onAnswer: (head, body) => {
           const { status, reason, headers } = clampHead(head, api);
-          exchange.answer({ status, reason, headers: endToEnd(headers) }, clampBody(call.endpoint, body, api));
+          const clamped = clampBody(call.endpoint, body, api);
+          const told = back === null || status >= 300 ? clamped : back(clamped);
+          exchange.answer({ status, reason, headers: endToEnd(headers) }, told);
           resolve();
         },
-        onTooLarge: () => this.relay(call, api, exchange, request).then(resolve, reject),
-        onFault: (fault) => {
-          this.engine.doubt();
-          reject(engineRefusal(fault));
+        onTooLarge: () => {
+          if (back === null) this.relay(carried).then(resolve, reject);
+          else reject(new Refusal('engine-garbage', 'the answer of the engine is too large to be read'));
         },
+        onFault: (fault) => reject(this.failed(fault)),
       });
       exchange.onGone = () => {
         leave();
         resolve();
       };
     });
+  }
+
+  private failed(fault: OutboundFault): Refusal {
+    this.engine.doubt();
+    return engineRefusal(fault);
   }
 }
 

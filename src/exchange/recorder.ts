@@ -3,6 +3,7 @@
 import type { AnswerTravel, Endpoint } from '../docker/endpoint.ts';
 import type { Refusal } from '../ground/refusal.ts';
 import type { Identity } from './identity.ts';
+import type { Decision } from './judge.ts';
 
 export interface CallRecord {
   readonly listener: string;
@@ -15,6 +16,8 @@ export interface CallRecord {
   /** Of the answer; 0 when the client went away before there was one. */
   readonly status: number;
   readonly refusal: Refusal | null;
+  /** What the policies decided, as far as they came. */
+  readonly decisions: readonly Decision[];
   readonly durationMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;

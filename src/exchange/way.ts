@@ -16,14 +16,19 @@ import { Carrier } from './carry.ts';
 import type { Engine } from './engine.ts';
 import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
+import { type Judgement, judge, warningsOf } from './judge.ts';
+import { keepGiven } from './keep-given.ts';
+import type { Policy } from './policy.ts';
 import { type BodyLimits, readBody, readHeaders } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
+import { translatorOf } from './translate-back.ts';
 import { negotiate } from './version.ts';
 
 /** What the calls of one listener meet on their way. */
 export interface WayOptions {
   readonly listener: string;
   readonly authenticators: readonly Authenticator[];
+  readonly policies: readonly Policy[];
   readonly engine: Engine;
   readonly limits: BodyLimits;
   readonly recorder: Recorder;
@@ -42,10 +47,11 @@ export class Way {
 
   /** Serves one call to its end. Never throws: what goes wrong is the client's answer, and is recorded. */
   async serve(exchange: Exchange, peer: Peer): Promise<void> {
-    const { listener, authenticators, engine, limits, recorder } = this.options;
+    const { listener, authenticators, policies, engine, limits, recorder } = this.options;
     const startedAt = performance.now();
     let identity: Identity | null = null;
     let endpoint: Endpoint | null = null;
+    let judgement: Judgement | null = null;
     let refusal: Refusal | null = null;
     try {
       identity = await identify(authenticators, exchange.head, peer);
@@ -72,11 +78,14 @@ export class Way {
         unknown: query.unknown.length === 0 ? unknown : [...query.unknown, ...unknown],
       };
 
-      await this.carrier.carry(call, api, exchange);
+      judgement = await judge(policies, call, this.carrier);
+      const back = policies.length === 0 ? null : translatorOf(endpoint, warningsOf(judgement));
+      await this.carrier.carry(keepGiven(judgement), api, exchange, back);
     } catch (fault) {
       refusal = asRefusal(fault);
       answerRefusal(exchange, refusal, authenticators);
     }
+    judgement?.ended(exchange.status);
     recorder.callEnded({
       listener,
       method: exchange.head.method,
@@ -85,6 +94,7 @@ export class Way {
       identity,
       status: exchange.status,
       refusal,
+      decisions: judgement?.decisions ?? [],
       durationMs: performance.now() - startedAt,
       bytesIn: exchange.bytesIn,
       bytesOut: exchange.bytesOut,

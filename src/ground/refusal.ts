@@ -73,6 +73,16 @@ export const reasons = {
     about: "What would say who the client is (the name service, an issuer's keys) does not answer.",
   },
   refused: { status: 403, source: 'policy', about: 'A policy of the listener refused the call.' },
+  'over-limit': {
+    status: 403,
+    source: 'policy',
+    about: 'What the call asks for is over a limit of the user or the namespace.',
+  },
+  'too-many-at-once': {
+    status: 429,
+    source: 'policy',
+    about: 'As many are in use as may be at one time; try again when one has ended.',
+  },
   draining: { status: 503, source: 'self', about: 'Berthgate is shutting down.' },
   'engine-refused': { status: 503, source: 'engine', about: 'The engine does not accept connections.' },
   'engine-reset': { status: 502, source: 'engine', about: 'The engine ended the connection before it had answered.' },
@@ -91,6 +101,10 @@ export interface RefusalFacts {
   /** Of 401: what `WWW-Authenticate` says in place of the standing offer of the same scheme. */
   readonly challenge?: string;
   readonly cause?: unknown;
+  /** Of policies: which one refused, by which of its rules, and the id of the audit entry. */
+  readonly policy?: string;
+  readonly rule?: string;
+  readonly id?: string;
 }
 
 export class Refusal extends Error {
@@ -100,6 +114,9 @@ export class Refusal extends Error {
   readonly place: string | undefined;
   readonly hint: string | undefined;
   readonly challenge: string | undefined;
+  readonly policy: string | undefined;
+  readonly rule: string | undefined;
+  readonly id: string | undefined;
 
   constructor(code: RefusalCode, message: string, facts: RefusalFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -109,5 +126,8 @@ export class Refusal extends Error {
     this.place = facts.place;
     this.hint = facts.hint;
     this.challenge = facts.challenge;
+    this.policy = facts.policy;
+    this.rule = facts.rule;
+    this.id = facts.id;
   }
 }

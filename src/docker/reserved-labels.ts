@@ -1,0 +1,36 @@
+/** Labels of our own on the engine: clients can neither set nor see them. */
+
+import { isObject, type Json, type JsonObject } from '../ground/json.ts';
+import type { Leaf } from './visit.ts';
+
+export const RESERVED_PREFIX = 'berthgate.';
+
+/** What a create said where a policy changed it, as JSON: a list of `{place, from}`. */
+export const GIVEN_LABEL = 'berthgate.given';
+
+export function isReserved(label: string): boolean {
+  return label.startsWith(RESERVED_PREFIX);
+}
+
+/** The same labels without ours; itself where there are none. */
+export function withoutReserved(labels: Json): Json {
+  if (!isObject(labels) || !Object.keys(labels).some(isReserved)) return labels;
+  const kept: Record<string, Json> = Object.create(null);
+  for (const [name, value] of Object.entries(labels)) if (!isReserved(name)) kept[name] = value;
+  return kept;
+}
+
+/** For `visit`: hides our labels wherever an answer has labels. */
+export function hideReserved({ marks, value }: Leaf): Json {
+  return marks.some(({ mark }) => mark === 'labels') ? withoutReserved(value) : value;
+}
+
+/** A body of a create with labels of ours added to those of the client. */
+export function withLabels(body: JsonObject, added: Readonly<Record<string, string>>): JsonObject {
+  const labels: Record<string, Json> = Object.create(null);
+  const changed: Record<string, Json> = Object.create(null);
+  const before = body.Labels;
+  Object.assign(labels, isObject(before ?? null) ? before : {}, added);
+  Object.assign(changed, body, { Labels: labels });
+  return changed;
+}
