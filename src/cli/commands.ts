@@ -1,0 +1,9 @@
+/** Every command there is, in the order of the help. */
+
+import { check } from './check.ts';
+import { init } from './init.ts';
+import type { AddCommand } from './program.ts';
+import { reference } from './reference.ts';
+import { serve } from './serve.ts';
+
+export const commands: readonly AddCommand[] = [serve, check, init, reference];

@@ -1,0 +1,163 @@
+/** `berthgate serve`: from a configuration to a running server, and the signals that change and end it. */
+
+import { findIncumbent, loadDescriptorPassing, takeInheritedSockets, takeOver } from '../front/listeners/index.ts';
+import { ConfigRefused, type LoadedConfig } from '../operate/config/index.ts';
+import { type OpenLog, openLog } from '../operate/signals/index.ts';
+import { readConfiguration, reasonsNotToServe } from './configuration.ts';
+import type { AddCommand } from './program.ts';
+import { handOverPath, Instance } from './serve/instance.ts';
+import { openStateFolder } from './serve/state-folder.ts';
+import { CommandFailed, type Terminal } from './terminal.ts';
+
+const help = `
+Without a file: one unix socket ($XDG_RUNTIME_DIR/berthgate/docker.sock, as root /run/berthgate/docker.sock), the engine
+of DOCKER_HOST or the default socket, authentication "peer", namespace "{user}", policy "conservative".
+
+Prints the line "export DOCKER_HOST=…" for each listener on standard output; the log goes to standard error.
+
+Signals:
+  SIGHUP          read the configuration and the certificates again; a bad configuration is refused, the old one stays
+  SIGTERM SIGINT  take no new calls, let running ones end for shutdown.grace, then end; a second one ends at once
+
+Upgrades: berthgate serve --take-over takes the sockets of the process that serves with the same state. No connection is
+refused meanwhile; the old process keeps its running streams, without limit, and ends with the last of them.
+
+Examples:
+  berthgate serve --config /etc/berthgate/berthgate.yaml
+  berthgate serve --config /etc/berthgate/berthgate.yaml --take-over
+
+Exit codes: 0 ended as told to, 1 it failed, 2 wrong usage.`;
+
+const DEFAULT_NOT_YET = `berthgate: serve without a file refuses to start: what it stands for is not there yet.
+To forward calls without protection, to an engine that only those may reach who may do everything anyway, write
+
+  engines: [{ name: local, url: "unix:///var/run/docker.sock" }]
+  listeners:
+    - name: local
+      url: unix:///run/berthgate/docker.sock
+      auth: [anonymous]
+      namespace: null
+      policies: []
+
+into a file and give it with --config.`;
+
+interface ServeOptions {
+  readonly config?: string;
+  readonly takeOver?: true;
+}
+
+export const serve: AddCommand = (program, terminal) => {
+  program
+    .command('serve')
+    .summary('run the proxy')
+    .description('Runs the proxy until it is told to end.')
+    .option('-c, --config <file>', 'the configuration, YAML')
+    .option('--take-over', 'take the sockets of the process that serves now')
+    .addHelpText('after', help)
+    .action((options: ServeOptions) => runServer(options, terminal));
+};
+
+async function runServer(options: ServeOptions, terminal: Terminal): Promise<void> {
+  const loaded = await readConfiguration(options.config, terminal);
+  refuseToServe(loaded, options);
+  const { state, log: logging } = loaded.config;
+  const opened = openLog(logging);
+  try {
+    const inherited = takeInheritedSockets(process.env, process.pid);
+    await openStateFolder(state, terminal.uid);
+    const passing = await loadDescriptorPassing();
+    const instance = new Instance({ log: opened.log, inherited, passing });
+    await startInstance(instance, loaded, options, passing);
+    for (const { listener, dockerHost } of instance.dockerHosts()) {
+      terminal.out(`export DOCKER_HOST=${dockerHost}  # ${listener}\n`);
+    }
+    await untilEnd(instance, loaded, options, opened, terminal);
+  } catch (fault) {
+    throw fault instanceof ConfigRefused || fault instanceof CommandFailed
+      ? new CommandFailed(fault.message)
+      : new CommandFailed(`berthgate: ${(fault as Error).message}`);
+  } finally {
+    opened.flush();
+  }
+}
+
+function refuseToServe(loaded: LoadedConfig, { config }: ServeOptions): void {
+  const reasons = reasonsNotToServe(loaded);
+  if (reasons.length > 0) throw new CommandFailed(config === undefined ? DEFAULT_NOT_YET : reasons.join('\n'));
+}
+
+async function startInstance(
+  instance: Instance,
+  loaded: LoadedConfig,
+  options: ServeOptions,
+  passing: Awaited<ReturnType<typeof loadDescriptorPassing>>,
+): Promise<void> {
+  const path = handOverPath(loaded.config.state);
+  if (options.takeOver !== true) {
+    const incumbent = await findIncumbent(path);
+    if (incumbent === null) return instance.start(loaded, null);
+    throw new CommandFailed(
+      `berthgate: another one (pid ${incumbent.pid}, version ${incumbent.version}) serves with the state ${loaded.config.state}: ` +
+        'end it, say another `state`, or take its sockets over with --take-over',
+    );
+  }
+  if (passing === null) {
+    throw new CommandFailed(
+      'berthgate: --take-over needs the optional dependency koffi, which is not there; with sockets of the service manager (fd://) a restart refuses no connection either',
+    );
+  }
+  const taken = await takeOver(path, passing);
+  try {
+    await instance.start(loaded, taken);
+  } catch (fault) {
+    await taken?.giveUp();
+    throw fault;
+  }
+}
+
+async function untilEnd(
+  instance: Instance,
+  loaded: LoadedConfig,
+  options: ServeOptions,
+  { log, flush }: OpenLog,
+  terminal: Terminal,
+): Promise<void> {
+  let current = loaded;
+  let asked = false;
+  const reload = (): void => {
+    const reloaded = async (): Promise<void> => {
+      const next = await readConfiguration(options.config, terminal);
+      refuseToServe(next, options);
+      await instance.reload(next);
+      if (next.config.state !== current.config.state) log.warn('another state counts from the next start on');
+      if (next.config.log.format !== current.config.log.format)
+        log.warn('another log.format counts from the next start on');
+      log.level = next.config.log.level;
+      current = next;
+    };
+    reloaded().then(
+      () => log.info('configuration read again'),
+      (fault: Error) =>
+        log.error({ faults: fault.message.split('\n') }, 'the new configuration is refused; the old one stays'),
+    );
+  };
+  const stop = (signal: NodeJS.Signals): void => {
+    if (asked) {
+      log.warn({ signal, connections: instance.connections() }, 'ending at once');
+      flush();
+      process.exit(1);
+    }
+    asked = true;
+    if (instance.takenOver) {
+      log.info({ signal, connections: instance.connections() }, 'running streams are kept; a second signal ends them');
+    } else void instance.drain(current.config.shutdown.grace);
+  };
+  process.on('SIGHUP', reload);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  await instance.end;
+  process.off('SIGHUP', reload);
+  process.off('SIGTERM', stop);
+  process.off('SIGINT', stop);
+  log.info('ended');
+}

@@ -1,0 +1,180 @@
+/** A running Berthgate: its start, what a reload changes, and its two ends (drained, or taken over by another one). */
+
+import type net from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
+import type { ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
+import { CallRecorder, type Log, makeRegistry } from '../../operate/signals/index.ts';
+import { ReadBuffers } from '../../wire/read-buffers.ts';
+import { version } from '../version.ts';
+import { Admin } from './admin.ts';
+import { Engines } from './engines.ts';
+import { Listening } from './listening.ts';
+
+export interface InstanceOptions {
+  readonly log: Log;
+  /** Sockets of the service manager, by name. */
+  readonly inherited: ReadonlyMap<string, readonly number[]>;
+  readonly passing: DescriptorPassing | null;
+}
+
+/** Where a process is asked for its sockets, and seen to be alive. */
+export function handOverPath(state: string): string {
+  return join(state, 'handover.sock');
+}
+
+export class Instance {
+  private readonly log: Log;
+  private readonly passing: DescriptorPassing | null;
+  private readonly inherited: Map<string, readonly number[]>;
+  private readonly buffers = new ReadBuffers();
+  private readonly engines: Engines;
+  private readonly listening: Listening;
+  private readonly admin: Admin;
+  private stopOffering: (() => void) | null = null;
+  private state: 'starting' | 'serving' | 'draining' | 'taken over' = 'starting';
+  /** Runs one change at a time. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private ended!: () => void;
+  /** Resolves when the last call has ended after a drain or a take-over. */
+  readonly end: Promise<void>;
+
+  constructor({ log, inherited, passing }: InstanceOptions) {
+    this.log = log;
+    this.passing = passing;
+    this.inherited = new Map(inherited);
+    this.end = new Promise((resolve) => {
+      this.ended = resolve;
+    });
+    const recorder = new CallRecorder(log);
+    this.engines = new Engines(this.buffers, log);
+    this.listening = new Listening(recorder, this.buffers, log);
+    const registry = makeRegistry({
+      calls: recorder.calls,
+      openStreams: recorder.openStreams,
+      connections: () => this.listening.connections(),
+      engines: () => this.engines.facts(),
+      version,
+    });
+    this.admin = new Admin(
+      {
+        version,
+        readiness: async () => ({ draining: this.state !== 'serving', engines: await this.engines.readiness() }),
+        metrics: async () => {
+          await this.engines.refresh();
+          return registry.metrics();
+        },
+      },
+      log,
+    );
+  }
+
+  /** Serves when this resolves. `taken`: what the process before us has handed over. */
+  async start(loaded: LoadedConfig, taken: TakenSockets | null): Promise<void> {
+    await this.apply(loaded, taken?.byKey ?? new Map());
+    await taken?.served();
+    this.stopOffering = await offerHandOver({
+      path: handOverPath(loaded.config.state),
+      version,
+      passing: this.passing,
+      sockets: () => this.sockets(),
+      onTaken: () => this.yield(),
+      onFault: (fault) => this.log.warn({ reason: fault.message }, 'hand-over'),
+    });
+    this.state = 'serving';
+  }
+
+  /** Throws where the new configuration cannot be; then nothing has changed. */
+  reload(loaded: LoadedConfig): Promise<void> {
+    const turn = this.turn.then(async () => {
+      if (this.state !== 'serving') throw new Error(`no reload while ${this.state}`);
+      await this.apply(loaded, new Map());
+    });
+    this.turn = turn.catch(() => {});
+    return turn;
+  }
+
+  dockerHosts(): readonly { readonly listener: string; readonly dockerHost: string }[] {
+    return this.listening.dockerHosts();
+  }
+
+  get takenOver(): boolean {
+    return this.state === 'taken over';
+  }
+
+  connections(): number {
+    let count = 0;
+    for (const one of this.listening.connections().values()) count += one;
+    return count;
+  }
+
+  /** Takes no calls any more, and ends when those that run have, or the time is up. */
+  async drain(graceMs: number): Promise<void> {
+    if (this.state !== 'serving') return;
+    this.state = 'draining';
+    this.stopOffering?.();
+    this.listening.stopAccepting(false);
+    this.log.info({ connections: this.connections(), grace: graceMs }, 'draining');
+    const given = new AbortController();
+    const late = pause(graceMs, 'late', { signal: given.signal }).catch(() => 'aborted');
+    const first = await Promise.race([this.listening.empty(), late]);
+    given.abort();
+    if (first === 'late') this.log.warn({ connections: this.listening.cut() }, 'connections cut after the grace');
+    await this.finish(false);
+  }
+
+  /** Another process accepts now. What runs here runs on until it ends by itself. */
+  private yield(): void {
+    if (this.state !== 'serving') return;
+    this.state = 'taken over';
+    this.listening.stopAccepting(true);
+    this.admin.close(true);
+    this.stopOffering?.();
+    this.log.info({ connections: this.connections() }, 'another process has taken the sockets over');
+    void this.listening.empty().then(() => this.finish(true));
+  }
+
+  private async finish(keepFiles: boolean): Promise<void> {
+    await this.listening.stop();
+    this.admin.close(keepFiles);
+    this.engines.close();
+    this.ended();
+  }
+
+  private async apply(loaded: LoadedConfig, taken: Map<string, number[]>): Promise<void> {
+    const engines = this.engines.prepare(loaded.config.engines);
+    const take = (key: string): readonly number[] => taken.get(key)?.splice(0) ?? [];
+    try {
+      const admin = await this.admin.prepare(loaded.config.admin, take);
+      try {
+        const listening = await this.listening.prepare(loaded, {
+          engine: engines.get,
+          ready: (key, config) => this.inheritedFor(config) ?? take(key),
+        });
+        engines.commit();
+        admin.commit();
+        await listening.commit();
+      } catch (fault) {
+        admin.discard();
+        throw fault;
+      }
+    } catch (fault) {
+      engines.discard();
+      throw fault;
+    }
+  }
+
+  private inheritedFor({ url }: ListenerConfig): readonly number[] | undefined {
+    if (url.kind !== 'fd') return undefined;
+    const descriptors = this.inherited.get(url.name);
+    // A descriptor belongs to one server: closing it twice would close somebody else's.
+    this.inherited.delete(url.name);
+    return descriptors;
+  }
+
+  private sockets(): ReadonlyMap<string, readonly net.Server[]> {
+    const admin = [...this.admin.sockets].map(([key, sockets]) => [key, sockets.map(({ server }) => server)] as const);
+    return new Map([...this.listening.sockets(), ...admin]);
+  }
+}

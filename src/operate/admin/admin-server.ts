@@ -1,0 +1,83 @@
+/** What operators and their tools ask over HTTP: /healthz, /readyz, /metrics. Knows nothing of who listens where. */
+
+import http from 'node:http';
+
+export interface EngineReadiness {
+  readonly name: string;
+  readonly up: boolean;
+  readonly since: string;
+  readonly version: string | null;
+  readonly reason: string | null;
+}
+
+export interface AdminSources {
+  /** Asks the engines, within a few seconds. Null while Berthgate takes no calls, with the reason. */
+  readonly readiness: () => Promise<{ readonly draining: boolean; readonly engines: readonly EngineReadiness[] }>;
+  readonly metrics: () => Promise<string>;
+  readonly version: string;
+}
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+export function makeAdminServer(sources: AdminSources): http.Server {
+  const server = http.createServer(
+    { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 60_000, maxHeaderSize: 16 * 1024 },
+    (request, response) => {
+      // Nothing here takes a body.
+      request.resume();
+      answer(sources, request).then(
+        ({ status, type, body }) => send(request, response, status, type, body),
+        () => send(request, response, 500, 'application/json', '{"message":"berthgate: internal fault"}\n'),
+      );
+    },
+  );
+  server.maxConnections = 256;
+  return server;
+}
+
+interface Page {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+async function answer(sources: AdminSources, { method, url }: http.IncomingMessage): Promise<Page> {
+  const path = url?.split('?', 1)[0];
+  if (path !== '/healthz' && path !== '/readyz' && path !== '/metrics') {
+    return json(404, { message: 'page not found' });
+  }
+  if (method !== 'GET' && method !== 'HEAD') return json(405, { message: 'only GET and HEAD' });
+  if (path === '/healthz') return json(200, { status: 'alive', version: sources.version });
+  if (path === '/metrics') return { status: 200, type: METRICS_TYPE, body: await sources.metrics() };
+  const { draining, engines } = await sources.readiness();
+  const down = engines.filter(({ up }) => !up).map(({ name, reason }) => `engine ${name}: ${reason ?? 'is not up'}`);
+  const reasons = draining ? ['shutting down', ...down] : down;
+  return json(reasons.length === 0 ? 200 : 503, {
+    ready: reasons.length === 0,
+    ...(reasons.length === 0 ? {} : { reason: reasons.join('; ') }),
+    engines,
+  });
+}
+
+function json(status: number, value: unknown): Page {
+  return { status, type: 'application/json', body: `${JSON.stringify(value)}\n` };
+}
+
+function send(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+): void {
+  const bytes = Buffer.from(body);
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Content-Length': bytes.length,
+    // A page of a local port is nothing that another site may show or read.
+    'X-Content-Type-Options': 'nosniff',
+    'Cache-Control': 'no-store',
+    ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}

@@ -1,0 +1,48 @@
+/**
+ * The log: JSON lines, or text for people. A name can hold no line break that begins a line of its own: values are
+ * printed as JSON in both forms (RED-TEAM 69). What may be secret (headers, query values, bodies) is never given to it.
+ */
+
+import pino from 'pino';
+import { textLine } from './text-line.ts';
+
+export type Log = pino.Logger;
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'text';
+  /** A file descriptor or a file; the default is standard error, since standard output belongs to the commands. */
+  readonly to?: number | string;
+}
+
+export interface OpenLog {
+  readonly log: Log;
+  /** For the end of the process: what was logged is written when this returns. */
+  flush(): void;
+}
+
+export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
+  const file = pino.destination({ dest: to, sync: false });
+  // Nobody reads the log any more: that must not end the calls.
+  file.on('error', () => {});
+  const stream = format === 'json' ? file : { write: (line: string) => file.write(textLine(line)) };
+  const log = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: named } },
+    stream,
+  );
+  return {
+    log,
+    flush: () => {
+      try {
+        file.flushSync();
+      } catch {
+        // The destination is gone or cannot take more: the process ends all the same.
+      }
+    },
+  };
+}
+
+function named(label: string): { level: string } {
+  return { level: label };
+}

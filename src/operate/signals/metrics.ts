@@ -1,0 +1,223 @@
+/** Every metric that there is: its name, what it says, and where its value is read when somebody asks. */
+
+import { readdirSync } from 'node:fs';
+import { type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
+import { type CallTally, durationBounds } from './call-tally.ts';
+
+export interface EngineFacts {
+  readonly name: string;
+  readonly up: boolean | null;
+  readonly version: string | null;
+  readonly api: { readonly oldest: number; readonly newest: number } | null;
+}
+
+export interface MetricSources {
+  readonly calls: CallTally;
+  readonly openStreams: ReadonlyMap<string, number>;
+  /** Open connections by listener. */
+  readonly connections: () => ReadonlyMap<string, number>;
+  readonly engines: () => readonly EngineFacts[];
+  readonly version: string;
+}
+
+type Labels = Record<string, string | number>;
+type Value = MetricValue<string> & { metricName?: string };
+
+export interface Described {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+interface Metric extends Described {
+  readonly values: (sources: MetricSources) => Iterable<Value>;
+}
+
+const value = (labels: Labels, value: number, metricName?: string): Value =>
+  metricName === undefined ? { labels, value } : { labels, value, metricName };
+
+const metrics: readonly Metric[] = [
+  {
+    name: 'berthgate_calls_total',
+    type: 'counter',
+    help: 'Calls that have ended, by the status of their answer; 0 where the client had gone before, endpoint "none" where the path is unknown.',
+    labels: ['listener', 'endpoint', 'status'],
+    *values({ calls }) {
+      for (const [listener, { endpoints }] of calls.listeners) {
+        for (const [endpoint, { statuses }] of endpoints) {
+          for (const [status, count] of statuses) yield value({ listener, endpoint, status }, count);
+        }
+      }
+    },
+  },
+  {
+    name: 'berthgate_call_duration_seconds',
+    type: 'histogram',
+    help: 'From the head of a request to the end of its answer; for streams, to the end of the stream.',
+    labels: ['listener', 'endpoint'],
+    *values({ calls }) {
+      for (const [listener, { endpoints }] of calls.listeners) {
+        for (const [endpoint, { durations, seconds }] of endpoints) {
+          let count = 0;
+          for (const [i, bound] of [...durationBounds, '+Inf'].entries()) {
+            count += durations[i] as number;
+            yield value({ listener, endpoint, le: bound }, count, 'berthgate_call_duration_seconds_bucket');
+          }
+          yield value({ listener, endpoint }, seconds, 'berthgate_call_duration_seconds_sum');
+          yield value({ listener, endpoint }, count, 'berthgate_call_duration_seconds_count');
+        }
+      }
+    },
+  },
+  {
+    name: 'berthgate_refusals_total',
+    type: 'counter',
+    help: 'Calls that were not served, by the code in the header Berthgate-Refusal.',
+    labels: ['listener', 'code'],
+    *values({ calls }) {
+      for (const [listener, { refusals }] of calls.listeners) {
+        for (const [code, count] of refusals) yield value({ listener, code }, count);
+      }
+    },
+  },
+  {
+    name: 'berthgate_received_bytes_total',
+    type: 'counter',
+    help: 'Bytes that came from clients with calls that have ended.',
+    labels: ['listener'],
+    *values({ calls }) {
+      for (const [listener, { bytesIn }] of calls.listeners) yield value({ listener }, bytesIn);
+    },
+  },
+  {
+    name: 'berthgate_sent_bytes_total',
+    type: 'counter',
+    help: 'Bytes that went to clients with calls that have ended.',
+    labels: ['listener'],
+    *values({ calls }) {
+      for (const [listener, { bytesOut }] of calls.listeners) yield value({ listener }, bytesOut);
+    },
+  },
+  {
+    name: 'berthgate_open_streams',
+    type: 'gauge',
+    help: 'Streams that run now, by how their bytes travel: hijack (attach, exec), frames (logs), lines (events), tar, …',
+    labels: ['kind'],
+    *values({ openStreams }) {
+      for (const [kind, count] of openStreams) yield value({ kind }, count);
+    },
+  },
+  {
+    name: 'berthgate_connections',
+    type: 'gauge',
+    help: 'Open connections of clients.',
+    labels: ['listener'],
+    *values({ connections }) {
+      for (const [listener, count] of connections()) yield value({ listener }, count);
+    },
+  },
+  {
+    name: 'berthgate_engine_up',
+    type: 'gauge',
+    help: 'Whether the engine answered when it was asked last.',
+    labels: ['engine'],
+    *values({ engines }) {
+      for (const { name, up } of engines()) if (up !== null) yield value({ engine: name }, up ? 1 : 0);
+    },
+  },
+  {
+    name: 'berthgate_engine_info',
+    type: 'gauge',
+    help: 'The version of the engine and the API versions that it speaks; always 1.',
+    labels: ['engine', 'version', 'api', 'min_api'],
+    *values({ engines }) {
+      for (const { name, version, api } of engines()) {
+        if (version === null || api === null) continue;
+        yield value({ engine: name, version, api: `1.${api.newest}`, min_api: `1.${api.oldest}` }, 1);
+      }
+    },
+  },
+  {
+    name: 'berthgate_build_info',
+    type: 'gauge',
+    help: 'The version of Berthgate and of Node; always 1.',
+    labels: ['version', 'node'],
+    *values({ version }) {
+      yield value({ version, node: process.version }, 1);
+    },
+  },
+  {
+    name: 'process_cpu_seconds_total',
+    type: 'counter',
+    help: 'User and system time.',
+    labels: [],
+    *values() {
+      const { user, system } = process.cpuUsage();
+      yield value({}, (user + system) / 1e6);
+    },
+  },
+  {
+    name: 'process_resident_memory_bytes',
+    type: 'gauge',
+    help: 'Resident memory.',
+    labels: [],
+    *values() {
+      yield value({}, process.memoryUsage.rss());
+    },
+  },
+  {
+    name: 'process_start_time_seconds',
+    type: 'gauge',
+    help: 'When the process was started, in seconds of the epoch.',
+    labels: [],
+    *values() {
+      yield value({}, Math.round(Date.now() / 1000 - process.uptime()));
+    },
+  },
+  {
+    name: 'process_open_fds',
+    type: 'gauge',
+    help: 'Open file descriptors.',
+    labels: [],
+    *values() {
+      const count = openDescriptors();
+      if (count !== null) yield value({}, count);
+    },
+  },
+  {
+    name: 'nodejs_heap_used_bytes',
+    type: 'gauge',
+    help: "What lives on JavaScript's heap.",
+    labels: [],
+    *values() {
+      yield value({}, process.memoryUsage().heapUsed);
+    },
+  },
+];
+
+/** For the reference page. */
+export const describedMetrics: readonly Described[] = metrics;
+
+export function makeRegistry(sources: MetricSources): Registry {
+  const registry = new Registry();
+  for (const { name, type, help, values } of metrics) {
+    const metric = {
+      name,
+      get: (): Promise<MetricObjectWithValues<Value>> =>
+        Promise.resolve({ name, help, type, aggregator: 'sum', values: [...values(sources)] } as never),
+      reset: () => {},
+    };
+    // The library asks a metric for nothing but its name and its values; its own classes count too slowly for us.
+    registry.registerMetric(metric as never);
+  }
+  return registry;
+}
+
+function openDescriptors(): number | null {
+  try {
+    return readdirSync('/proc/self/fd').length - 1;
+  } catch {
+    return null;
+  }
+}
