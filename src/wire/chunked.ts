@@ -114,9 +114,10 @@ export class ChunkDecoder {
       kept === null ? Buffer.from(buffer.subarray(start, end)) : Buffer.concat([kept, buffer.subarray(start, end)]);
     // An empty line at the very beginning ends the section; later ones end it behind a field line.
     const stop = all.length >= 2 && all[0] === CR && all[1] === LF ? 2 : endOfFields(all, held);
+    if ((stop < 0 ? all.length : stop) > this.#limits.headBytes) {
+      throw new WireFault(431, 'trailers-too-large', 'the trailers are too large');
+    }
     if (stop < 0) {
-      if (all.length > this.#limits.headBytes)
-        throw new WireFault(431, 'trailers-too-large', 'the trailers are too large');
       refuseBareLf(all, held);
       this.#trailerBytes = all;
       return end;

@@ -89,9 +89,8 @@ export class Exchange {
    * not be changed any more.
    */
   answer(start: AnswerStart, body: Buffer | string | null): boolean {
-    this.#begin(start.status);
+    const text = this.#begin(start);
     const bytes = body === null ? NOTHING : typeof body === 'string' ? Buffer.from(body) : body;
-    const text = `${printStatusLine(start.status, start.reason)}${printFields(start.headers)}`;
     const stayOpen = this.connection.staysOpenAfter(this);
     const framing =
       hasNoLength(start.status) || (this.head.method === 'HEAD' && body === null)
@@ -115,7 +114,7 @@ export class Exchange {
    * chunked for HTTP/1.1 and ends with the connection for 1.0. `sink.held` tells whether `first` is still in use.
    */
   startAnswer(start: AnswerStart, length: number | null = null, first: Buffer | null = null): AnswerSink {
-    this.#begin(start.status);
+    const text = this.#begin(start);
     let framing: Framing;
     if (this.#hasNoBody(start.status)) framing = { kind: 'none' };
     else if (length !== null) framing = { kind: 'length', bytes: length };
@@ -126,7 +125,7 @@ export class Exchange {
       framing.kind === 'none' && length !== null && !hasNoLength(start.status)
         ? { kind: 'length', bytes: length }
         : framing;
-    const top = `${printStatusLine(start.status, start.reason)}${printFields(start.headers)}${printFraming(printed)}${this.#connectionFields(stayOpen)}\r\n`;
+    const top = `${text}${printFraming(printed)}${this.#connectionFields(stayOpen)}\r\n`;
     const sink = new AnswerSink(this, framing, () => this.#complete(stayOpen));
     this.sink = sink;
     sink.open(top, first);
@@ -135,9 +134,8 @@ export class Exchange {
 
   /** Prints the given head, 101 or the legacy 200 without a length, and gives the connection up as one end of a tunnel. */
   upgrade(start: AnswerStart, protocol: string | null): TunnelEnd {
-    this.#begin(start.status);
     const fields = start.status === 101 ? printUpgrade(protocol ?? 'tcp') : '';
-    const text = `${printStatusLine(start.status, start.reason)}${printFields(start.headers)}${fields}\r\n`;
+    const text = `${this.#begin(start)}${fields}\r\n`;
     if (!this.gone) this.connection.channel.write(text);
     this.answered = true;
     this.onGone = null;
@@ -165,10 +163,13 @@ export class Exchange {
     tell?.();
   }
 
-  #begin(status: number): void {
+  /** The status line and the fields. What cannot be printed throws before anything counts as answered. */
+  #begin(start: AnswerStart): string {
     if (this.started) throw new Error('an exchange is answered once');
+    const text = printStatusLine(start.status, start.reason) + printFields(start.headers);
     this.started = true;
-    this.status = status;
+    this.status = start.status;
+    return text;
   }
 
   #complete(stayOpen: boolean): void {

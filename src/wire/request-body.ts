@@ -1,10 +1,8 @@
 /** The body of one request as it comes in: takes its framing off and gives the bytes to whoever wants them. */
 import { ChunkDecoder } from './chunked.ts';
 import type { HeadLimits } from './field-lines.ts';
-import type { BodySink, Framing, RawHeaders } from './message.ts';
+import type { BodySink, Framing } from './message.ts';
 import { WireFault } from './wire-fault.ts';
-
-const NO_TRAILERS: RawHeaders = [];
 
 export class RequestBody {
   /** Where decoded bytes go; nobody has asked for them while this is null. */
@@ -37,16 +35,17 @@ export class RequestBody {
       this.bytes += taken;
       this.done = this.#left === 0;
       held = !sink.write(buffer.subarray(at, at + taken), this.done);
-      if (this.done) sink.end(NO_TRAILERS);
+      if (this.done) sink.end();
       return { at: at + taken, held };
     }
     decoder.decode(buffer, at, end);
     this.done = decoder.done;
     if (decoder.to > decoder.from) {
       this.bytes += decoder.to - decoder.from;
-      held = !sink.write(buffer.subarray(decoder.from, decoder.to), this.done && decoder.trailers.length === 0);
+      held = !sink.write(buffer.subarray(decoder.from, decoder.to), this.done);
     }
-    if (this.done) sink.end(decoder.trailers);
+    // The trailers of a request end here: no engine reads any, and they would be one more place to hide a field in.
+    if (this.done) sink.end();
     return { at: decoder.next, held };
   }
 }

@@ -1,0 +1,544 @@
+import { describe, expect, it } from 'vitest';
+import type { AnswerSink, Exchange } from '../../../src/wire/inbound.ts';
+import type { BodySink } from '../../../src/wire/message.ts';
+import { WireFault } from '../../../src/wire/wire-fault.ts';
+import { dial, get, ok, pause, post, serve, until } from './talk.ts';
+
+function echoTarget(exchange: Exchange): void {
+  exchange.answer(ok(), exchange.head.target);
+}
+
+class Kept implements BodySink {
+  text = '';
+  ended = false;
+  cause: Error | null = null;
+  full = false;
+  onReady: (() => void) | null = null;
+  write(chunk: Buffer): boolean {
+    this.text += chunk.toString('latin1');
+    return !this.full;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  abort(cause: Error): void {
+    this.cause = cause;
+  }
+}
+
+for (const [way, pauseOnConnect] of [
+  ['that reads into its own buffers', true],
+  ['that falls back to data events', false],
+] as const) {
+  describe(`a connection ${way}`, () => {
+    const start = (handler: (exchange: Exchange) => void, limits = {}) => serve(handler, limits, pauseOnConnect);
+
+    it('answers one request after the other', async () => {
+      const talk = await dial((await start(echoTarget)).port);
+      talk.say(get('/a'));
+      await talk.hears(/\/a$/);
+      talk.say(get('/b'));
+      expect(await talk.hears(/\/b$/)).toBe(
+        'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/aHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/b',
+      );
+    });
+
+    it('answers pipelined requests in their order, though the later ones are done sooner', async () => {
+      let running = 0;
+      const served = await start((exchange) => {
+        expect(++running).toBe(1);
+        const delay = exchange.head.target === '/slow' ? 40 : 0;
+        setTimeout(() => {
+          running--;
+          exchange.answer(ok(), exchange.head.target);
+        }, delay);
+      });
+      const talk = await dial(served.port);
+      talk.say(`${get('/slow')}${post('/b', 'Content-Length: 3\r\n', 'abc')}${get('/c')}`);
+      const heard = await talk.hears(/\/c$/);
+      expect(heard.match(/\/(slow|b|c)/g)).toEqual(['/slow', '/b', '/c']);
+    });
+
+    it('reads a request that comes byte by byte', async () => {
+      const served = await start(async (exchange) => {
+        const body = await exchange.readBody(100);
+        exchange.answer(ok(), body);
+      });
+      const talk = await dial(served.port);
+      for (const letter of post('/a', 'Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n') +
+        get('/b')) {
+        talk.say(letter);
+        await pause(0);
+      }
+      await talk.hears(/\r\n\r\nabcdeHTTP\/1\.1 200 OK\r\nContent-Length: 0\r\n\r\n$/);
+    });
+
+    it('gives whole bodies of both framings', async () => {
+      const bodies: string[] = [];
+      const served = await start(async (exchange) => {
+        bodies.push((await exchange.readBody(1e6)).toString());
+        exchange.answer(ok(), null);
+      });
+      const talk = await dial(served.port);
+      const large = 'x'.repeat(300_000);
+      talk.say(
+        post('/', 'Content-Length: 300000\r\n', large) +
+          post('/', 'Transfer-Encoding: chunked\r\n', `493e0\r\n${large}\r\n0\r\nA: b\r\n\r\n`) +
+          get('/'),
+      );
+      await until(() => bodies.length === 3);
+      expect(bodies).toEqual([large, large, '']);
+    });
+
+    it('gives a body that is there already without a promise', async () => {
+      const seen: (string | undefined)[] = [];
+      const served = await start((exchange) => {
+        seen.push(exchange.takeBody()?.toString());
+        exchange.answer(ok(), null);
+      });
+      const talk = await dial(served.port);
+      talk.say(`${post('/', 'Content-Length: 3\r\n', 'abc')}${get('/')}`);
+      await until(() => seen.length === 2);
+      expect(seen).toEqual(['abc', '']);
+      talk.say(post('/', 'Content-Length: 3\r\n', 'ab'));
+      await until(() => seen.length === 3);
+      expect(seen[2]).toBeUndefined();
+      talk.say(`c${get('/')}`);
+      await until(() => seen.length === 4);
+    });
+
+    it('stops reading a streamed body while the sink is full, and holds the rest of the client back', async () => {
+      const sink = new Kept();
+      sink.full = true;
+      const served = await start((exchange) => {
+        exchange.streamBody(sink);
+        exchange.onGone = () => {};
+      });
+      const talk = await dial(served.port);
+      const large = 'x'.repeat(20_000_000);
+      talk.say(post('/', `Content-Length: ${large.length}\r\n`, large));
+      await until(() => sink.text.length > 0);
+      await pause(50);
+      expect(sink.text.length).toBeLessThan(2_000_000);
+      sink.full = false;
+      sink.onReady?.();
+      await until(() => sink.ended, 10_000);
+      expect(sink.text.length).toBe(large.length);
+    });
+
+    it('tells that the client is gone at once when it resets', async () => {
+      let gone = 0;
+      const served = await start((exchange) => {
+        exchange.onGone = () => gone++;
+      });
+      const talk = await dial(served.port);
+      talk.say(get('/events'));
+      await until(() => served.connections.length === 1);
+      await pause(20);
+      talk.socket.resetAndDestroy();
+      await until(() => gone === 1, 200);
+      await until(() => served.closed.length === 1);
+      expect(gone).toBe(1);
+    });
+
+    it('tells that the client is gone shortly after its FIN', async () => {
+      let gone = 0;
+      const served = await start((exchange) => {
+        exchange.onGone = () => gone++;
+        exchange.startAnswer(ok());
+      });
+      const talk = await dial(served.port);
+      talk.say(get('/events'));
+      await talk.hears('\r\n\r\n');
+      talk.socket.end();
+      await until(() => gone === 1, 1000);
+      await talk.isClosed();
+    });
+
+    it('still answers a client that half-closes behind its requests', async () => {
+      const served = await start((exchange) => {
+        setTimeout(() => exchange.answer(ok(), exchange.head.target), 30);
+      });
+      const talk = await dial(served.port);
+      talk.say(get('/a') + get('/b')).end();
+      const heard = await talk.hearsEnd();
+      expect(heard).toMatch(/\/a.*\/b$/s);
+      expect(heard).toMatch(/Connection: close\r\n\r\n\/b$/);
+    });
+
+    it('gives up the bytes behind an upgrade to the tunnel', async () => {
+      const served = await start((exchange) => {
+        setTimeout(() => {
+          const end = exchange.upgrade({ status: 101, reason: 'UPGRADED', headers: ['Content-Type', 'raw'] }, 'tcp');
+          end.channel.user = {
+            onBytes: (buffer, from, to) => void end.channel.write(Buffer.from(buffer.subarray(from, to))),
+            onEof: () => end.channel.end(),
+            onFlushed: () => {},
+            onClosed: () => {},
+          };
+          end.channel.write(Buffer.from(`<${end.bytes.toString()}>`));
+          end.channel.resume();
+        }, 30);
+      });
+      const talk = await dial(served.port);
+      talk.say(`${post('/attach', 'Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n', '')}early`);
+      await talk.hears('<early>');
+      expect(talk.heard).toBe(
+        'HTTP/1.1 101 UPGRADED\r\nContent-Type: raw\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n<early>',
+      );
+      talk.say('GET / HTTP/1.1\r\n\r\n');
+      await talk.hears('<early>GET / HTTP/1.1\r\n\r\n');
+      talk.end();
+      await talk.hearsEnd();
+      await until(() => served.closed.length === 1);
+    });
+
+    it('reads the body of an upgrade request by its framing before the tunnel begins', async () => {
+      let tunnelled = '';
+      const served = await start(async (exchange) => {
+        const body = await exchange.readBody(100);
+        tunnelled = `${body} ${exchange.upgrade({ status: 101, reason: 'UPGRADED', headers: [] }, 'tcp').bytes}`;
+      });
+      const talk = await dial(served.port);
+      talk.say(
+        post(
+          '/exec/x/start',
+          'Connection: Upgrade\r\nUpgrade: tcp\r\nTransfer-Encoding: chunked\r\n',
+          '2\r\n{}\r\n0\r\n\r\nstdin',
+        ),
+      );
+      await until(() => tunnelled !== '');
+      expect(tunnelled).toBe('{} stdin');
+    });
+  });
+}
+
+describe('a connection', () => {
+  it('closes where the client asks for it, or speaks 1.0', async () => {
+    const { port } = await serve(echoTarget);
+    const one = await dial(port);
+    one.say(get('/a', 'Connection: close\r\n') + get('/b'));
+    expect(await one.hearsEnd()).toBe('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n/a');
+    const old = await dial(port);
+    old.say('GET /a HTTP/1.0\r\n\r\n');
+    expect(await old.hearsEnd()).toMatch(/Connection: close\r\n\r\n\/a$/);
+    const kept = await dial(port);
+    kept.say('GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+    expect(await kept.hears(/\/a$/)).toMatch(/Connection: keep-alive/);
+  });
+
+  it('answers what it cannot read with the fault, and ends', async () => {
+    const { port } = await serve(echoTarget);
+    const talk = await dial(port);
+    talk.say(`${get('/a')}GET / HTTP/1.1\r\nHost : x\r\n\r\n`);
+    const heard = await talk.hearsEnd();
+    expect(heard).toMatch(
+      /\/aHTTP\/1\.1 400 Fault\r\nContent-Length: 18\r\nConnection: close\r\n\r\nspace-before-colon$/,
+    );
+  });
+
+  it('refuses HTTP/2 with a message of its own', async () => {
+    const talk = await dial((await serve(echoTarget)).port);
+    talk.say('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    expect(await talk.hearsEnd()).toMatch(/^HTTP\/1\.1 505 .*http2-preface$/s);
+  });
+
+  it('cuts a head that comes too slowly, and leaves an idle connection alone', async () => {
+    const served = await serve(echoTarget, { headTimeoutMs: 80 });
+    const idle = await dial(served.port);
+    const slow = await dial(served.port);
+    slow.say('GET /');
+    expect(await slow.hearsEnd()).toMatch(/408 .*slow-head$/s);
+    expect(idle.ended).toBe(false);
+    idle.say(get('/a'));
+    await idle.hears(/\/a$/);
+    await pause(120);
+    expect(idle.ended).toBe(false);
+    idle.say('GET /b');
+    expect(await idle.hearsEnd()).toMatch(/408/);
+  });
+
+  it('closes an idle connection after the idle limit only', async () => {
+    const served = await serve((exchange) => setTimeout(() => exchange.answer(ok(), null), 150), { idleTimeoutMs: 60 });
+    const talk = await dial(served.port);
+    talk.say(get('/a'));
+    await talk.hears('200 OK');
+    await talk.hearsEnd(1000);
+    await until(() => served.closed.length === 1);
+  });
+
+  it('cuts a whole body that comes too slowly with 408, and never a streamed one', async () => {
+    const sink = new Kept();
+    const served = await serve(
+      (exchange) => {
+        if (exchange.head.target === '/stream') exchange.streamBody(sink);
+        else exchange.readBody(100).catch((fault: WireFault) => exchange.refuse(fault));
+      },
+      { bodyTimeoutMs: 60 },
+    );
+    const stream = await dial(served.port);
+    stream.say(post('/stream', 'Content-Length: 3\r\n', 'a'));
+    const whole = await dial(served.port);
+    whole.say(post('/whole', 'Content-Length: 3\r\n', 'a'));
+    expect(await whole.hearsEnd()).toMatch(/408 .*slow-body$/s);
+    await pause(100);
+    stream.say('bc');
+    await until(() => sink.ended);
+    expect(sink.text).toBe('abc');
+  });
+
+  it('refuses a body over the limit with 413, announced or not, and the client hears it', async () => {
+    const served = await serve((exchange) => {
+      exchange.readBody(1000).then(
+        () => exchange.answer(ok(), null),
+        (fault: WireFault) => exchange.refuse(fault),
+      );
+    });
+    const announced = await dial(served.port);
+    announced.say(post('/', 'Content-Length: 5000000\r\n', 'x'.repeat(2_000_000)));
+    expect(await announced.hearsEnd()).toMatch(/413 .*body-too-large$/s);
+    const chunked = await dial(served.port);
+    chunked.say(post('/', 'Transfer-Encoding: chunked\r\n', `ffffff\r\n${'x'.repeat(2_000_000)}`));
+    expect(await chunked.hearsEnd()).toMatch(/413 .*body-too-large$/s);
+    const exact = await dial(served.port);
+    exact.say(post('/', 'Content-Length: 1000\r\n', 'x'.repeat(1000)));
+    await exact.hears('200 OK');
+  });
+
+  it('reads over a small body that nobody wants, and closes behind a large one', async () => {
+    const served = await serve(echoTarget);
+    const { port } = served;
+    const small = await dial(port);
+    small.say(post('/a', 'Content-Length: 1000\r\n', 'x'.repeat(500)));
+    await small.hears(/\/a$/);
+    small.say(`${'x'.repeat(500)}${get('/b')}`);
+    await small.hears(/\/b$/);
+    const large = await dial(port);
+    large.say(post('/a', 'Content-Length: 10000000\r\n', 'x'));
+    expect(await large.hearsEnd()).toMatch(/Connection: close\r\n\r\n\/a$/);
+    const chunked = await dial(port);
+    chunked.say(post('/a', 'Transfer-Encoding: chunked\r\n', `ffffff\r\n${'x'.repeat(400_000)}`));
+    await chunked.hearsEnd();
+    await until(() => served.closed.length === 2);
+  });
+
+  it('says 100 Continue when the body is first wanted, and not otherwise', async () => {
+    const served = await serve((exchange) => {
+      if (exchange.head.target === '/no') exchange.answer(ok(), 'no');
+      else setTimeout(() => exchange.readBody(100).then((body) => exchange.answer(ok(), body)), 20);
+    });
+    const wanted = await dial(served.port);
+    wanted.say(post('/yes', 'Expect: 100-continue\r\nContent-Length: 3\r\n', ''));
+    await wanted.hears(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+    wanted.say('abc');
+    await wanted.hears(/200 OK.*abc$/s);
+    const unwanted = await dial(served.port);
+    unwanted.say(post('/no', 'Expect: 100-continue\r\nContent-Length: 3\r\n', ''));
+    expect(await unwanted.hearsEnd()).toMatch(/^HTTP\/1\.1 200 OK.*Connection: close/s);
+    const hasty = await dial(served.port);
+    hasty.say(post('/yes', 'Expect: 100-continue\r\nContent-Length: 3\r\n', 'abc'));
+    await hasty.hears(/200 OK.*abc$/s);
+    expect(hasty.heard).not.toContain('100 Continue');
+  });
+
+  it('tells the sink and the handler of a malformed body, and never reads on behind it', async () => {
+    const sink = new Kept();
+    const served = await serve((exchange) => exchange.streamBody(sink, (fault) => exchange.refuse(fault)));
+    const talk = await dial(served.port);
+    talk.say(post('/', 'Transfer-Encoding: chunked\r\n', `3\r\nabcd\r\n0\r\n\r\n${get('/b')}`));
+    const heard = await talk.hearsEnd();
+    expect(heard).toMatch(/400 .*bad-chunk$/s);
+    expect(heard.match(/HTTP/g)).toHaveLength(1);
+    expect(sink.cause).toBeInstanceOf(WireFault);
+    expect(sink.ended).toBe(false);
+  });
+
+  it('tells the sink of a body that breaks off', async () => {
+    const sink = new Kept();
+    const served = await serve((exchange) => exchange.streamBody(sink));
+    const talk = await dial(served.port);
+    talk.say(post('/', 'Content-Length: 10\r\n', 'abc')).end();
+    await until(() => sink.cause !== null);
+    expect(sink.text).toBe('abc');
+    expect(sink.ended).toBe(false);
+  });
+
+  it('prints a streamed answer in chunks, for 1.0 until the end of the connection, or with the length given', async () => {
+    const served = await serve(async (exchange) => {
+      const sink = exchange.startAnswer(ok(), exchange.head.target === '/length' ? 5 : null);
+      await pause(5);
+      sink.write(Buffer.from('he'));
+      await pause(5);
+      sink.write(Buffer.from('llo'), true);
+      sink.end();
+    });
+    const talk = await dial(served.port);
+    talk.say(get('/chunks') + get('/length'));
+    await talk.hears(/Length: 5\r\n\r\nhello$/);
+    expect(talk.heard).toBe(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+    );
+    const old = await dial(served.port);
+    old.say('GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+    expect(await old.hearsEnd()).toBe('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello');
+  });
+
+  it('flushes the head of a streamed answer at once', async () => {
+    const served = await serve((exchange) => void exchange.startAnswer(ok()));
+    const talk = await dial(served.port);
+    talk.say(get('/wait'));
+    await talk.hears(/\r\n\r\n$/);
+  });
+
+  it('gives no body to HEAD, 204 and 304', async () => {
+    const served = await serve((exchange) => {
+      const status = Number(exchange.head.target.slice(1));
+      if (exchange.head.headers.includes('X-Stream')) {
+        const sink = exchange.startAnswer({ status, reason: '', headers: [] }, 3);
+        sink.write(Buffer.from('abc'));
+        sink.end();
+      } else exchange.answer({ status, reason: '', headers: [] }, 'abc');
+    });
+    for (const stream of ['', 'X-Stream: 1\r\n']) {
+      const talk = await dial(served.port);
+      talk.say(
+        `HEAD /200 HTTP/1.1\r\nHost: x\r\n${stream}\r\n${get('/204', stream)}${get('/304', stream)}${get('/200', stream)}`,
+      );
+      await talk.hears(/abc$/);
+      expect(talk.heard).toBe(
+        'HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\nHTTP/1.1 204 \r\n\r\nHTTP/1.1 304 \r\n\r\nHTTP/1.1 200 \r\nContent-Length: 3\r\n\r\nabc',
+      );
+    }
+  });
+
+  it('cuts the client off where an answer is shorter than it said, and where it is aborted', async () => {
+    const served = await serve((exchange) => {
+      const sink = exchange.startAnswer(ok(), exchange.head.target === '/short' ? 5 : null);
+      sink.write(Buffer.from('abc'));
+      setTimeout(() => (exchange.head.target === '/short' ? sink.end() : sink.abort(new Error('broken'))), 20);
+    });
+    for (const target of ['/short', '/aborted']) {
+      const talk = await dial(served.port);
+      talk.say(get(target));
+      await talk.isClosed();
+      expect(talk.heard).not.toContain('0\r\n\r\n');
+      expect(talk.failed).toMatchObject({ code: 'ECONNRESET' });
+    }
+  });
+
+  it('holds a streamed answer back while the client does not read, and goes on when it does', async () => {
+    let sink: AnswerSink | null = null;
+    const served = await serve((exchange) => {
+      sink = exchange.startAnswer(ok(), 40_000_000);
+    });
+    const talk = await dial(served.port);
+    talk.socket.pause();
+    talk.say(get('/'));
+    await until(() => sink !== null);
+    const answer = sink as unknown as AnswerSink;
+    const chunk = Buffer.alloc(4_000_000, 'x');
+    let left = 9;
+    expect(answer.write(chunk)).toBe(false);
+    answer.onReady = () => {
+      while (left > 0) {
+        left--;
+        if (!answer.write(chunk, left === 0)) return;
+      }
+      answer.end();
+    };
+    await pause(50);
+    expect(left).toBe(9);
+    talk.socket.resume();
+    await until(() => talk.heard.length > 40_000_000, 10_000);
+  });
+
+  it('passes interim answers to 1.1 clients only', async () => {
+    const served = await serve((exchange) => {
+      exchange.inform(103, ['Link', 'x']);
+      exchange.answer(ok(), null);
+    });
+    const talk = await dial(served.port);
+    talk.say(get('/'));
+    await talk.hears(/^HTTP\/1\.1 103 \r\nLink: x\r\n\r\nHTTP\/1\.1 200 OK/);
+    const old = await dial(served.port);
+    old.say('GET / HTTP/1.0\r\n\r\n');
+    expect(await old.hearsEnd()).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  it('answers 500 in place of a head that would be read otherwise than meant', async () => {
+    const served = await serve((exchange) => void exchange.answer(ok(['A', 'b\r\nC: d']), null));
+    const talk = await dial(served.port);
+    talk.say(get('/'));
+    await talk.hears(/500 .*unprintable$/s);
+    expect(talk.heard).not.toContain('C: d');
+  });
+
+  it('counts the bytes of each exchange', async () => {
+    const counts: number[][] = [];
+    const served = await serve(async (exchange) => {
+      await exchange.readBody(100);
+      exchange.answer(ok(), 'abc');
+      counts.push([exchange.bytesIn, exchange.bytesOut]);
+    });
+    const talk = await dial(served.port);
+    const request = post('/', 'Content-Length: 3\r\n', 'abc');
+    talk.say(request);
+    await until(() => counts.length === 1);
+    talk.say(request);
+    await until(() => counts.length === 2);
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc';
+    expect(counts).toEqual([
+      [request.length, answer.length],
+      [request.length, answer.length],
+    ]);
+  });
+
+  it('drains: closes at once when idle, else after its answer', async () => {
+    let answer: (() => void) | null = null;
+    const served = await serve((exchange) => {
+      answer = () => exchange.answer(ok(), 'late');
+    });
+    const idle = await dial(served.port);
+    const busy = await dial(served.port);
+    busy.say(get('/'));
+    await until(() => answer !== null && served.connections.length === 2);
+    for (const connection of served.connections) connection.drain();
+    await idle.hearsEnd();
+    expect(busy.ended).toBe(false);
+    (answer as unknown as () => void)();
+    expect(await busy.hearsEnd()).toMatch(/Connection: close\r\n\r\nlate$/);
+  });
+
+  it('does not count a FIN as gone where it belongs to the stream', async () => {
+    let gone = false;
+    let exchange: Exchange | null = null;
+    const served = await serve((begun) => {
+      exchange = begun;
+      begun.keepsHalfOpen = true;
+      begun.onGone = () => {
+        gone = true;
+      };
+    });
+    const talk = await dial(served.port);
+    talk.say(post('/attach', '', 'input')).end();
+    await pause(400);
+    expect(gone).toBe(false);
+    const end = (exchange as unknown as Exchange).upgrade(ok(['Content-Type', 'raw']), null);
+    expect(end.bytes.toString()).toBe('input');
+    end.channel.write('output');
+    end.channel.end();
+    expect(await talk.hearsEnd()).toBe('HTTP/1.1 200 OK\r\nContent-Type: raw\r\n\r\noutput');
+  });
+
+  it('lets a slow client have the whole of its last answer', async () => {
+    const body = Buffer.alloc(30_000_000, 'x');
+    const served = await serve((exchange) => void exchange.answer(ok(), body));
+    const talk = await dial(served.port);
+    talk.socket.pause();
+    talk.say(get('/', 'Connection: close\r\n'));
+    await pause(1500);
+    talk.socket.resume();
+    await talk.hearsEnd(10_000);
+    expect(talk.heard.length).toBeGreaterThan(body.length);
+  });
+});
