@@ -5,6 +5,7 @@ import type { Exchange, RenderedFault } from '../wire/inbound.ts';
 import type { RawHeaders } from '../wire/message.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 import type { Authenticator } from './authenticator.ts';
+import { challengesOf } from './challenges.ts';
 
 /** These speak dockerd's own words, which clients look for. */
 const VERBATIM: ReadonlySet<string> = new Set(['page-not-found', 'version-too-old', 'version-too-new']);
@@ -14,7 +15,7 @@ export function answerRefusal(exchange: Exchange, refusal: Refusal, authenticato
   if (exchange.started || exchange.gone) return;
   const headers = [...refusalHeaders(refusal)];
   if (refusal.status === 401) {
-    for (const { challenge } of authenticators) if (challenge !== null) headers.push('WWW-Authenticate', challenge);
+    for (const challenge of challengesOf(refusal, authenticators)) headers.push('WWW-Authenticate', challenge);
   }
   exchange.answer({ status: refusal.status, reason: '', headers }, renderRefusal(refusal));
 }
