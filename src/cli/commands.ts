@@ -1,9 +1,10 @@
 /** Every command there is, in the order of the help. */
 
 import { check } from './check.ts';
+import { explain } from './explain/explain.ts';
 import { init } from './init.ts';
 import type { AddCommand } from './program.ts';
 import { reference } from './reference.ts';
 import { serve } from './serve.ts';
 
-export const commands: readonly AddCommand[] = [serve, check, init, reference];
+export const commands: readonly AddCommand[] = [serve, check, explain, init, reference];
