@@ -84,12 +84,15 @@ export class Channel {
     const channel = new Channel(user, buffers, 'medium');
     const socket = dial({ allowHalfOpen: true, noDelay: true, onread: channel.#makeOnRead() });
     const destroy = socket.destroy;
+    let failed = false;
     socket.destroy = (error?: Error) => {
       const tell = channel.onWriteFailed;
-      if (tell === null || (error as NodeJS.ErrnoException | undefined)?.syscall !== 'write')
-        return destroy.call(socket, error);
+      const ofWrite = (error as NodeJS.ErrnoException | undefined)?.syscall === 'write';
+      if (!ofWrite || (tell === null && !failed)) return destroy.call(socket, error);
+      // Writes that were made in the same turn fail one by one; the first has been told.
+      failed = true;
       channel.onWriteFailed = null;
-      tell();
+      tell?.();
       return socket;
     };
     channel.#listen(socket);
