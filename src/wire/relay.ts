@@ -35,7 +35,7 @@ export function relay(exchange: Exchange, pool: EnginePool, request: RelayReques
   if (request.hijack === true) exchange.keepsHalfOpen = true;
   const relayed = new Relay(exchange, hooks);
   exchange.onGone = relayed.onGone;
-  const call = pool.send(request, relayed);
+  const call = pool.send({ ...request, headers: endToEnd(request.headers) }, relayed);
   relayed.call = call;
   if (request.stream === true && call.body !== null) {
     exchange.streamBody(call.body, (fault) => {
