@@ -66,7 +66,7 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
     const inherited = takeInheritedSockets(process.env, process.pid);
     await openStateFolder(state, terminal.uid);
     const passing = await loadDescriptorPassing();
-    const instance = new Instance({ log: opened.log, inherited, passing });
+    const instance = new Instance({ log: opened, inherited, passing });
     await startInstance(instance, loaded, options, passing);
     for (const { listener, dockerHost } of instance.dockerHosts()) {
       terminal.out(`export DOCKER_HOST=${dockerHost}  # ${listener}\n`);

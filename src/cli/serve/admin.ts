@@ -33,7 +33,7 @@ export class Admin {
     // What is to come over TCP needs TLS and authentication, and is not there yet.
     const addresses: readonly (AdminAddress | null)[] = [metrics, url?.kind === 'unix' ? url : null];
     const discard = (): void => {
-      for (const socket of fresh) socket.remove();
+      for (const socket of fresh) socket.discard();
     };
     try {
       for (const address of addresses) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
 import type { ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
-import { CallRecorder, type Log, makeRegistry } from '../../operate/signals/index.ts';
+import { CallRecorder, type Log, makeRegistry, type OpenLog } from '../../operate/signals/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
@@ -13,7 +13,7 @@ import { Engines } from './engines.ts';
 import { Listening } from './listening.ts';
 
 export interface InstanceOptions {
-  readonly log: Log;
+  readonly log: OpenLog;
   /** Sockets of the service manager, by name. */
   readonly inherited: ReadonlyMap<string, readonly number[]>;
   readonly passing: DescriptorPassing | null;
@@ -40,14 +40,15 @@ export class Instance {
   /** Resolves when the last call has ended after a drain or a take-over. */
   readonly end: Promise<void>;
 
-  constructor({ log, inherited, passing }: InstanceOptions) {
+  constructor({ log: opened, inherited, passing }: InstanceOptions) {
+    const { log } = opened;
     this.log = log;
     this.passing = passing;
     this.inherited = new Map(inherited);
     this.end = new Promise((resolve) => {
       this.ended = resolve;
     });
-    const recorder = new CallRecorder(log);
+    const recorder = new CallRecorder(opened);
     this.engines = new Engines(this.buffers, log);
     this.listening = new Listening(recorder, this.buffers, log);
     const registry = makeRegistry({

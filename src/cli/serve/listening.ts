@@ -65,14 +65,16 @@ export class Listening {
         const [policy] = config.policies;
         // Whoever lets the reader of configurations know a policy must give it to the way here too.
         if (policy !== undefined) {
-          throw new ConfigRefused([loaded.fault(['listeners', index, 'policies', 0], `${policy.use} is not there yet`)]);
+          throw new ConfigRefused([
+            loaded.fault(['listeners', index, 'policies', 0], `${policy.use} is not there yet`),
+          ]);
         }
         const setup = this.setupOf(config, authenticators, engineOf(loaded, index, from));
         const key = socketKey(config);
         const before = this.serving.get(key);
         if (before === undefined) {
           const listener = await this.open(config, setup, from.ready(key, config));
-          discards.push(() => listener.stopAccepting(false));
+          discards.push(() => listener.discard());
           next.set(key, { listener, authenticators });
         } else {
           const change = before.listener.prepare(setup);
@@ -199,7 +201,7 @@ export class Listening {
       listener.listensOn(sockets);
       return listener;
     } catch (fault) {
-      listener.stopAccepting(false);
+      listener.discard();
       throw fault;
     }
   }

@@ -131,6 +131,14 @@ export class Listener {
     this.welcome(socket, { transport: kind, address: addressOf(socket) }, () => this.left());
   }
 
+  /** For a listener that is not to be, after all. */
+  discard(): void {
+    for (const socket of this.sockets) socket.discard();
+    this.sockets = [];
+    this.certificates?.stop();
+    this.destroy();
+  }
+
   /** Nobody is accepted any more. `keepFiles` where another process goes on with the sockets. */
   stopAccepting(keepFiles: boolean): void {
     for (const socket of this.sockets) keepFiles ? socket.close() : socket.remove();

@@ -13,6 +13,8 @@ export interface OpenSocket {
   close(): void;
   /** As `close`, and takes the file of a unix socket away. Not for sockets that another process goes on with. */
   remove(): void;
+  /** Before it was ever needed: what we made is removed, what we were given is left to others. */
+  discard(): void;
 }
 
 export interface OpenHow {
@@ -36,7 +38,7 @@ export async function openSockets(address: ListenAddress, how: OpenHow): Promise
     opened.push(await open(address, how));
     return opened;
   } catch (fault) {
-    for (const socket of opened) socket.remove();
+    for (const socket of opened) socket.discard();
     throw new Error(`${formatAddress(address)}: ${(fault as Error).message}`, { cause: fault });
   }
 }
@@ -45,21 +47,23 @@ async function open(address: Exclude<ListenAddress, { kind: 'fd' }>, how: OpenHo
   const server = net.createServer(how.server);
   if (address.kind === 'unix') {
     const unlink = await bindUnix(server, address.path, how.access);
-    return served(server, 'unix', `unix://${address.path}`, unlink, how);
+    return served(server, 'unix', `unix://${address.path}`, { unlink, given: false }, how);
   }
   await listenOn(server, { host: address.host, port: address.port, backlog: BACKLOG });
-  return served(server, 'tcp', tcpHost(server), () => {}, how);
+  return served(server, 'tcp', tcpHost(server), { unlink: nothing, given: false }, how);
 }
 
 async function adopt(address: ListenAddress, fd: number, how: OpenHow): Promise<OpenSocket> {
   const server = net.createServer(how.server);
   await listenOn(server, { fd, backlog: BACKLOG });
   const bound = server.address();
-  if (typeof bound !== 'string' && bound !== null) return served(server, 'tcp', tcpHost(server), () => {}, how);
-  if (address.kind !== 'unix') return served(server, 'unix', `unix://${bound ?? ''}`, () => {}, how);
+  if (typeof bound !== 'string' && bound !== null)
+    return served(server, 'tcp', tcpHost(server), { unlink: nothing, given: true }, how);
+  if (address.kind !== 'unix')
+    return served(server, 'unix', `unix://${bound ?? ''}`, { unlink: nothing, given: true }, how);
   try {
     const unlink = await adoptUnix(address.path, how.access);
-    return served(server, 'unix', `unix://${address.path}`, unlink, how);
+    return served(server, 'unix', `unix://${address.path}`, { unlink, given: true }, how);
   } catch (fault) {
     server.close();
     throw fault;
@@ -70,7 +74,7 @@ function served(
   server: net.Server,
   kind: OpenSocket['kind'],
   dockerHost: string,
-  unlink: () => void,
+  { unlink, given }: { readonly unlink: () => void; readonly given: boolean },
   { onConnection, onFault }: OpenHow,
 ): OpenSocket {
   server.on('connection', (socket) => onConnection(socket, kind));
@@ -82,8 +86,10 @@ function served(
     unlink();
     close();
   };
-  return { server, kind, dockerHost, close, remove };
+  return { server, kind, dockerHost, close, remove, discard: given ? close : remove };
 }
+
+const nothing = (): void => {};
 
 /** An address that can be connected to: who listens on all of them is reached by loopback. */
 function tcpHost(server: net.Server): string {

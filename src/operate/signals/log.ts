@@ -18,21 +18,25 @@ export interface LogOptions {
 
 export interface OpenLog {
   readonly log: Log;
+  /** One line, printed already as the log would: for what is written with every call. */
+  write(line: string): void;
   /** For the end of the process: what was logged is written when this returns. */
   flush(): void;
 }
 
+/** Who reads the log may stop reading: what waits then is bounded, and new lines are left out. */
+const WAITING_BYTES = 16 * 1024 * 1024;
+
 export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
-  const file = pino.destination({ dest: to, sync: false });
+  const file = pino.destination({ dest: to, sync: false, maxLength: WAITING_BYTES });
   // Nobody reads the log any more: that must not end the calls.
   file.on('error', () => {});
-  const stream = format === 'json' ? file : { write: (line: string) => file.write(textLine(line)) };
-  const log = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: named } },
-    stream,
-  );
+  const write = (line: string): void => void file.write(format === 'json' ? line : textLine(line));
+  const formatters = { level: (label: string) => ({ level: label }) };
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, { write });
   return {
     log,
+    write,
     flush: () => {
       try {
         file.flushSync();
@@ -41,8 +45,4 @@ export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
       }
     },
   };
-}
-
-function named(label: string): { level: string } {
-  return { level: label };
 }

@@ -2,38 +2,32 @@
 
 import type { AnswerTravel } from '../../docker/endpoint.ts';
 import type { CallRecord, Recorder } from '../../exchange/recorder.ts';
+import type { Refusal } from '../../ground/refusal.ts';
+import { CallLines } from './call-line.ts';
 import { CallTally } from './call-tally.ts';
-import type { Log } from './log.ts';
+import type { OpenLog } from './log.ts';
+
+const LEVELS = { info: 30, warn: 40, error: 50 } as const;
 
 export class CallRecorder implements Recorder {
   readonly calls = new CallTally();
   readonly openStreams = new Map<AnswerTravel, number>();
-  private readonly log: Log;
+  private readonly lines = new CallLines();
+  private readonly opened: OpenLog;
 
-  constructor(log: Log) {
-    this.log = log;
+  constructor(opened: OpenLog) {
+    this.opened = opened;
   }
 
   callEnded(record: CallRecord): void {
     const { listener, endpoint, status, refusal, durationMs, bytesIn, bytesOut } = record;
     const id = endpoint === null ? 'none' : endpoint.id;
-    const code = refusal === null ? null : refusal.code;
-    this.calls.add(listener, id, status, code, durationMs, bytesIn, bytesOut);
-    const facts = {
-      listener,
-      user: record.identity === null ? null : record.identity.user,
-      endpoint: id,
-      method: record.method,
-      path: pathOf(record.target),
-      status,
-      ms: Math.round(durationMs * 100) / 100,
-      in: bytesIn,
-      out: bytesOut,
-      refusal: code,
-    };
-    if (refusal === null || refusal.source === 'client' || refusal.source === 'policy') this.log.info(facts, 'call');
-    else if (refusal.code === 'own-fault') this.log.error({ ...facts, err: refusal.cause }, 'call');
-    else this.log.warn({ ...facts, reason: refusal.message, cause: messageOf(refusal.cause) }, 'call');
+    this.calls.add(listener, id, status, refusal === null ? null : refusal.code, durationMs, bytesIn, bytesOut);
+    const level = levelOf(refusal);
+    const { log, write } = this.opened;
+    if (log.levelVal > LEVELS[level]) return;
+    if (level === 'info' || refusal === null) write(this.lines.print(level, record));
+    else write(this.lines.print(level, record, { reason: refusal.message, cause: causeOf(refusal) }));
   }
 
   streamOpened(travel: AnswerTravel): void {
@@ -45,17 +39,14 @@ export class CallRecorder implements Recorder {
   }
 }
 
-/** A client may have put anything into a path; the log keeps what tells calls apart. */
-const MOST_PATH = 512;
-
-/** Without the query: its values may be secrets (build arguments, tokens). */
-function pathOf(target: string): string {
-  const end = target.indexOf('?');
-  const path = end < 0 ? target : target.slice(0, end);
-  return path.length > MOST_PATH ? `${path.slice(0, MOST_PATH)}…` : path;
+function levelOf(refusal: Refusal | null): keyof typeof LEVELS {
+  if (refusal === null || refusal.source === 'client' || refusal.source === 'policy') return 'info';
+  return refusal.source === 'engine' ? 'warn' : 'error';
 }
 
-function messageOf(cause: unknown): string | undefined {
+/** A fault of ours with where it happened; of the engine's what the system said. Neither holds what a client sent. */
+function causeOf({ code, cause }: Refusal): string | undefined {
   if (!(cause instanceof Error)) return undefined;
+  if (code === 'own-fault') return cause.stack;
   return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
 }
