@@ -8,6 +8,31 @@ export const RESERVED_PREFIX = 'berthgate.';
 /** What a create said where a policy changed it, as JSON: a list of `{place, from}`. */
 export const GIVEN_LABEL = 'berthgate.given';
 
+/** Who made it: the user of the identity. */
+export const USER_LABEL = 'berthgate.user';
+
+/** What tells a thing in the engine's lists from others of its user, as soon as the engine has begun to make it. */
+export const CLAIM_LABEL = 'berthgate.claim';
+
+/** When a container is stopped: seconds of the epoch. */
+export const EXPIRES_LABEL = 'berthgate.expires';
+
+/** Every container says all of them, empty where they do not apply: one that its image brings along would count. */
+const onEveryContainer = { [GIVEN_LABEL]: '', [USER_LABEL]: '', [CLAIM_LABEL]: '', [EXPIRES_LABEL]: '' };
+
+/** The body of a create with our labels; itself where what is made can carry none. */
+export function withOwnLabels(endpointId: string, body: JsonObject, own: Readonly<Record<string, string>>): JsonObject {
+  switch (endpointId) {
+    case 'ContainerCreate':
+      return withLabels(body, { ...onEveryContainer, ...own });
+    case 'VolumeCreate':
+    case 'NetworkCreate':
+      return Object.keys(own).length === 0 ? body : withLabels(body, own);
+    default:
+      return body;
+  }
+}
+
 export function isReserved(label: string): boolean {
   return label.startsWith(RESERVED_PREFIX);
 }

@@ -11,13 +11,18 @@ import { challengesOf } from './challenges.ts';
 const VERBATIM: ReadonlySet<string> = new Set(['page-not-found', 'version-too-old', 'version-too-new']);
 
 /** Answers, unless an answer has begun or the client is gone. */
-export function answerRefusal(exchange: Exchange, refusal: Refusal, authenticators: readonly Authenticator[]): void {
+export function answerRefusal(
+  exchange: Exchange,
+  refusal: Refusal,
+  authenticators: readonly Authenticator[],
+  help: string | null = null,
+): void {
   if (exchange.started || exchange.gone) return;
   const headers = [...refusalHeaders(refusal)];
   if (refusal.status === 401) {
     for (const challenge of challengesOf(refusal, authenticators)) headers.push('WWW-Authenticate', challenge);
   }
-  exchange.answer({ status: refusal.status, reason: '', headers }, renderRefusal(refusal));
+  exchange.answer({ status: refusal.status, reason: '', headers }, renderRefusal(refusal, help));
 }
 
 /** What is sent for a message that could not even be read. */
@@ -47,13 +52,14 @@ export function refusalHeaders(refusal: Refusal): RawHeaders {
   return ['Content-Type', 'application/json', 'Berthgate-Refusal', refusal.code];
 }
 
-export function renderRefusal(refusal: Refusal): string {
-  return `${JSON.stringify({ message: VERBATIM.has(refusal.code) ? refusal.message : spelled(refusal) })}\n`;
+/** `help`: the site's own page about refusals. */
+export function renderRefusal(refusal: Refusal, help: string | null = null): string {
+  return `${JSON.stringify({ message: VERBATIM.has(refusal.code) ? refusal.message : spelled(refusal, help) })}\n`;
 }
 
-function spelled({ message, place, hint, policy, id }: Refusal): string {
+function spelled({ message, place, hint, policy, id }: Refusal, help: string | null): string {
   const remedy = hint === undefined ? '' : ` (${hint})`;
   if (policy === undefined) return `berthgate: ${place === undefined ? '' : `${place}: `}${message}${remedy}`;
   const where = place === undefined ? '' : `${place} `;
-  return `berthgate: refused by policy ${policy}: ${where}${message}${remedy} (refusal ${id})`;
+  return `berthgate: refused by policy ${policy}: ${where}${message}${remedy} (refusal ${id}${help === null ? '' : `, see ${help}`})`;
 }

@@ -11,6 +11,8 @@ export interface Decision {
   readonly rule: string;
   readonly changes: readonly Change[];
   readonly wouldRefuse: string | null;
+  /** Labels of ours that what the call makes shall carry. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface Judgement {
@@ -21,12 +23,20 @@ export interface Judgement {
 }
 
 const NO_DECISIONS: readonly Decision[] = [];
+const NO_LABELS: Readonly<Record<string, string>> = {};
 const NOTHING_TO_END = (): void => {};
 
-/** @throws Refusal of the policy that refuses, after the earlier ones were told that the call has ended */
-export async function judge(policies: readonly Policy[], call: Call, context: PolicyContext): Promise<Judgement> {
+/**
+ * `decisions` takes what was decided, also where one of them refuses.
+ * @throws Refusal of the policy that refuses, after the earlier ones were told that the call has ended
+ */
+export async function judge(
+  policies: readonly Policy[],
+  call: Call,
+  context: PolicyContext,
+  decisions: Decision[] = [],
+): Promise<Judgement> {
   if (policies.length === 0) return { call, decisions: NO_DECISIONS, changed: false, ended: NOTHING_TO_END };
-  const decisions: Decision[] = [];
   const endings: ((status: number) => void)[] = [];
   const ended = (status: number): void => {
     for (const ending of endings.splice(0)) ending(status);
@@ -39,8 +49,8 @@ export async function judge(policies: readonly Policy[], call: Call, context: Po
       judged = verdict.call;
       changed ||= verdict.changes.length > 0;
       if (verdict.onEnd !== undefined) endings.push(verdict.onEnd);
-      const { rule, changes, wouldRefuse = null } = verdict;
-      decisions.push({ policy: policy.name, rule, changes, wouldRefuse });
+      const { rule, changes, wouldRefuse = null, labels = NO_LABELS } = verdict;
+      decisions.push({ policy: policy.name, rule, changes, wouldRefuse, labels });
     }
   } catch (fault) {
     ended(fault instanceof Refusal ? fault.status : 500);

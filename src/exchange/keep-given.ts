@@ -1,14 +1,22 @@
-/** Keeps, with the container, what its create said before the policies changed it. */
+/** Our labels on what a call makes: what its create said before the policies changed it, and what they want to know. */
 
 import { type Given, printGiven } from '../docker/given.ts';
-import { GIVEN_LABEL, withLabels } from '../docker/reserved-labels.ts';
+import { GIVEN_LABEL, withOwnLabels } from '../docker/reserved-labels.ts';
 import { isObject } from '../ground/json.ts';
 import type { Call } from './call.ts';
-import type { Judgement } from './judge.ts';
+import type { Decision, Judgement } from './judge.ts';
 
-/** The call that is carried. Always prints the label: one that an image brings along would be inherited. */
+/** The call that is carried. Containers always carry our labels: those that an image brings along would be inherited. */
 export function keepGiven({ call, decisions }: Judgement): Call {
-  if (decisions.length === 0 || call.endpoint.id !== 'ContainerCreate' || !isObject(call.body)) return call;
+  if (decisions.length === 0 || !isObject(call.body)) return call;
+  const labels: Record<string, string> = Object.assign({}, ...decisions.map(({ labels }) => labels));
+  const given = givenBy(decisions);
+  if (given.length > 0) labels[GIVEN_LABEL] = printGiven(given);
+  const body = withOwnLabels(call.endpoint.id, call.body, labels);
+  return body === call.body ? call : { ...call, body };
+}
+
+function givenBy(decisions: readonly Decision[]): readonly Given[] {
   const given: Given[] = [];
   const seen = new Set<string>();
   for (const { changes } of decisions) {
@@ -19,5 +27,5 @@ export function keepGiven({ call, decisions }: Judgement): Call {
       given.push({ place, from });
     }
   }
-  return { ...call, body: withLabels(call.body, { [GIVEN_LABEL]: printGiven(given) }) };
+  return given;
 }

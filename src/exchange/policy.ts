@@ -1,7 +1,9 @@
 /** What judges a call: rules of a listener that may refuse it, or change what it says. */
 
+import type { z } from 'zod';
 import type { Json } from '../ground/json.ts';
 import type { Call } from './call.ts';
+import type { EngineDesk } from './engine-desk.ts';
 
 /** One thing that a policy changed. */
 export interface Change {
@@ -23,6 +25,8 @@ export interface Verdict {
   readonly changes: readonly Change[];
   /** What would have been refused, had the policy been enforced (mode `warn`). */
   readonly wouldRefuse?: string;
+  /** Labels of ours (`berthgate.…`) that what the call makes shall carry, beside those that every create gets. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Told once when the call has ended, with the status that the client got; 0 for none. */
   readonly onEnd?: (status: number) => void;
 }
@@ -36,8 +40,38 @@ export interface PolicyContext {
   lookUp(endpointId: string, parameters: Readonly<Record<string, string>>): Promise<Json>;
 }
 
+/** Life: options checked by the kind's schema → created without side effects → started → used → stopped. */
 export interface Policy {
   readonly name: string;
   /** @throws Refusal `refused`, made by `refuse()` */
   judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict>;
+  /** Begins what goes on beside the calls. @throws Error whose message says what an administrator can mend */
+  start?(): Promise<void>;
+  /** Calls that were judged before may still end afterwards. */
+  stop?(): Promise<void>;
+}
+
+/** What a policy is made with, beside its options. */
+export interface PolicyCreation {
+  /** The name of the listener. */
+  readonly listener: string;
+  readonly engine: EngineDesk;
+  /** The absolute path of a file that the configuration names. */
+  readonly resolve: (file: string) => string;
+  readonly log: PolicyLog;
+}
+
+/** A part of pino's logger. */
+export interface PolicyLog {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+}
+
+/** What a configuration names in `policies`: `NAME`, or `{use: NAME, ...options}`. */
+export interface PolicyKind<Schema extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  /** Strict. Its faults are located in the configuration by their path. The option `mode` is not its own. */
+  readonly options: Schema;
+  /** @throws Error for options that this listener cannot honour */
+  create(options: z.output<Schema>, creation: PolicyCreation): Policy;
 }

@@ -2,6 +2,7 @@
 
 import type { AnswerTravel, Endpoint } from '../docker/endpoint.ts';
 import type { Refusal } from '../ground/refusal.ts';
+import type { Call } from './call.ts';
 import type { Identity } from './identity.ts';
 import type { Decision } from './judge.ts';
 
@@ -13,10 +14,12 @@ export interface CallRecord {
   /** Null where the path is not in the table. */
   readonly endpoint: Endpoint | null;
   readonly identity: Identity | null;
+  /** As the client said it; null where it could not be read so far. */
+  readonly call: Call | null;
   /** Of the answer; 0 when the client went away before there was one. */
   readonly status: number;
   readonly refusal: Refusal | null;
-  /** What the policies decided, as far as they came. */
+  /** What the policies decided, as far as they came; the one that refused is told by the refusal. */
   readonly decisions: readonly Decision[];
   readonly durationMs: number;
   readonly bytesIn: number;

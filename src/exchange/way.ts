@@ -16,7 +16,7 @@ import { Carrier } from './carry.ts';
 import type { Engine } from './engine.ts';
 import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
-import { type Judgement, judge, warningsOf } from './judge.ts';
+import { type Decision, type Judgement, judge, warningsOf } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
 import type { Policy } from './policy.ts';
 import { type BodyLimits, readBody, readHeaders } from './read-call.ts';
@@ -32,6 +32,8 @@ export interface WayOptions {
   readonly engine: Engine;
   readonly limits: BodyLimits;
   readonly recorder: Recorder;
+  /** The site's page about refusals, named in those of policies; null for none. */
+  readonly help?: string | null;
 }
 
 const matcher = new Matcher(table);
@@ -47,10 +49,12 @@ export class Way {
 
   /** Serves one call to its end. Never throws: what goes wrong is the client's answer, and is recorded. */
   async serve(exchange: Exchange, peer: Peer): Promise<void> {
-    const { listener, authenticators, policies, engine, limits, recorder } = this.options;
+    const { listener, authenticators, policies, engine, limits, recorder, help = null } = this.options;
+    const decisions: Decision[] = [];
     const startedAt = performance.now();
     let identity: Identity | null = null;
     let endpoint: Endpoint | null = null;
+    let call: Call | null = null;
     let judgement: Judgement | null = null;
     let refusal: Refusal | null = null;
     try {
@@ -66,7 +70,7 @@ export class Way {
       const query = readQuery(target.query, endpoint.query);
       const headers = readHeaders(endpoint, exchange.head.headers);
       const { body, unknown } = await readBody(endpoint, exchange, limits);
-      const call: Call = {
+      call = {
         listener,
         identity,
         endpoint,
@@ -78,12 +82,12 @@ export class Way {
         unknown: query.unknown.length === 0 ? unknown : [...query.unknown, ...unknown],
       };
 
-      judgement = await judge(policies, call, this.carrier);
+      judgement = await judge(policies, call, this.carrier, decisions);
       const back = policies.length === 0 ? null : translatorOf(endpoint, warningsOf(judgement));
       await this.carrier.carry(keepGiven(judgement), api, exchange, back);
     } catch (fault) {
       refusal = asRefusal(fault);
-      answerRefusal(exchange, refusal, authenticators);
+      answerRefusal(exchange, refusal, authenticators, help);
     }
     judgement?.ended(exchange.status);
     recorder.callEnded({
@@ -93,8 +97,9 @@ export class Way {
       endpoint,
       identity,
       status: exchange.status,
+      call,
       refusal,
-      decisions: judgement?.decisions ?? [],
+      decisions,
       durationMs: performance.now() - startedAt,
       bytesIn: exchange.bytesIn,
       bytesOut: exchange.bytesOut,
