@@ -1,4 +1,4 @@
-/** What the table knows of a call, and what an engine would be sent: the same steps as the way of a call, told. */
+/** What the table knows of a call, what the policies say to it, and what an engine would be sent. */
 
 import type { Endpoint } from '../docker/endpoint.ts';
 import { describeMark } from '../docker/marks.ts';
@@ -8,63 +8,126 @@ import { readAs, type Unknown } from '../docker/read.ts';
 import { table } from '../docker/table.ts';
 import { readTarget } from '../docker/target.ts';
 import { visitCall } from '../docker/visit-call.ts';
-import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
+import { type Json, JsonFault, readJson } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
 import type { Call } from './call.ts';
 import type { ApiRange } from './engine.ts';
+import type { Identity } from './identity.ts';
+import { type Decision, judge } from './judge.ts';
+import { keepGiven } from './keep-given.ts';
+import type { Policy, PolicyContext } from './policy.ts';
 import { printCall } from './print-call.ts';
 import { negotiate } from './version.ts';
 
-/** One place of the call that means something. */
+/** The call that is asked about, as a client would make it. */
+export interface Question {
+  readonly method: string;
+  /** As on the wire: `/v1.51/containers/create?name=web`. */
+  readonly target: string;
+  /** A JSON body; null for none. */
+  readonly data: string | null;
+}
+
+/** Who asks, and what stands in the way. */
+export interface Circumstances {
+  readonly listener: string;
+  readonly identity: Identity;
+  readonly api: ApiRange;
+  readonly policies: readonly Policy[];
+  readonly context: PolicyContext;
+}
+
+/** One place of the call that means something to a proxy. */
 export interface Meaning {
   readonly place: string;
-  readonly value: string;
+  readonly value: Json;
   readonly means: readonly string[];
 }
 
+/** What an engine would be sent. */
+export interface Sent {
+  readonly line: string;
+  readonly headers: readonly string[];
+  readonly body: Json;
+}
+
 export interface Explanation {
-  readonly endpoint: Pick<Endpoint, 'id' | 'summary' | 'method' | 'path' | 'risk' | 'since'> & {
-    readonly until: string | null;
-    readonly request: string;
-    readonly answer: string;
-  };
+  readonly endpoint: Endpoint;
   readonly meanings: readonly Meaning[];
-  /** What the table does not know of the body. */
+  /** What the table does not know of the body or the query. */
   readonly unknown: readonly Unknown[];
   /** Query keys that are not sent. */
   readonly dropped: readonly string[];
-  readonly sent: { readonly line: string; readonly headers: readonly string[]; readonly body: string | null };
+  readonly decisions: readonly Decision[];
+  /** Null where a policy refuses. */
+  readonly sent: Sent | null;
+  readonly refusal: Refusal | null;
 }
 
 const matcher = new Matcher(table);
 const MAX_DEPTH = 64;
 
-/** @throws Refusal for what would be refused */
-export function explainCall(method: string, rawTarget: string, data: string | null, api: ApiRange): Explanation {
-  const target = readTarget(rawTarget);
-  const matched = matcher.match(method, target.path);
+/** @throws Refusal for what is refused before anybody judges it */
+export async function explainCall(question: Question, circumstances: Circumstances): Promise<Explanation> {
+  const { listener, identity, api, policies, context } = circumstances;
+  const target = readTarget(question.target);
+  const matched = matcher.match(question.method, target.path);
   if (matched === null || matched.endpoint.risk === 'never') throw new Refusal('page-not-found', 'page not found');
   const { endpoint, parameters } = matched;
   const query = readQuery(target.query, endpoint.query);
-  const body = data === null ? null : parse(data);
-  const read = endpoint.body.shape === undefined || body === null ? null : readAs(endpoint.body.shape, body);
+  const body = question.data === null ? null : parse(question.data);
+  const read = endpoint.body.shape === undefined ? null : readAs(endpoint.body.shape, body);
   const call: Call = {
-    listener: 'explain',
-    identity: { user: 'explain', groups: [], claims: {}, by: 'explain' },
+    listener,
+    identity,
     endpoint,
     version: negotiate(target.version, api),
     parameters,
     query: query.values,
     headers: {},
     body,
-    unknown: read?.unknown ?? [],
+    unknown: [...query.unknown, ...(read?.unknown ?? [])],
   };
+  const known = { endpoint, meanings: meaningsOf(call), unknown: call.unknown, dropped: query.dropped };
+  try {
+    const judgement = await judge(policies, call, context);
+    judgement.ended(0);
+    return { ...known, decisions: judgement.decisions, sent: sentFor(keepGiven(judgement)), refusal: null };
+  } catch (fault) {
+    if (!(fault instanceof Refusal)) throw fault;
+    return { ...known, decisions: [], sent: null, refusal: fault };
+  }
+}
+
+function meaningsOf(call: Call): readonly Meaning[] {
   const meanings: Meaning[] = [];
   visitCall(call, ({ place, value, marks }) => {
-    meanings.push({ place, value: printJson(value), means: marks.map(describeMark) });
+    const means = marks.filter(({ mark }) => mark !== 'own').map(describeMark);
+    if (means.length > 0) meanings.push({ place, value, means });
     return value;
   });
+  return meanings;
+}
+
+function sentFor(call: Call): Sent {
   const request = printCall(call, { kind: 'none' }, null);
+  const headers: string[] = [];
+  for (let i = 0; i < request.headers.length; i += 2) headers.push(`${request.headers[i]}: ${request.headers[i + 1]}`);
+  return { line: `${request.method} ${request.target} HTTP/1.1`, headers, body: call.body };
+}
+
+function parse(data: string): Json {
+  try {
+    return readJson(new TextEncoder().encode(data), MAX_DEPTH);
+  } catch (fault) {
+    if (!(fault instanceof JsonFault)) throw fault;
+    throw new Refusal('unreadable-body', fault.message, { place: fault.place || 'body', cause: fault });
+  }
+}
+
+/** As the reference of the `--json` form: plain values only. */
+export function plain(explanation: Explanation): Json {
+  const { endpoint, meanings, unknown, dropped, decisions, sent, refusal } = explanation;
   return {
     endpoint: {
       id: endpoint.id,
@@ -77,28 +140,28 @@ export function explainCall(method: string, rawTarget: string, data: string | nu
       request: endpoint.body.travel,
       answer: endpoint.answer.travel,
     },
-    meanings,
-    unknown: call.unknown,
-    dropped: query.dropped,
-    sent: {
-      line: `${request.method} ${request.target} HTTP/1.1`,
-      headers: pairs(request.headers),
-      body: body === null ? null : printJson(body),
-    },
+    meanings: meanings.map(({ place, value, means }) => ({ place, value, means })),
+    unknown: unknown.map(({ place, value }) => ({ place, value })),
+    dropped,
+    decisions: decisions.map(({ policy, rule, changes, wouldRefuse }) => ({
+      policy,
+      rule,
+      wouldRefuse,
+      changes: changes.map(({ rule, place, from, to, warning }) => ({ rule, place, from, to, warning })),
+    })),
+    sent: sent === null ? null : { line: sent.line, headers: sent.headers, body: sent.body },
+    refusal: refusal === null ? null : plainRefusal(refusal),
   };
 }
 
-function parse(data: string): Json {
-  try {
-    return readJson(new TextEncoder().encode(data), MAX_DEPTH);
-  } catch (fault) {
-    if (!(fault instanceof JsonFault)) throw fault;
-    throw new Refusal('unreadable-body', fault.message, { place: fault.place || 'body', cause: fault });
-  }
-}
-
-function pairs(headers: readonly string[]): readonly string[] {
-  const printed: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) printed.push(`${headers[i]}: ${headers[i + 1]}`);
-  return printed;
+export function plainRefusal(refusal: Refusal): Json {
+  return {
+    code: refusal.code,
+    status: refusal.status,
+    policy: refusal.policy ?? null,
+    rule: refusal.rule ?? null,
+    place: refusal.place ?? null,
+    message: refusal.message,
+    hint: refusal.hint ?? null,
+  };
 }
