@@ -104,7 +104,7 @@ export function textOf({ tag, value }: DerNode): string {
   let text: string;
   if (tag === tags.utf8String) text = utf8Of(value);
   else if (tag === tags.printableString || tag === tags.ia5String) text = asciiOf(value);
-  else if (tag === tags.bmpString) text = Buffer.from(value).swap16().toString('utf16le');
+  else if (tag === tags.bmpString && value.length % 2 === 0) text = Buffer.from(value).swap16().toString('utf16le');
   else throw new DerFault('has a string of a kind that is not read');
   if (text.includes('\0')) throw new DerFault('has a NUL in a string');
   return text;

@@ -165,7 +165,8 @@ test('a resumed TLS session shows its certificate, and is refused when that is r
     const talk = (session?: Buffer): Promise<{ answer: string; reused: boolean; session: Buffer }> =>
       new Promise((resolve, reject) => {
         const socket = tls.connect({ ...options, ...(session && { session }) });
-        let [answer, last] = ['', Buffer.alloc(0)];
+        let answer = '';
+        let last = Buffer.alloc(0) as Buffer;
         socket.on('session', (given: Buffer) => {
           last = given;
         });
