@@ -1,7 +1,11 @@
 /** The built-in policies by the name that a configuration gives them. */
 
-import type { PolicyKind } from '../../exchange/policy.ts';
+import type { Policy, PolicyKind } from '../../exchange/policy.ts';
+import { reservedLabels } from './reserved-labels.ts';
 
 const kinds: readonly PolicyKind[] = [];
 
 export const policyKinds: ReadonlyMap<string, PolicyKind> = new Map(kinds.map((kind) => [kind.name, kind]));
+
+/** What every listener with a policy or a namespace has before its own. */
+export const alwaysFirst: readonly Policy[] = [reservedLabels];
