@@ -37,6 +37,15 @@ export function isReserved(label: string): boolean {
   return label.startsWith(RESERVED_PREFIX);
 }
 
+/** Whether labels of ours are meant: by a map of labels, a label filter, or the words of a LABEL instruction. */
+export function namesReserved(said: Json): boolean {
+  if (isObject(said)) return Object.keys(said).some(isReserved);
+  if (typeof said !== 'string') return false;
+  // Quotes and backslashes vanish when the engine reads a LABEL; what a variable puts there, nobody knows before.
+  const words = said.replace(/["'\\`]/g, '').split(/\s+/);
+  return words.some((word) => isReserved(word) || /^\$[^=]*(=|$)/.test(word));
+}
+
 /** The same labels without ours; itself where there are none. */
 export function withoutReserved(labels: Json): Json {
   if (!isObject(labels) || !Object.keys(labels).some(isReserved)) return labels;

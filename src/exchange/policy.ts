@@ -56,6 +56,8 @@ export interface PolicyCreation {
   /** The name of the listener. */
   readonly listener: string;
   readonly engine: EngineDesk;
+  /** Ports of the host that are Berthgate's own: no container may take them, also while Berthgate is down. */
+  readonly ownPorts: readonly number[];
   /** The absolute path of a file that the configuration names. */
   readonly resolve: (file: string) => string;
   readonly log: PolicyLog;
