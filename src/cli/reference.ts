@@ -28,7 +28,7 @@ export const reference: AddCommand = (program, terminal) => {
     .action(async ({ write }: { write: string }) => {
       const pages = referencePages();
       try {
-        await mkdir(write, { recursive: true });
+        await mkdir(join(write, 'api'), { recursive: true });
         for (const [name, text] of pages) await writeFile(join(write, name), text);
       } catch (fault) {
         throw new CommandFailed((fault as Error).message);
@@ -40,7 +40,7 @@ export const reference: AddCommand = (program, terminal) => {
 /** By the name of their file. */
 export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
-    ...renderApi(table),
+    ...[...renderApi(table)].map(([name, page]): [string, string] => [`api/${name}`, page]),
     ['configuration.md', renderConfiguration()],
     ['configuration.schema.json', `${JSON.stringify(configJsonSchema(), null, 2)}\n`],
     ['refusals.md', renderRefusals()],
