@@ -6,5 +6,6 @@ import { init } from './init.ts';
 import type { AddCommand } from './program.ts';
 import { reference } from './reference.ts';
 import { serve } from './serve.ts';
+import { tokens } from './tokens.ts';
 
-export const commands: readonly AddCommand[] = [serve, check, explain, init, reference];
+export const commands: readonly AddCommand[] = [serve, check, explain, init, tokens, reference];

@@ -10,6 +10,7 @@ import {
   refusals,
   type SettingNote,
 } from '../operate/config/index.ts';
+import { authenticatorFaults } from './serve/authenticators.ts';
 import { CommandFailed, type Terminal } from './terminal.ts';
 
 /** What this program has of what a configuration may name. */
@@ -18,7 +19,11 @@ export const implemented: Implemented = { auth: [...authenticatorKinds.keys()], 
 /** Throws `CommandFailed` with all faults, a line each. */
 export async function readConfiguration(file: string | undefined, { env, uid }: Terminal): Promise<LoadedConfig> {
   try {
-    return file === undefined ? defaultConfig(env, uid) : await loadConfig(file, implemented);
+    if (file === undefined) return defaultConfig(env, uid);
+    const loaded = await loadConfig(file, implemented);
+    const faults = authenticatorFaults(loaded);
+    if (faults.length > 0) throw new ConfigRefused(faults);
+    return loaded;
   } catch (fault) {
     if (fault instanceof ConfigRefused) throw new CommandFailed(fault.message);
     throw fault;

@@ -3,24 +3,25 @@
 import { resolve } from 'node:path';
 import type { Authenticator, AuthenticatorLog } from '../../exchange/authenticator.ts';
 import { authenticatorKinds } from '../../front/identity/authenticators.ts';
-import { ConfigRefused, type LoadedConfig } from '../../operate/config/index.ts';
+import { type ConfigFault, ConfigRefused, type LoadedConfig, readOptions } from '../../operate/config/index.ts';
 
-/** Created and started. @throws ConfigRefused for options that are not theirs, Error where one cannot start */
+/** Created and started. @throws ConfigRefused for options that are not theirs, and where one cannot start */
 export async function startAuthenticators(
   loaded: LoadedConfig,
   index: number,
   log: AuthenticatorLog,
 ): Promise<readonly Authenticator[]> {
-  const authenticators = createAuthenticators(loaded, index, log);
+  const { authenticators, faults } = createAuthenticators(loaded, index, log);
+  if (faults.length > 0) throw new ConfigRefused(faults);
   const started: Authenticator[] = [];
-  try {
-    for (const authenticator of authenticators) {
+  for (const [at, authenticator] of authenticators.entries()) {
+    try {
       await authenticator.start?.();
       started.push(authenticator);
+    } catch (fault) {
+      await stopAuthenticators([...started, authenticator]);
+      throw new ConfigRefused([loaded.fault(['listeners', index, 'auth', at], (fault as Error).message)]);
     }
-  } catch (fault) {
-    await stopAuthenticators(started);
-    throw fault;
   }
   return started;
 }
@@ -29,27 +30,48 @@ export async function stopAuthenticators(authenticators: readonly Authenticator[
   for (const authenticator of authenticators) await authenticator.stop?.();
 }
 
-function createAuthenticators(loaded: LoadedConfig, index: number, log: AuthenticatorLog): readonly Authenticator[] {
+/** What is wrong with the options of any of them. Nothing is started, and no file is read. */
+export function authenticatorFaults(loaded: LoadedConfig): readonly ConfigFault[] {
+  const silent = { info: () => {}, warn: () => {} };
+  return loaded.config.listeners.flatMap((_, index) => createAuthenticators(loaded, index, silent).faults);
+}
+
+interface Created {
+  readonly authenticators: readonly Authenticator[];
+  readonly faults: readonly ConfigFault[];
+}
+
+function createAuthenticators(loaded: LoadedConfig, index: number, log: AuthenticatorLog): Created {
+  const authenticators: Authenticator[] = [];
+  const faults: ConfigFault[] = [];
   const listener = loaded.config.listeners[index];
-  if (listener === undefined) return [];
+  if (listener === undefined) return { authenticators, faults };
   const { kind } = listener.url;
   const transport = kind === 'unix' ? 'unix' : kind === 'fd' ? null : listener.tls === undefined ? 'tcp' : 'tls';
-  return listener.auth.map(({ use, options }, at) => {
+  for (const [at, { use, options }] of listener.auth.entries()) {
     const place = ['listeners', index, 'auth', at];
     const known = authenticatorKinds.get(use);
-    if (known === undefined) throw new ConfigRefused([loaded.fault(place, `${use} is not there yet`)]);
-    const read = known.options.safeParse(options);
-    if (!read.success) {
-      throw new ConfigRefused(
-        read.error.issues.map(({ path, message }) => loaded.fault([...place, ...path.map(String)], message)),
-      );
+    if (known === undefined) {
+      faults.push(loaded.fault(place, `${use} is not there yet`));
+      continue;
     }
-    return known.create(read.data, {
+    const read = readOptions(loaded, place, known.options, options);
+    if (read.faults !== undefined) {
+      faults.push(...read.faults);
+      continue;
+    }
+    const context = {
       listener: listener.name,
       transport,
       clientCa: listener.tls?.clientCa ?? null,
-      resolve: (file) => resolve(resolve(loaded.file, '..'), file),
+      resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
       log,
-    });
-  });
+    } as const;
+    try {
+      authenticators.push(known.create(read.options, context));
+    } catch (fault) {
+      faults.push(loaded.fault(place, (fault as Error).message));
+    }
+  }
+  return { authenticators, faults };
 }

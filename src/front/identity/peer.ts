@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import type net from 'node:net';
 import { z } from 'zod';
-import type { Authenticator, AuthenticatorContext, AuthenticatorKind } from '../../exchange/authenticator.ts';
+import type { Authenticator, AuthenticatorKind } from '../../exchange/authenticator.ts';
 import type { Identity, Peer } from '../../exchange/identity.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import { Accounts } from './accounts.ts';
@@ -32,7 +32,7 @@ export const peerKind: AuthenticatorKind<typeof options> = {
     if (context.transport === 'tcp' || context.transport === 'tls') {
       throw new Error('peer is for unix sockets: over TCP nobody says which user connects');
     }
-    return new PeerAuthenticator(allowed, context);
+    return new PeerAuthenticator(allowed);
   },
 };
 
@@ -40,16 +40,14 @@ export class PeerAuthenticator implements Authenticator {
   readonly name = 'peer';
   readonly challenge = null;
   readonly #admit: (user: string, groups: readonly string[]) => void;
-  readonly #context: AuthenticatorContext;
   readonly #load: () => Promise<NativeAccounts>;
   readonly #slots = new WeakMap<Peer, Slot>();
   #native: NativeAccounts | null = null;
   #accounts: Accounts | null = null;
   #overflowUid = 65_534;
 
-  constructor(allowed: AllowedOptions, context: AuthenticatorContext, load = loadNativeAccounts) {
+  constructor(allowed: AllowedOptions, load = loadNativeAccounts) {
     this.#admit = admitting(allowed);
-    this.#context = context;
     this.#load = load;
   }
 
@@ -59,7 +57,7 @@ export class PeerAuthenticator implements Authenticator {
     } catch (cause) {
       const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
       const remedy = 'install the optional dependency koffi, or take another authenticator';
-      throw new Error(`listener ${this.#context.listener}: peer needs SO_PEERCRED: ${why} (${remedy})`, { cause });
+      throw new Error(`peer needs SO_PEERCRED: ${why} (${remedy})`, { cause });
     }
     this.#overflowUid = Number(readFileSync('/proc/sys/kernel/overflowuid', 'latin1'));
     this.#accounts = new Accounts(this.#native);

@@ -42,6 +42,7 @@ const FIRST_CALL_MS = 5000;
 const LEFT_IDLE_MS = 30_000;
 
 interface Visitor {
+  readonly peer: Peer;
   readonly connection: InboundConnection;
   used: boolean;
 }
@@ -96,6 +97,9 @@ export class Listener {
       },
       commit: () => {
         this.setup = setup;
+        // Authenticators that are new have not seen who is connected already.
+        for (const { connection, peer } of this.visitors.values())
+          introduce(connection.socket, peer, setup.authenticators);
         if (sameTls) {
           certificates?.reload(true);
           return;
@@ -211,7 +215,7 @@ export class Listener {
   private welcome(socket: net.Socket, peer: Peer, onClosed: () => void): void {
     const { authenticators, limits, renderFault } = this.setup;
     try {
-      for (const authenticator of authenticators) authenticator.accepted?.(socket, peer);
+      introduce(socket, peer, authenticators);
     } catch (cause) {
       this.log.warn(
         { listener: this.setup.name, reason: String(cause) },
@@ -234,7 +238,7 @@ export class Listener {
         onClosed();
       },
     });
-    const visitor: Visitor = { connection, used: false };
+    const visitor: Visitor = { connection, peer, used: false };
     this.visitors.set(connection, visitor);
     if (this.draining) this.leave(connection, FIRST_CALL_MS);
   }
@@ -255,6 +259,10 @@ export class Listener {
     this.leaving.clear();
     this.onEmpty?.();
   }
+}
+
+function introduce(socket: net.Socket, peer: Peer, authenticators: readonly Authenticator[]): void {
+  for (const authenticator of authenticators) authenticator.accepted?.(socket, peer);
 }
 
 function tooMany(connections: number): Refusal {

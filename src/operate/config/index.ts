@@ -7,6 +7,7 @@ export { initConfig, lookAtMachine, type Machine } from './init.ts';
 export { configJsonSchema } from './json-schema.ts';
 export type { FaultyConfig, LoadedConfig } from './loaded.ts';
 export { loadConfig, parseConfig } from './parse.ts';
+export { type ReadOptions, readOptions } from './plugin-options.ts';
 export { renderReference } from './reference.ts';
 export {
   type Cidr,

@@ -35,7 +35,9 @@ export function parseConfig(
     { when: () => true },
   );
   const result = schema.safeParse(source.value, { error: wordsForIssue });
-  const found = result.success ? [] : faultsOf(result.error.issues, { file: fileName, schema: configSchema, source });
+  const found = result.success
+    ? []
+    : faultsOf(result.error.issues, { file: fileName, schema: configSchema, source, value: source.value });
   if (!result.success || faults.length > 0) return { faults: inOrder([...faults, ...found]) };
   return {
     config: freeze(result.data),

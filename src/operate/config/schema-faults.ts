@@ -28,17 +28,24 @@ export function wordsForIssue(issue: z.core.$ZodRawIssue): string | undefined {
 export interface Faulty {
   readonly file: string;
   readonly schema: z.ZodType;
-  readonly source: YamlSource;
+  readonly source: Pick<YamlSource, 'locate' | 'locateKey'>;
+  /** What was read with the schema, and where it stands in the source. */
+  readonly value: unknown;
+  readonly place?: Path;
 }
 
-export function faultsOf(issues: readonly Issue[], { file, schema, source }: Faulty): readonly ConfigFault[] {
+export function faultsOf(
+  issues: readonly Issue[],
+  { file, schema, source, value, place = [] }: Faulty,
+): readonly ConfigFault[] {
   const faults: ConfigFault[] = [];
   const take = (issue: Issue, above: Path): void => {
     const path = [...above, ...(issue.path as Path)];
+    const full = [...place, ...path];
     if (issue.code === 'unrecognized_keys') {
-      const known = knownKeysAt(schema, source.value, path);
+      const known = knownKeysAt(schema, value, path);
       for (const key of issue.keys) {
-        const here = [...path, key];
+        const here = [...full, key];
         const message = `unknown key \`${key}\`${didYouMean(key, known)}`;
         faults.push(new ConfigFault(file, source.locateKey(here), placeOf(here), message));
       }
@@ -54,7 +61,7 @@ export function faultsOf(issues: readonly Issue[], { file, schema, source }: Fau
         return;
       }
     }
-    faults.push(new ConfigFault(file, source.locate(path), placeOf(path), issue.message));
+    faults.push(new ConfigFault(file, source.locate(full), placeOf(full), issue.message));
   };
   for (const issue of issues) take(issue, []);
   return faults;

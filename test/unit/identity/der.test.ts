@@ -39,6 +39,7 @@ test('strings are of their alphabet, and hold no NUL', () => {
     '1603c3a461',
     '1e0200000041'.slice(0, 8),
     '14026162',
+    '1e03004100',
   ]) {
     expect(() => textOf(readDer(hex(wrong)))).toThrow(DerFault);
   }

@@ -116,8 +116,8 @@ test('over TCP peer cannot be asked for, and a TCP connection to it shows nothin
 });
 
 test('without koffi Berthgate does not start, and says what to do', async () => {
-  const peer = new PeerAuthenticator({}, contextOf(), () => Promise.reject(new Error("Cannot find package 'koffi'")));
-  await expect(peer.start()).rejects.toThrow(/listener people: .*Cannot find package 'koffi'.*optional dependency/);
+  const peer = new PeerAuthenticator({}, () => Promise.reject(new Error("Cannot find package 'koffi'")));
+  await expect(peer.start()).rejects.toThrow(/SO_PEERCRED: Cannot find package 'koffi'.*optional dependency/);
 });
 
 test('a name service that fails is 503, and is asked again at the next call', async () => {
@@ -156,7 +156,7 @@ test.runIf(root)('a call on a connection that is known asks nobody', async () =>
   const native = await loadNativeAccounts();
   let asked = 0;
   const counting = { ...native, accountOf: (uid: number) => native.accountOf(uid).finally(() => asked++) };
-  const [peer] = await started(new PeerAuthenticator({}, contextOf(), () => Promise.resolve(counting)));
+  const [peer] = await started(new PeerAuthenticator({}, () => Promise.resolve(counting)));
   const socket = net.connect(path);
   await new Promise((resolve) => socket.once('connect', resolve));
   const key = { transport: 'unix', address: null } as const;
