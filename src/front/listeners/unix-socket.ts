@@ -24,13 +24,14 @@ const LIVE_ANSWER_MS = 2000;
 
 /** Throws with the reason. The server listens when this resolves. Gives back how to remove the socket's file. */
 export async function bindUnix(server: net.Server, path: string, access: SocketAccess): Promise<() => void> {
+  refuseLong(path, path);
   await makeFolder(dirname(path));
   await refuseTaken(path);
   const ids = await idsOf(access);
   const room = await mkdtemp(join(dirname(path), '.bg'));
   try {
     const bound = join(room, 's');
-    if (Buffer.byteLength(bound) > MOST_PATH_BYTES) throw new Error(`${path}: the path is too long for a socket`);
+    refuseLong(bound, path);
     await listenOn(server, { path: bound, backlog: BACKLOG });
     applyAccess(bound, access.mode, ids);
     renameSync(bound, path);
@@ -60,6 +61,11 @@ export function listenOn(server: net.Server, options: net.ListenOptions & { read
       resolve();
     });
   });
+}
+
+/** What is longer would be cut off silently. */
+function refuseLong(bound: string, path: string): void {
+  if (Buffer.byteLength(bound) > MOST_PATH_BYTES) throw new Error(`${path}: the path is too long for a socket`);
 }
 
 async function makeFolder(folder: string): Promise<void> {

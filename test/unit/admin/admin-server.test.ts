@@ -1,0 +1,67 @@
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { type AdminSources, makeAdminServer } from '../../../src/operate/admin/admin-server.ts';
+
+const local = { name: 'local', up: true, since: '2026-01-01T00:00:00.000Z', version: '20.10.24', reason: null };
+
+async function admin(facts: Partial<AdminSources> = {}): Promise<string> {
+  const server = makeAdminServer({
+    version: '0.1.0',
+    readiness: async () => ({ draining: false, engines: [local] }),
+    metrics: async () => 'berthgate_up 1\n',
+    ...facts,
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('it is alive when it answers', async () => {
+  const answer = await fetch(`${await admin()}/healthz`);
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toEqual({ status: 'alive', version: '0.1.0' });
+});
+
+test('it is ready when its engines answer, and says which does not', async () => {
+  const ready = await fetch(`${await admin()}/readyz`);
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toEqual({ ready: true, engines: [local] });
+  const down = { ...local, name: 'far', up: false, reason: 'the engine is not reachable' };
+  const readiness = async () => ({ draining: false, engines: [local, down] });
+  const unready = await fetch(`${await admin({ readiness })}/readyz`);
+  expect(unready.status).toBe(503);
+  expect(await unready.json()).toMatchObject({ ready: false, reason: 'engine far: the engine is not reachable' });
+});
+
+test('it is not ready while it drains', async () => {
+  const url = await admin({ readiness: async () => ({ draining: true, engines: [local] }) });
+  const answer = await fetch(`${url}/readyz`);
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toMatchObject({ reason: 'shutting down' });
+});
+
+test('metrics are in the format of Prometheus', async () => {
+  const answer = await fetch(`${await admin()}/metrics`);
+  expect(answer.headers.get('content-type')).toContain('version=0.0.4');
+  expect(await answer.text()).toBe('berthgate_up 1\n');
+});
+
+test('nothing else is served, and nothing is changed', async () => {
+  const url = await admin();
+  for (const path of ['/', '/metrics/', '/debug/pprof', '/api/v1', '/containers/json']) {
+    expect((await fetch(`${url}${path}`)).status).toBe(404);
+  }
+  for (const method of ['POST', 'PUT', 'DELETE']) expect((await fetch(`${url}/metrics`, { method })).status).toBe(405);
+  const head = await fetch(`${url}/metrics`, { method: 'HEAD' });
+  expect([head.status, await head.text()]).toEqual([200, '']);
+});
+
+test('what fails is told without its insides', async () => {
+  const url = await admin({ metrics: () => Promise.reject(new Error('secret place')) });
+  const answer = await fetch(`${url}/metrics`);
+  expect(answer.status).toBe(500);
+  expect(await answer.text()).not.toContain('secret');
+});

@@ -1,0 +1,149 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Endpoint } from '../../../src/docker/endpoint.ts';
+import { table } from '../../../src/docker/table.ts';
+import type { CallRecord } from '../../../src/exchange/recorder.ts';
+import { Refusal } from '../../../src/ground/refusal.ts';
+import {
+  CallRecorder,
+  describedMetrics,
+  type LogOptions,
+  makeRegistry,
+  openLog,
+} from '../../../src/operate/signals/index.ts';
+
+const inspect = table.find(({ id }) => id === 'ContainerInspect') as Endpoint;
+
+const record: CallRecord = {
+  listener: 'people',
+  method: 'GET',
+  target: '/v1.41/containers/web/json?size=1',
+  endpoint: inspect,
+  identity: { user: 'alice', groups: [], claims: {}, by: 'peer' },
+  status: 200,
+  refusal: null,
+  durationMs: 1.23456,
+  bytesIn: 200,
+  bytesOut: 4000,
+};
+
+async function logged(records: readonly CallRecord[], options: Partial<LogOptions> = {}): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'bg-log-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const to = join(folder, 'log');
+  const opened = openLog({ level: 'info', format: 'json', to, ...options });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const recorder = new CallRecorder(opened);
+  for (const one of records) recorder.callEnded(one);
+  opened.flush();
+  return readFileSync(to, 'utf8');
+}
+
+test('a call is one line with who, what, how it ended and how long it took', async () => {
+  const line = JSON.parse(await logged([record]));
+  expect(line).toEqual({
+    level: 'info',
+    time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    listener: 'people',
+    user: 'alice',
+    endpoint: 'ContainerInspect',
+    method: 'GET',
+    path: '/v1.41/containers/web/json',
+    status: 200,
+    ms: 1.23,
+    in: 200,
+    out: 4000,
+    refusal: null,
+    msg: 'call',
+  });
+});
+
+test('what a client says cannot forge a line, and no query is told', async () => {
+  const forged = 'x","status":999}\n{"level":"info","user":"root","msg":"call"}';
+  const lines = await logged([
+    { ...record, target: `/a"b\\c?token=${forged}`, method: 'G"T', identity: { ...record.identity!, user: forged } },
+  ]);
+  expect(lines.trimEnd().split('\n')).toHaveLength(1);
+  expect(JSON.parse(lines)).toMatchObject({ path: '/a"b\\c', user: forged, method: 'G"T', status: 200 });
+  expect(lines).not.toContain('token=');
+});
+
+test('text for people has one line a call too, without commands to the terminal', async () => {
+  const user = 'eve\n2026 info call\u001b[2J\u009b2J\u202e';
+  const text = await logged([{ ...record, identity: { ...record.identity!, user } }], { format: 'text' });
+  expect(text.trimEnd().split('\n')).toHaveLength(1);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+  expect(text.trimEnd()).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+  expect(text).toContain('endpoint=ContainerInspect');
+});
+
+test('a refusal has its code; a fault of the engine or of ours has its cause and a higher level', async () => {
+  const client = new Refusal('page-not-found', 'page not found');
+  const engine = new Refusal('engine-refused', 'the engine is not reachable', {
+    cause: new Error('no connection', { cause: new Error('connect ECONNREFUSED') }),
+  });
+  const own = new Refusal('own-fault', 'a fault', { cause: new Error('boom') });
+  const lines = await logged([
+    { ...record, endpoint: null, identity: null, status: 404, refusal: client },
+    { ...record, status: 503, refusal: engine },
+    { ...record, status: 500, refusal: own },
+  ]);
+  const [first, second, third] = lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(first).toMatchObject({ level: 'info', endpoint: 'none', user: null, refusal: 'page-not-found' });
+  expect(second).toMatchObject({
+    level: 'warn',
+    refusal: 'engine-refused',
+    cause: 'no connection: connect ECONNREFUSED',
+  });
+  expect(third).toMatchObject({ level: 'error', refusal: 'own-fault', cause: expect.stringContaining('boom') });
+});
+
+test('below its level a log is silent', async () => {
+  expect(await logged([record], { level: 'warn' })).toBe('');
+});
+
+test('calls are counted by listener, endpoint and status, with their time, bytes and refusals', async () => {
+  const recorder = new CallRecorder(openLog({ level: 'error', format: 'json', to: '/dev/null' }));
+  recorder.callEnded(record);
+  recorder.callEnded({ ...record, durationMs: 30 });
+  recorder.callEnded({ ...record, status: 404, refusal: new Refusal('page-not-found', 'x'), endpoint: null });
+  recorder.streamOpened('hijack');
+  recorder.streamOpened('hijack');
+  recorder.streamClosed('hijack');
+  const registry = makeRegistry({
+    calls: recorder.calls,
+    openStreams: recorder.openStreams,
+    connections: () => new Map([['people', 3]]),
+    engines: () => [
+      { name: 'local', up: true, version: '20.10.24', api: { oldest: 12, newest: 41 } },
+      { name: 'far', up: false, version: null, api: null },
+    ],
+    version: '0.1.0',
+  });
+  const text = await registry.metrics();
+  for (const line of [
+    'berthgate_calls_total{listener="people",endpoint="ContainerInspect",status="200"} 2',
+    'berthgate_calls_total{listener="people",endpoint="none",status="404"} 1',
+    'berthgate_call_duration_seconds_bucket{listener="people",endpoint="ContainerInspect",le="0.001"} 0',
+    'berthgate_call_duration_seconds_bucket{listener="people",endpoint="ContainerInspect",le="0.005"} 1',
+    'berthgate_call_duration_seconds_bucket{listener="people",endpoint="ContainerInspect",le="0.1"} 2',
+    'berthgate_call_duration_seconds_bucket{listener="people",endpoint="ContainerInspect",le="+Inf"} 2',
+    'berthgate_call_duration_seconds_count{listener="people",endpoint="ContainerInspect"} 2',
+    'berthgate_refusals_total{listener="people",code="page-not-found"} 1',
+    'berthgate_received_bytes_total{listener="people"} 600',
+    'berthgate_sent_bytes_total{listener="people"} 12000',
+    'berthgate_open_streams{kind="hijack"} 1',
+    'berthgate_connections{listener="people"} 3',
+    'berthgate_engine_up{engine="local"} 1',
+    'berthgate_engine_up{engine="far"} 0',
+    'berthgate_engine_info{engine="local",version="20.10.24",api="1.41",min_api="1.12"} 1',
+  ]) {
+    expect(text.split('\n').map((one) => one.replaceAll(/"(\d+)"/g, '"$1"'))).toContain(line);
+  }
+  for (const { name } of describedMetrics) expect(text).toContain(`# HELP ${name} `);
+});
