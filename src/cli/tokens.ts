@@ -24,7 +24,7 @@ const fileOption = ['-f, --file <file>', 'the file of tokens, as the configurati
 interface AddOptions {
   readonly file: string;
   readonly user: string;
-  readonly group: readonly string[];
+  readonly group?: readonly string[];
   readonly expires?: number;
   readonly note?: string;
   readonly json?: boolean;
@@ -44,7 +44,7 @@ export const tokens: AddCommand = (program, terminal) => {
     )
     .requiredOption(...fileOption)
     .requiredOption('-u, --user <name>', 'who the token speaks for', readName)
-    .option('-g, --group <name>', 'a group of the user; may be given again', addName, [])
+    .option('-g, --group <name>', 'a group of the user; may be given again', addName)
     .option(
       '-e, --expires <duration>',
       'for how long it is good, e.g. 12h or 90d; absent: until it is revoked',
@@ -83,7 +83,7 @@ function child(command: Command, name: string): Command {
 async function add(options: AddOptions, terminal: Terminal): Promise<void> {
   const { token, record } = makeToken({
     user: options.user,
-    groups: [...options.group],
+    groups: [...(options.group ?? [])],
     ...(options.expires === undefined ? {} : { expires: new Date(Date.now() + options.expires).toISOString() }),
     ...(options.note === undefined ? {} : { note: options.note }),
   });
@@ -179,7 +179,7 @@ function readName(text: string): string {
   return text;
 }
 
-function addName(text: string, before: readonly string[]): readonly string[] {
+function addName(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, readName(text)];
 }
 
