@@ -64,6 +64,7 @@ export class Way {
       const matched = matcher.match(exchange.head.method, target.path);
       if (matched === null || matched.endpoint.risk === 'never') throw new Refusal('page-not-found', 'page not found');
       endpoint = matched.endpoint;
+      if (endpoint.answer.travel === 'hijack') exchange.keepsHalfOpen = true;
 
       const api = await engine.api();
       const version = negotiate(target.version, api);

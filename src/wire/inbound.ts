@@ -81,10 +81,10 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   /** True between requests: nothing has come of the next one. */
   get idle(): boolean {
-    return this.#exchange === null && this.#at === this.#end && !this.#closing;
+    return this.#exchange === null && this.#at === this.#end && !this.#closing && !this.#takenOver;
   }
 
-  /** For a server that ends: an idle connection closes at once, another one after its answer. */
+  /** For a server that ends: an idle connection closes at once, another one after its answer, a tunnel by itself. */
   drain(): void {
     if (this.idle) this.#close();
     else this.#closing = true;
@@ -190,6 +190,8 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   staysOpenAfter(exchange: Exchange): boolean {
     if (this.#closing || !exchange.head.keepAlive || this.#sawLast()) return false;
+    // What was typed ahead of an upgrade that did not happen would be read as requests (RED-TEAM 11).
+    if (exchange.keepsHalfOpen) return false;
     const body = this.#body;
     if (body === null || body.done) return true;
     // RFC 9110 §10.1.1: whether a client that was never told to continue sends its body cannot be known.
