@@ -4,7 +4,7 @@ import { endpoint, lines } from '../endpoint.ts';
 import { own } from '../marks.ts';
 import { bool, since, text, word } from '../shape.ts';
 import { stats } from '../shapes/stats.ts';
-import { container } from './container-parameter.ts';
+import { borrowed, container } from './container-parameter.ts';
 
 const attaching = {
   detachKeys: text(own),
@@ -15,6 +15,13 @@ const attaching = {
   stderr: bool(own),
 };
 
+/** What opens a websocket (RFC 6455 §4.1). No extension: the engine speaks none, and `Origin` means nothing to it. */
+const websocketOpening = {
+  'sec-websocket-key': text(own),
+  'sec-websocket-version': text(own),
+  'sec-websocket-protocol': text(own),
+};
+
 export const containerStreamEndpoints = [
   endpoint({
     id: 'ContainerAttach',
@@ -22,7 +29,7 @@ export const containerStreamEndpoints = [
     method: 'POST',
     path: '/containers/{id}/attach',
     risk: 'exec',
-    parameters: container,
+    parameters: borrowed,
     query: attaching,
     body: { travel: 'hijack' },
     answer: { travel: 'hijack' },
@@ -33,9 +40,10 @@ export const containerStreamEndpoints = [
     method: 'GET',
     path: '/containers/{id}/attach/ws',
     risk: 'exec',
-    parameters: container,
+    parameters: borrowed,
     // Below 1.42 the three streams cannot be chosen: the engine takes them all.
     query: attaching,
+    headers: websocketOpening,
     body: { travel: 'websocket' },
     answer: { travel: 'websocket' },
   }),
