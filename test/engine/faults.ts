@@ -57,7 +57,7 @@ export function commit(fault: Fault, request: FakeRequest): void {
   };
   switch (fault) {
     case 'reset-before-head':
-      socket.resetAndDestroy();
+      socket.destroy();
       return;
     case 'end-before-head':
       socket.end();
@@ -115,7 +115,7 @@ export function commit(fault: Fault, request: FakeRequest): void {
       let at = 0;
       const next = (): void => {
         if (at < good.length && socket.writable) socket.write(good.subarray(at, ++at), () => setImmediate(next));
-        else request.answered = true;
+        else request.finish();
       };
       next();
       return;

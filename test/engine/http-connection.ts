@@ -9,7 +9,8 @@ export interface FakeHead {
 
 /** The connection as a stream of bytes, after an upgrade. */
 export interface Hijacked {
-  readonly socket: net.Socket;
+  /** The socket with all that has not been read, for somebody else to go on with. */
+  release(): net.Socket;
   write(bytes: Uint8Array | string): void;
   /** Ends our half. */
   end(): void;
@@ -113,7 +114,7 @@ export class FakeRequest {
     if (!bodyless) headers.push(['Content-Length', String(bytes.length)]);
     this.#connection.write(headBytes({ status: head.status, headers }));
     if (this.method !== 'HEAD' && !bodyless) this.#connection.write(bytes);
-    this.#finish();
+    this.finish();
   }
 
   /** A chunked answer: the head leaves at once. */
@@ -133,7 +134,7 @@ export class FakeRequest {
         if (!open) return;
         open = false;
         this.#connection.write('0\r\n\r\n');
-        this.#finish();
+        this.finish();
       },
     };
   }
@@ -144,7 +145,8 @@ export class FakeRequest {
     return this.#connection.hijack(first);
   }
 
-  #finish(): void {
+  /** For who has written the answer by hand: the next request may come. */
+  finish(): void {
     this.answered = true;
     this.#connection.finished(this);
   }
@@ -195,7 +197,12 @@ export class HttpConnection {
     this.#hijacked = hijacked;
     this.write(first);
     return {
-      socket: this.socket,
+      release: () => {
+        this.socket.pause();
+        this.socket.removeAllListeners('data');
+        if (this.#unread.length > 0) this.socket.unshift(this.#unread);
+        return this.socket;
+      },
       write: (bytes) => this.write(bytes),
       end: () => this.socket.end(),
       onData: (take) => {

@@ -80,6 +80,14 @@ export class RawClient {
     this.socket.destroy();
   }
 
+  /** The socket with all that has not been read, for somebody else to go on with. */
+  release(): net.Socket {
+    this.socket.pause();
+    this.socket.removeAllListeners('data');
+    if (this.#received.length > 0) this.socket.unshift(this.#received);
+    return this.socket;
+  }
+
   /** Whatever has come and has not been read. */
   get unread(): Buffer {
     return this.#received;

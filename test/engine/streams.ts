@@ -224,8 +224,7 @@ function upgradeToH2c(request: FakeRequest, status: number): Hijacked {
 
 /** `/grpc`: the client asks. Every request is answered with its own path and body. */
 export function serveGrpc(request: FakeRequest): void {
-  const { socket } = upgradeToH2c(request, 500);
-  socket.removeAllListeners('data');
+  const socket = upgradeToH2c(request, 500).release();
   const server = http2.createServer();
   server.on('stream', (stream, headers) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'asked-path': headers[':path'] ?? '' });
@@ -242,8 +241,7 @@ export interface SessionAnswer {
 
 /** `/session`: here the engine asks, and the client serves. */
 export function askSession(request: FakeRequest, path: string): Promise<SessionAnswer> {
-  const { socket } = upgradeToH2c(request, 400);
-  socket.removeAllListeners('data');
+  const socket = upgradeToH2c(request, 400).release();
   return new Promise((resolve, reject) => {
     const session = http2.connect('http://session', { createConnection: () => socket });
     session.on('error', reject);

@@ -1,0 +1,59 @@
+// Berthgate in front of an engine, within the process of the test: nothing decided, nothing renamed.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { implemented } from '../../src/cli/configuration.ts';
+import { Instance } from '../../src/cli/serve/instance.ts';
+import { loadConfig } from '../../src/operate/config/index.ts';
+import { openLog } from '../../src/operate/signals/index.ts';
+
+export interface InProcess {
+  /** The path of its unix socket. */
+  readonly socket: string;
+  /** The lines of the log so far. */
+  log(): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** How many clients are connected. */
+  connections(): number;
+  stop(): Promise<void>;
+}
+
+/** `engine` as in DOCKER_HOST; `listener` goes over what a listener without decisions says. */
+export async function serveInFrontOf(
+  engine: string,
+  listener: Readonly<Record<string, unknown>> = {},
+): Promise<InProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'berthgate-'));
+  const socket = join(folder, 'docker.sock');
+  const file = join(folder, 'berthgate.yaml');
+  const state = join(folder, 'state');
+  await mkdir(state, { mode: 0o700 });
+  // YAML takes JSON.
+  await writeFile(
+    file,
+    JSON.stringify({
+      state,
+      engines: [{ name: 'engine', url: engine }],
+      listeners: [
+        { name: 'open', url: `unix://${socket}`, auth: ['anonymous'], namespace: null, policies: [], ...listener },
+      ],
+    }),
+  );
+  const to = join(folder, 'log');
+  const opened = openLog({ level: 'info', format: 'json', to });
+  const instance = new Instance({ log: opened, inherited: new Map(), passing: null });
+  await instance.start(await loadConfig(file, implemented), null);
+  return {
+    socket,
+    connections: () => instance.connections(),
+    async log() {
+      opened.flush();
+      const lines = (await readFile(to, 'utf8')).split('\n').filter((line) => line !== '');
+      return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    },
+    async stop() {
+      await instance.drain(1000);
+      opened.flush();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
