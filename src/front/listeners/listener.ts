@@ -98,8 +98,7 @@ export class Listener {
       commit: () => {
         this.setup = setup;
         // Authenticators that are new have not seen who is connected already.
-        for (const { connection, peer } of this.visitors.values())
-          introduce(connection.socket, peer, setup.authenticators);
+        for (const { connection, peer } of this.visitors.values()) this.introduceAgain(connection, peer);
         if (sameTls) {
           certificates?.reload(true);
           return;
@@ -217,10 +216,7 @@ export class Listener {
     try {
       introduce(socket, peer, authenticators);
     } catch (cause) {
-      this.log.warn(
-        { listener: this.setup.name, reason: String(cause) },
-        'an authenticator failed at a new connection',
-      );
+      this.log.warn({ listener: this.setup.name, reason: String(cause) }, 'an authenticator failed at a connection');
       turnAway(socket, new Refusal('own-fault', 'internal fault', { cause }), onClosed);
       return;
     }
@@ -241,6 +237,15 @@ export class Listener {
     const visitor: Visitor = { connection, peer, used: false };
     this.visitors.set(connection, visitor);
     if (this.draining) this.leave(connection, FIRST_CALL_MS);
+  }
+
+  private introduceAgain({ socket }: InboundConnection, peer: Peer): void {
+    try {
+      introduce(socket, peer, this.setup.authenticators);
+    } catch (fault) {
+      this.log.warn({ listener: this.setup.name, reason: String(fault) }, 'an authenticator failed at a connection');
+      socket.destroy();
+    }
   }
 
   private leave(connection: InboundConnection, ms: number): void {

@@ -136,7 +136,7 @@ test('over TLS an engine is who its CA says, and sees our certificate, also the 
     requestCert: true,
     rejectUnauthorized: true,
   });
-  server.on('secureConnection', (socket) => subjects.push(socket.getPeerCertificate().subject.CN));
+  server.on('secureConnection', (socket) => subjects.push(String(socket.getPeerCertificate().subject.CN)));
   const { port } = await upstream(version('26.1.5'), server);
   const mine = authority.sign('mine', 'first');
   const faults: Error[] = [];

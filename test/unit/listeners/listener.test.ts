@@ -151,9 +151,38 @@ test('when another process has taken over, idle connections are served once more
   await listener.empty();
 });
 
+test("a tunnel is nobody's idle connection: it ends by itself", async () => {
+  const { port, listener } = await listen({
+    way: {
+      serve: async (exchange) => {
+        const { channel } = exchange.upgrade({ status: 101, reason: 'UPGRADED', headers: [] }, 'tcp');
+        channel.user = {
+          onBytes: (buffer, start, end) => void channel.write(Buffer.from(buffer.subarray(start, end))),
+          onEof: () => channel.end(),
+          onFlushed: () => {},
+          onClosed: () => {},
+        };
+        channel.resume();
+      },
+    },
+  });
+  const socket = net.connect(port);
+  const upgrade = 'POST /attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
+  expect(await talk(socket, upgrade, /101/)).toContain('101');
+  listener.stopAccepting(false);
+  listener.drain(false);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await talk(socket, 'still there', /still there/)).toContain('still there');
+  socket.end();
+  await listener.empty();
+});
+
 function connectTls(port: number, options: tls.ConnectionOptions): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
-    const socket = tls.connect({ port, host: '127.0.0.1', allowHalfOpen: true, ...options }, () => resolve(socket));
+    const socket = tls.connect(
+      { port, host: '127.0.0.1', allowHalfOpen: true, ...options } as tls.ConnectionOptions,
+      () => resolve(socket),
+    );
     socket.on('error', reject);
     onTestFinished(() => void socket.destroy());
   });
