@@ -1,5 +1,6 @@
 /** One operation of the Docker Engine API, as data. */
 
+import type { Mark } from './marks.ts';
 import type { ApiVersion, ObjectShape, Shape, TextShape } from './shape.ts';
 
 /** How much trust a call needs. */
@@ -63,6 +64,8 @@ export interface Endpoint {
   readonly answer: AnswerBody;
   /** Headers of the answer that mean something, by lower-case name. */
   readonly answerHeaders: Readonly<Record<string, Shape>>;
+  /** What every call means, whatever else it says. */
+  readonly marks?: readonly Mark[];
   /** Not in Docker's OpenAPI file; says where moby registers it. */
   readonly undocumented?: string;
   /** Everybody who asks at the same time may be given one answer of the engine (a list that many poll). */

@@ -37,6 +37,7 @@ export type Reach =
   | 'logging' // log drivers that speak from the host
   | 'driver' // volume, network and IPAM drivers and their options
   | 'link-layer' // addresses and names on a shared network
+  | 'routes' // where the host sends its packets
   | 'lifetime' // outlives the job
   | 'builder' // entitlements, frontends, outputs of builds
   | 'shared' // what everybody on the engine has in common: content of images, the build cache
@@ -49,8 +50,10 @@ export type Mark =
   | { readonly mark: 'uses'; readonly kind: Kind; readonly spelling: Spelling }
   /** Gives a name to a new thing. */
   | { readonly mark: 'makes'; readonly kind: Kind; readonly spelling: Spelling }
-  /** A path on the engine's host. */
-  | { readonly mark: 'host-path'; readonly access: 'read' | 'write' | 'exists' }
+  /** What this thing may do, has mounted or reaches, the call reaches through it. Stands beside `uses`. */
+  | { readonly mark: 'borrows' }
+  /** A path on the engine's host; `mounted` where it becomes a mount of a container. */
+  | { readonly mark: 'host-path'; readonly access: 'read' | 'write' | 'exists'; readonly mounted?: true }
   /** Any value that is not neutral reaches further than the object itself. */
   | { readonly mark: 'privilege'; readonly reach: Reach; readonly why: string }
   /** An amount of the host that is taken; 0 or -1 often mean without limit. */
@@ -59,10 +62,12 @@ export type Mark =
   | { readonly mark: 'labels' }
   /** A secret: never logged, never shown. */
   | { readonly mark: 'credential' }
-  /** An address that the engine itself connects to, from the host's network. */
-  | { readonly mark: 'fetches' }
-  /** A port or an address of the host. */
-  | { readonly mark: 'publishes' }
+  /** What the engine itself connects to, from the host's network: any address, or a `registry` by its host. */
+  | { readonly mark: 'fetches'; readonly what: 'address' | 'registry' }
+  /** A port or an address of the host; `ports` of a container that are opened there. */
+  | { readonly mark: 'publishes'; readonly what: 'address' | 'port' | 'ports' | 'every port' }
+  /** Means something in a swarm only; elsewhere it can be left out. */
+  | { readonly mark: 'swarm-only' }
   /** An address, subnet or host name within networks. */
   | { readonly mark: 'address' }
   /** Environment variables `NAME=value`. */
@@ -82,14 +87,18 @@ export type ResourceUnit =
   | 'processes'
   | 'io-weight'
   | 'count'
+  | 'restarts'
+  | 'ulimit'
   | 'seconds'
   | 'oom-score';
 
 export const own: Mark = { mark: 'own' };
 export const labels: Mark = { mark: 'labels' };
 export const credential: Mark = { mark: 'credential' };
-export const fetches: Mark = { mark: 'fetches' };
-export const publishes: Mark = { mark: 'publishes' };
+export const fetches: Mark = { mark: 'fetches', what: 'address' };
+export const asksRegistry: Mark = { mark: 'fetches', what: 'registry' };
+export const borrows: Mark = { mark: 'borrows' };
+export const swarmOnly: Mark = { mark: 'swarm-only' };
 export const address: Mark = { mark: 'address' };
 export const env: Mark = { mark: 'env' };
 export const prose: Mark = { mark: 'prose' };
@@ -104,6 +113,14 @@ export function makes(kind: Kind, spelling: Spelling = 'name'): Mark {
 
 export function hostPath(access: 'read' | 'write' | 'exists'): Mark {
   return { mark: 'host-path', access };
+}
+
+export function mountedPath(access: 'read' | 'write'): Mark {
+  return { mark: 'host-path', access, mounted: true };
+}
+
+export function publishes(what: 'address' | 'port' | 'ports' | 'every port'): Mark {
+  return { mark: 'publishes', what };
 }
 
 export function privilege(reach: Reach, why: string): Mark {
@@ -127,6 +144,8 @@ export function describeMark(mark: Mark): string {
       return `names ${article(mark.kind)}${spelled(mark.spelling)}`;
     case 'makes':
       return `gives a name to ${article(mark.kind)}${spelled(mark.spelling)}`;
+    case 'borrows':
+      return 'lends what it may do and has mounted';
     case 'host-path':
       return `a path of the host (${mark.access})`;
     case 'privilege':
@@ -141,6 +160,8 @@ export function describeMark(mark: Mark): string {
       return 'the engine connects to it';
     case 'publishes':
       return 'a port or address of the host';
+    case 'swarm-only':
+      return 'for a swarm only';
     case 'address':
       return 'an address or host name inside networks';
     case 'env':

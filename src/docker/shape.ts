@@ -31,6 +31,8 @@ interface Facts {
   readonly marks: readonly Mark[];
   /** Values beside null, 0, "", false, [] and {} that mean the same as leaving the field out. */
   readonly neutral?: readonly (string | number | boolean)[];
+  /** A list with all of these is what the engine does by itself, whatever else stands in it. */
+  readonly covering?: readonly string[];
   /** Values that look neutral and are not: an empty list of masked paths unmasks everything. */
   readonly emptyMeans?: string;
   readonly since?: ApiVersion;
@@ -207,6 +209,11 @@ export function until<S extends Shape>(version: ApiVersion, shape: S): S {
 /** Values that mean the same as leaving the field out, beside the empty ones. */
 export function neutral<S extends Shape>(shape: S, ...values: readonly (string | number | boolean)[]): S {
   return { ...shape, neutral: values };
+}
+
+/** For lists of which the engine has one of its own: naming all of that changes nothing. */
+export function covering<S extends ListShape>(values: readonly string[], shape: S): S {
+  return { ...shape, covering: values };
 }
 
 /** For fields whose empty list or map is a wish of its own; `meaning` says which. */

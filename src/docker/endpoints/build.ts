@@ -9,7 +9,7 @@ import { networkMode } from '../grammars/network-mode.ts';
 import { securityOption } from '../grammars/security-opt.ts';
 import { isolation } from '../grammars/words.ts';
 import { makes, own, privilege, resource, uses } from '../marks.ts';
-import { bool, embedded, filters, int, language, list, object, since, text, word } from '../shape.ts';
+import { bool, embedded, filters, int, language, list, neutral, object, since, text, word } from '../shape.ts';
 import { buildArguments, outputs, ulimits } from '../shapes/build.ts';
 import { labelMap } from '../shapes/labels.ts';
 import { progressLine } from '../shapes/progress.ts';
@@ -17,6 +17,8 @@ import { pruneFilters } from '../shapes/prune.ts';
 import { registryConfig } from '../shapes/registry-auth.ts';
 
 const cache = privilege('shared', "the build cache is everybody's on the engine");
+
+const buildKit = privilege('builder', 'BuildKit takes what it builds from a session that is a protocol of its own');
 
 export const buildEndpoints = [
   endpoint({
@@ -57,7 +59,7 @@ export const buildEndpoints = [
       session: text(uses('session', 'id')),
       buildid: language(buildId),
       /** 1 is the classic builder, 2 is BuildKit. */
-      version: word(['1', '2'], own),
+      version: neutral(word(['1', '2'], buildKit), '1'),
       outputs: since('1.40', outputs),
     },
     headers: registryConfig,
@@ -70,6 +72,7 @@ export const buildEndpoints = [
     method: 'POST',
     path: '/build/prune',
     risk: 'write',
+    marks: [cache],
     since: '1.31',
     query: {
       all: bool(cache),

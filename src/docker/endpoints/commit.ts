@@ -2,7 +2,7 @@
 
 import { endpoint, json, jsonBody } from '../endpoint.ts';
 import { dockerfileChange } from '../grammars/dockerfile-change.ts';
-import { makes, own, uses } from '../marks.ts';
+import { borrows, makes, own, uses } from '../marks.ts';
 import { bool, language, list, object, text } from '../shape.ts';
 import { containerConfig } from '../shapes/container-config.ts';
 
@@ -14,7 +14,7 @@ export const commitEndpoints = [
     path: '/commit',
     risk: 'write',
     query: {
-      container: text(uses('container')),
+      container: text(uses('container'), borrows),
       repo: text(makes('image')),
       tag: text(own),
       comment: text(own),

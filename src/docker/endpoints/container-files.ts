@@ -3,7 +3,7 @@
 import { empty, endpoint } from '../endpoint.ts';
 import { own } from '../marks.ts';
 import { bool, since, text } from '../shape.ts';
-import { container } from './container-parameter.ts';
+import { borrowed, container } from './container-parameter.ts';
 
 /** Paths within the container; the engine follows its links without leaving it. */
 const path = text(own);
@@ -27,7 +27,7 @@ export const containerFileEndpoints = [
     method: 'HEAD',
     path: '/containers/{id}/archive',
     risk: 'read',
-    parameters: container,
+    parameters: borrowed,
     query: { path },
     answer: empty,
     answerHeaders: pathStat,
@@ -38,7 +38,7 @@ export const containerFileEndpoints = [
     method: 'GET',
     path: '/containers/{id}/archive',
     risk: 'read',
-    parameters: container,
+    parameters: borrowed,
     query: { path },
     answer: { travel: 'tar' },
     answerHeaders: pathStat,
@@ -49,7 +49,7 @@ export const containerFileEndpoints = [
     method: 'PUT',
     path: '/containers/{id}/archive',
     risk: 'write',
-    parameters: container,
+    parameters: borrowed,
     query: { path, noOverwriteDirNonDir: bool(own), copyUIDGID: since('1.30', bool(own)) },
     body: { travel: 'tar', contentType: 'application/x-tar', optional: true },
     answer: empty,

@@ -3,7 +3,7 @@
 import { empty, endpoint, json } from '../endpoint.ts';
 import { hostPath, makes, own, prose, uses } from '../marks.ts';
 import { bool, int, object, since, text, word } from '../shape.ts';
-import { container } from './container-parameter.ts';
+import { borrowed, container } from './container-parameter.ts';
 
 const stopping = { t: int(own), signal: since('1.42', text(own)) };
 
@@ -14,7 +14,7 @@ export const containerLifeEndpoints = [
     method: 'POST',
     path: '/containers/{id}/start',
     risk: 'write',
-    parameters: container,
+    parameters: borrowed,
     query: {
       detachKeys: text(own),
       checkpoint: text(uses('checkpoint')),
@@ -38,7 +38,7 @@ export const containerLifeEndpoints = [
     method: 'POST',
     path: '/containers/{id}/restart',
     risk: 'write',
-    parameters: container,
+    parameters: borrowed,
     query: stopping,
     answer: empty,
   }),

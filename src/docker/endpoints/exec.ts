@@ -2,7 +2,7 @@
 
 import { empty, endpoint, json, jsonBody } from '../endpoint.ts';
 import { environmentVariable } from '../grammars/env.ts';
-import { own, privilege, reveals, uses } from '../marks.ts';
+import { borrows, own, privilege, reveals, uses } from '../marks.ts';
 import { any, bool, int, language, list, object, oneOrMore, since, text } from '../shape.ts';
 
 const exec = { id: text(uses('exec', 'id')) };
@@ -14,7 +14,7 @@ export const execEndpoints = [
     method: 'POST',
     path: '/containers/{id}/exec',
     risk: 'exec',
-    parameters: { id: text(uses('container')) },
+    parameters: { id: text(uses('container'), borrows) },
     body: jsonBody(
       object({
         AttachStdin: bool(own),
@@ -39,7 +39,7 @@ export const execEndpoints = [
     method: 'POST',
     path: '/exec/{id}/start',
     risk: 'exec',
-    parameters: exec,
+    parameters: { id: text(uses('exec', 'id'), borrows) },
     body: jsonBody(object({ Detach: bool(own), Tty: bool(own), ConsoleSize: since('1.42', list(int(own))) }), {
       optional: true,
     }),

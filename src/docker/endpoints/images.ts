@@ -4,13 +4,20 @@ import { empty, endpoint, json, lines } from '../endpoint.ts';
 import { dockerfileChange } from '../grammars/dockerfile-change.ts';
 import { importSource } from '../grammars/import-source.ts';
 import { searchTerm } from '../grammars/search-term.ts';
-import { labels, makes, own, privilege, uses } from '../marks.ts';
-import { bool, filters, int, language, list, object, since, text, until } from '../shape.ts';
+import { asksRegistry, labels, makes, own, privilege, uses } from '../marks.ts';
+import { bool, filters, int, language, list, neutral, object, since, text, until } from '../shape.ts';
 import { attestationStatement, imageDeletion, imageHistoryEntry, imageInspect, imageSummary } from '../shapes/image.ts';
 import { descriptor, platform, platformParameter } from '../shapes/oci.ts';
 import { progressLine } from '../shapes/progress.ts';
 import { pruneFilters } from '../shapes/prune.ts';
 import { registryAuth } from '../shapes/registry-auth.ts';
+
+/** Without the word, or where it is true, only images that have no name go. */
+const danglingOnly = neutral(
+  text(privilege('shared', "removes every image that no container uses, whoever's it is")),
+  'true',
+  '1',
+);
 
 const image = { name: text(uses('image')) };
 const platforms = list(platformParameter);
@@ -81,7 +88,7 @@ export const imageEndpoints = [
     path: '/images/create',
     risk: 'transfer',
     query: {
-      fromImage: text(makes('image')),
+      fromImage: text(makes('image'), asksRegistry),
       fromSrc: language(importSource),
       repo: text(makes('image')),
       /** A tag or digest that overrides the one in the name; a pull with neither takes every tag there is. */
@@ -100,7 +107,7 @@ export const imageEndpoints = [
     method: 'POST',
     path: '/images/{name}/push',
     risk: 'transfer',
-    parameters: { name: text(uses('image', 'name')) },
+    parameters: { name: text(uses('image', 'name'), asksRegistry) },
     query: {
       /** Without one, all tags of the name are pushed. */
       tag: text(own),
@@ -140,7 +147,7 @@ export const imageEndpoints = [
     path: '/images/prune',
     risk: 'write',
     since: '1.25',
-    query: { filters: filters({ ...pruneFilters, dangling: text(own) }) },
+    query: { filters: filters({ ...pruneFilters, dangling: danglingOnly }) },
     answer: json(object({ ImagesDeleted: list(imageDeletion), SpaceReclaimed: int() })),
   }),
   endpoint({
@@ -195,7 +202,7 @@ export const imageEndpoints = [
     path: '/distribution/{name}/json',
     risk: 'transfer',
     since: '1.30',
-    parameters: { name: text(makes('image')) },
+    parameters: { name: text(makes('image'), asksRegistry) },
     headers: registryAuth,
     answer: json(object({ Descriptor: descriptor, Platforms: list(platform) })),
   }),

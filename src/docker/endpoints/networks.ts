@@ -1,7 +1,7 @@
 /** Networks of containers. */
 
 import { empty, endpoint, json, jsonBody } from '../endpoint.ts';
-import { labels, makes, own, privilege, prose, uses } from '../marks.ts';
+import { borrows, labels, makes, own, privilege, prose, swarmOnly, uses } from '../marks.ts';
 import { bool, filters, list, neutral, object, since, text } from '../shape.ts';
 import { labelMap } from '../shapes/labels.ts';
 import { ipamRequest, networkDriver, networkInspect, networkOptions, networkSummary } from '../shapes/network.ts';
@@ -68,10 +68,10 @@ export const networkEndpoints = [
         EnableIPv6: bool(own),
         IPAM: ipamRequest,
         Internal: bool(own),
-        Attachable: bool(own),
+        Attachable: bool(swarmOnly),
         Ingress: bool(swarm),
         ConfigOnly: bool(own),
-        ConfigFrom: object({ Network: text(uses('network')) }),
+        ConfigFrom: object({ Network: text(uses('network'), borrows) }),
         Options: networkOptions,
         Labels: labelMap,
       }),
@@ -84,7 +84,7 @@ export const networkEndpoints = [
     method: 'POST',
     path: '/networks/{id}/connect',
     risk: 'write',
-    parameters: network,
+    parameters: { id: text(uses('network'), borrows) },
     body: jsonBody(object({ Container: text(uses('container')), EndpointConfig: endpointSettings })),
     answer: empty,
   }),

@@ -9,9 +9,9 @@ import { clusterFields, swarmSpec } from '../shapes/swarm-cluster.ts';
 const spec = clusterWide(swarmSpec);
 
 const joining = {
-  ListenAddr: text(publishes),
-  AdvertiseAddr: text(publishes),
-  DataPathAddr: since('1.30', text(publishes)),
+  ListenAddr: text(publishes('address')),
+  AdvertiseAddr: text(publishes('address')),
+  DataPathAddr: since('1.30', text(publishes('address'))),
   Availability: text(),
 };
 
@@ -36,7 +36,7 @@ export const swarmEndpoints = [
       clusterWide(
         object({
           ...joining,
-          DataPathPort: since('1.40', int(publishes)),
+          DataPathPort: since('1.40', int(publishes('port'))),
           DefaultAddrPool: since('1.39', list(text(address))),
           SubnetSize: since('1.39', int()),
           ForceNewCluster: bool(),

@@ -3,7 +3,7 @@
 import { empty, endpoint, json, jsonBody } from '../endpoint.ts';
 import { volumeDriver } from '../grammars/words.ts';
 import { labels, makes, own, privilege, prose, resource, uses } from '../marks.ts';
-import { bool, filters, int, known, language, list, map, object, since, text } from '../shape.ts';
+import { bool, emptyMeans, filters, int, known, language, list, map, object, since, text } from '../shape.ts';
 import { everyNode } from '../shapes/cluster-mark.ts';
 import { clusterVolumeSpec } from '../shapes/cluster-volume.ts';
 import { labelMap } from '../shapes/labels.ts';
@@ -12,6 +12,8 @@ import { volume } from '../shapes/volume.ts';
 
 const named = { name: text(uses('volume', 'name')) };
 const mounts = privilege('driver', 'mounts anything of the host: `local` hands type, o and device to mount(2) as root');
+
+const mountOption = emptyMeans('is an option all the same', text(mounts));
 
 export const volumeEndpoints = [
   endpoint({
@@ -51,7 +53,7 @@ export const volumeEndpoints = [
       object({
         Name: text(makes('volume')),
         Driver: language(volumeDriver),
-        DriverOpts: known(map(text(mounts), text(own)), { size: text(resource('bytes')) }),
+        DriverOpts: known(map(mountOption, text(own)), { size: text(resource('bytes')) }),
         Labels: labelMap,
         ClusterVolumeSpec: since('1.42', clusterVolumeSpec),
       }),

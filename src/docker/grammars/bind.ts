@@ -1,11 +1,11 @@
 /** `HostConfig.Binds` and `VolumesFrom`: mounts written as one text. */
 
-import { hostPath, type Mark, makes, own, privilege, uses } from '../marks.ts';
+import { borrows, type Mark, makes, mountedPath, own, privilege, uses } from '../marks.ts';
 import type { Grammar, Part } from '../shape.ts';
 
 const relabels = privilege('confinement', "changes the security labels of the host's own files");
 const spreads = privilege('host-namespace', 'mounts spread between the host and the container');
-const volume = [uses('volume', 'name'), makes('volume', 'name')];
+const volume = [uses('volume', 'name'), makes('volume', 'name'), borrows];
 const colon: Part = { text: ':', marks: [] };
 
 /** What the words behind the last colon mean; the engine refuses all others. */
@@ -31,7 +31,7 @@ const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 export const bind: Grammar = {
   name: 'bind',
   form: 'VOLUME:PATH[:OPTIONS] | /HOST/PATH:PATH[:OPTIONS] | PATH',
-  marks: [own, ...volume, hostPath('read'), hostPath('write'), relabels, spreads],
+  marks: [own, ...volume, mountedPath('read'), mountedPath('write'), relabels, spreads],
   split(text): readonly Part[] | null {
     const pieces = text.split(':');
     const [source = '', target, words] = pieces;
@@ -42,7 +42,7 @@ export const bind: Grammar = {
     if (!ofHost && !volumeName.test(source)) return null;
     const readOnly = words?.split(',').includes('ro') === true;
     const parts: Part[] = [
-      { text: source, marks: ofHost ? [hostPath(readOnly ? 'read' : 'write')] : volume },
+      { text: source, marks: ofHost ? [mountedPath(readOnly ? 'read' : 'write')] : volume },
       colon,
       { text: target, marks: [own] },
     ];
@@ -56,12 +56,12 @@ export const bind: Grammar = {
 export const volumesFrom: Grammar = {
   name: 'volumes-from',
   form: 'CONTAINER[:OPTIONS]',
-  marks: [uses('container'), own, relabels],
+  marks: [uses('container'), borrows, own, relabels],
   split(text): readonly Part[] | null {
     const cut = text.indexOf(':');
     const reference = cut < 0 ? text : text.slice(0, cut);
     if (reference === '') return null;
-    const named: Part = { text: reference, marks: [uses('container')] };
+    const named: Part = { text: reference, marks: [uses('container'), borrows] };
     if (cut < 0) return [named];
     // What the other container has mounted can be paths of the host.
     const { ro, rw, consistent, cached, delegated } = options as Record<string, readonly Mark[]>;

@@ -1,6 +1,6 @@
 /** `container:REF` beside words such as `host`: the modes of namespaces that can join another container. */
 
-import { own, privilege, uses } from '../marks.ts';
+import { borrows, own, privilege, uses } from '../marks.ts';
 import type { Grammar, Part } from '../shape.ts';
 
 const joins = privilege('join-namespace', 'shares a namespace with another container');
@@ -11,7 +11,7 @@ export function containerMode(name: string, words: readonly string[]): Grammar {
   return {
     name,
     form: [...words.map((word) => word || '""'), 'host', 'container:CONTAINER'].join(' | '),
-    marks: [own, host, joins, uses('container')],
+    marks: [own, host, joins, uses('container'), borrows],
     split(text): readonly Part[] | null {
       if (words.includes(text)) return [{ text, marks: [own] }];
       if (text === 'host') return [{ text, marks: [host] }];
@@ -19,8 +19,8 @@ export function containerMode(name: string, words: readonly string[]): Grammar {
       if (text === 'container') return [{ text, marks: [joins] }];
       if (!text.startsWith('container:')) return null;
       return [
-        { text: 'container:', marks: [joins] },
-        { text: text.slice('container:'.length), marks: [uses('container')] },
+        { text: 'container:', marks: [] },
+        { text: text.slice('container:'.length), marks: [uses('container'), borrows, joins] },
       ];
     },
   };

@@ -1,15 +1,16 @@
 /** Links: `CONTAINER:ALIAS` in requests; in answers `/child:/parent/alias`. */
 
-import { address, uses } from '../marks.ts';
+import { address, borrows, uses } from '../marks.ts';
 import type { Grammar, Part } from '../shape.ts';
 
 const container = [uses('container')];
+const linked = [uses('container'), borrows];
 const alias = [address];
 
 export const link: Grammar = {
   name: 'link',
   form: 'CONTAINER | CONTAINER:ALIAS | /CONTAINER:/PARENT/ALIAS',
-  marks: [...container, ...alias],
+  marks: [...linked, ...alias],
   split(text): readonly Part[] | null {
     const pieces = text.split(':');
     const [reference = '', name] = pieces;
@@ -45,8 +46,8 @@ export const containerPath: Grammar = {
 };
 
 function slashed(reference: string): readonly Part[] {
-  if (!reference.startsWith('/')) return [{ text: reference, marks: container }];
-  return [separator('/'), { text: reference.slice(1), marks: container }];
+  if (!reference.startsWith('/')) return [{ text: reference, marks: linked }];
+  return [separator('/'), { text: reference.slice(1), marks: linked }];
 }
 
 function separator(text: string): Part {

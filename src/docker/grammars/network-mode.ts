@@ -1,6 +1,6 @@
 /** `HostConfig.NetworkMode`: a word of the engine's, `container:REF`, or a network by name or id. */
 
-import { own, privilege, uses } from '../marks.ts';
+import { borrows, own, privilege, uses } from '../marks.ts';
 import type { Grammar, Part } from '../shape.ts';
 
 const host = privilege('host-namespace', "uses the host's own network");
@@ -9,7 +9,7 @@ const joins = privilege('join-namespace', 'shares the network of another contain
 export const networkMode: Grammar = {
   name: 'network-mode',
   form: 'none | host | container:CONTAINER | default | bridge | NETWORK',
-  marks: [own, host, joins, uses('container'), uses('network')],
+  marks: [own, host, joins, uses('container'), uses('network'), borrows],
   split(text): readonly Part[] | null {
     if (text === '') return [];
     if (text === 'none') return [{ text, marks: [own] }];
@@ -18,11 +18,11 @@ export const networkMode: Grammar = {
     if (text === 'container') return [{ text, marks: [joins] }];
     if (text.startsWith('container:')) {
       return [
-        { text: 'container:', marks: [joins] },
-        { text: text.slice('container:'.length), marks: [uses('container')] },
+        { text: 'container:', marks: [] },
+        { text: text.slice('container:'.length), marks: [uses('container'), borrows, joins] },
       ];
     }
     // `default` and `bridge` are the one network that everybody on the engine shares: names like any other.
-    return [{ text, marks: [uses('network')] }];
+    return [{ text, marks: [uses('network'), borrows] }];
   },
 };

@@ -2,7 +2,7 @@
 
 import { each, oneOf } from '../grammars/one-of.ts';
 import { env, own, privilege, uses } from '../marks.ts';
-import { embedded, known, language, list, map, object, text } from '../shape.ts';
+import { embedded, emptyMeans, known, language, list, map, object, text } from '../shape.ts';
 import { ulimit } from './container-resources.ts';
 
 const output = privilege('builder', 'an exporter that speaks with registries or writes into the store of the engine');
@@ -22,9 +22,11 @@ export const buildArguments = embedded(
 
 export const ulimits = embedded(list(ulimit));
 
+const attribute = emptyMeans('is an attribute all the same', text(output));
+
 /** Files that go back to the client are harmless; everything else is an exporter in the engine. */
 const outputType = oneOf('build-output', each(['', 'local', 'tar'], own), [output]);
 
 export const outputs = embedded(
-  list(object({ Type: language(outputType), Attrs: known(map(text(output), text(own)), { dest: text(own) }) })),
+  list(object({ Type: language(outputType), Attrs: known(map(attribute, text(own)), { dest: text(own) }) })),
 );

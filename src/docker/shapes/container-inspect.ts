@@ -34,7 +34,7 @@ const state = object({
 const networkSettings = object({
   SandboxID: text(),
   SandboxKey: pathOfEngine,
-  Ports: map(list(object({ HostIp: text(publishes), HostPort: text(publishes) }))),
+  Ports: map(list(object({ HostIp: text(publishes('address')), HostPort: text(publishes('port')) }))),
   Networks: attachedNetworks,
   // The default network's endpoint once more, as it was before there were others.
   Bridge: until('1.51', text()),

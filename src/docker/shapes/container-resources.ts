@@ -11,7 +11,10 @@ const device = privilege('device', 'a device of the host');
 const devicePath = text(hostPath('exists'));
 const throttles = list(object({ Path: devicePath, Rate: int(resource('count')) }));
 
-export const ulimit = object({ Name: text(own), Soft: int(resource('count')), Hard: int(resource('count')) });
+export const ulimit = object(
+  { Name: text(own), Soft: int(resource('count')), Hard: int(resource('count')) },
+  resource('ulimit'),
+);
 
 const memory = {
   Memory: int(resource('bytes')),
@@ -79,10 +82,10 @@ export const resourceFields = {
   Ulimits: list(ulimit),
 };
 
-export const restartPolicy = object({
-  Name: neutral(language(restartPolicyName), 'no'),
-  MaximumRetryCount: int(resource('count')),
-});
+export const restartPolicy = object(
+  { Name: neutral(language(restartPolicyName), 'no'), MaximumRetryCount: int(resource('count')) },
+  resource('restarts'),
+);
 
 /** Of an update, 0 leaves a limit as it is; only the number of processes becomes unlimited by it. */
 export const containerUpdate = object({

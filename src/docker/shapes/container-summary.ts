@@ -24,9 +24,9 @@ export const containerSummary = object({
   Created: int(),
   Ports: list(
     object({
-      IP: text(publishes),
+      IP: text(publishes('address')),
       PrivatePort: int(),
-      PublicPort: int(publishes),
+      PublicPort: int(publishes('port')),
       Type: word(['tcp', 'udp', 'sctp']),
     }),
   ),

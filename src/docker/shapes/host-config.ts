@@ -22,6 +22,7 @@ import { address, hostPath, own, privilege, publishes, resource } from '../marks
 import {
   type ApiVersion,
   bool,
+  covering,
   emptyMeans,
   int,
   known,
@@ -40,10 +41,16 @@ import { mount } from './mounts.ts';
 
 const unmasks = privilege('confinement', 'uncovers what is hidden of /proc and /sys');
 
+/** What every engine since 18.09 masks, and what it lets be read only; newer ones add to it (moby, oci/defaults.go). */
+const masked = '/proc/acpi /proc/kcore /proc/keys /proc/latency_stats /proc/scsi /proc/sched_debug /proc/timer_list'
+  .split(' ')
+  .concat('/proc/timer_stats', '/sys/firmware');
+const readOnly = '/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger'.split(' ');
+
 /** Ports of the container and where on the host each of them stands open. */
 const portBindings = map(
-  list(object({ HostIp: text(publishes), HostPort: text(publishes) })),
-  language(port, publishes),
+  list(object({ HostIp: text(publishes('address')), HostPort: text(publishes('port')) })),
+  language(port, publishes('ports')),
 );
 
 const storage = {
@@ -75,8 +82,11 @@ const rights = {
   Capabilities: until('1.40', since('1.40', list(text(privilege('capability', 'the exact list of capabilities'))))),
   SecurityOpt: list(language(securityOption)),
   GroupAdd: list(text(own)),
-  MaskedPaths: since('1.38', emptyMeans('uncovers every masked path', list(text(unmasks), unmasks))),
-  ReadonlyPaths: since('1.38', emptyMeans('makes every path of /proc writable', list(text(unmasks), unmasks))),
+  MaskedPaths: since('1.38', covering(masked, emptyMeans('uncovers every masked path', list(text(unmasks), unmasks)))),
+  ReadonlyPaths: since(
+    '1.38',
+    covering(readOnly, emptyMeans('makes every path of /proc writable', list(text(unmasks), unmasks))),
+  ),
   Sysctls: map(text(own), text(privilege('kernel', 'sets parameters of the kernel'))),
   Runtime: text(privilege('runtime', 'any runtime of the host, configured or not')),
   Annotations: since(
@@ -88,7 +98,7 @@ const rights = {
 
 const networking = {
   PortBindings: portBindings,
-  PublishAllPorts: bool(publishes),
+  PublishAllPorts: bool(publishes('every port')),
   Links: list(language(link)),
   ExtraHosts: list(language(extraHost)),
   Dns: list(text(address)),

@@ -3,7 +3,7 @@
 import { imageReference } from '../grammars/image-reference.ts';
 import { oneOf } from '../grammars/one-of.ts';
 import { mountType, propagation, volumeDriver } from '../grammars/words.ts';
-import { hostPath, makes, own, privilege, resource, reveals, uses } from '../marks.ts';
+import { borrows, hostPath, makes, mountedPath, own, privilege, resource, reveals, uses } from '../marks.ts';
 import { bool, int, language, list, map, neutral, object, since, text, varying, word } from '../shape.ts';
 import { labelMap } from './labels.ts';
 
@@ -14,7 +14,7 @@ const tmpfsWord = oneOf('tmpfs-word', { exec: [own], noexec: [own] }, [
 export const mount = varying(
   object({
     Type: language(mountType),
-    Source: text(hostPath('write')),
+    Source: text(mountedPath('write')),
     Target: text(own),
     ReadOnly: bool(own),
     Consistency: since('1.28', text(own)),
@@ -50,7 +50,7 @@ export const mount = varying(
   }),
   'Type',
   {
-    volume: { Source: text(uses('volume', 'name'), makes('volume', 'name')) },
+    volume: { Source: text(uses('volume', 'name'), makes('volume', 'name'), borrows) },
     image: { Source: language(imageReference) },
     // The engine refuses a source here.
     tmpfs: { Source: text(own) },

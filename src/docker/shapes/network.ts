@@ -1,12 +1,16 @@
 /** Networks: how they are made and how they show themselves. */
 
 import { address, own, privilege, publishes, reveals, uses } from '../marks.ts';
-import { any, bool, int, known, list, map, neutral, object, since, text, until } from '../shape.ts';
+import { any, bool, emptyMeans, int, known, list, map, neutral, object, since, text, until } from '../shape.ts';
 import { labelMap } from './labels.ts';
 
 const driver = 'a network driver is a program on the host, or a link of the host itself';
-const option = privilege('driver', 'an option of the driver that reaches links and addresses of the host');
+const option = emptyMeans(
+  'is an option all the same',
+  text(privilege('driver', 'an option of the driver that reaches links and addresses of the host')),
+);
 const gateway = text(privilege('link-layer', 'opens the network to the links around the host'));
+const hostAddress = text(privilege('link-layer', 'chooses the address under which it speaks outside the host'));
 
 /** Options of the bridge driver that stay within the network; an option that is not here is a privilege. */
 const bridgeOptions = {
@@ -21,21 +25,21 @@ const bridgeOptions = {
   ),
   'com.docker.network.bridge.gateway_mode_ipv4': neutral(gateway, 'nat', 'isolated'),
   'com.docker.network.bridge.gateway_mode_ipv6': neutral(gateway, 'nat', 'isolated'),
-  'com.docker.network.bridge.host_binding_ipv4': text(publishes),
-  'com.docker.network.host_ipv4': text(publishes),
-  'com.docker.network.host_ipv6': text(publishes),
+  'com.docker.network.bridge.host_binding_ipv4': text(publishes('address')),
+  'com.docker.network.host_ipv4': hostAddress,
+  'com.docker.network.host_ipv6': hostAddress,
   // Takes over whatever bridge of the host has the name, docker0 too; it goes when the network is removed.
   'com.docker.network.bridge.name': text(privilege('driver', 'takes over a bridge of the host, and destroys it later')),
   'com.docker.network.bridge.trusted_host_interfaces': gateway,
   'com.docker.network.bridge.inhibit_ipv4': text(own),
 };
 
-const subnet = privilege('link-layer', 'the host sends everything for this subnet into the network');
+const subnet = privilege('routes', 'the host sends everything for this subnet into the network');
 
 /** What a client says of the addresses of a network. */
 export const ipamRequest = object({
   Driver: neutral(text(privilege('driver', driver)), 'default'),
-  Options: map(text(option), text(own)),
+  Options: map(option, text(own)),
   Config: list(
     object({
       Subnet: text(address, subnet),
@@ -47,7 +51,7 @@ export const ipamRequest = object({
 });
 
 export const networkDriver = neutral(text(privilege('driver', driver)), 'bridge');
-export const networkOptions = known(map(text(option), text(own)), bridgeOptions);
+export const networkOptions = known(map(option, text(own)), bridgeOptions);
 
 const ipam = object({
   Driver: text(),

@@ -1,7 +1,7 @@
 /** How a container takes part in a network: in create and connect requests, and in what is told of it. */
 
 import { link } from '../grammars/link.ts';
-import { address, own, privilege, prose, uses } from '../marks.ts';
+import { address, borrows, own, privilege, prose, uses } from '../marks.ts';
 import { int, language, list, map, object, since, text } from '../shape.ts';
 
 const hardwareAddress = privilege('link-layer', 'chooses its address on a network that others share');
@@ -21,7 +21,7 @@ const settings = {
   GwPriority: since('1.48', int(own)),
   MacAddress: text(hardwareAddress),
   // Wins over the name under which these settings stand: the container joins the network of this id.
-  NetworkID: text(uses('network')),
+  NetworkID: text(uses('network'), borrows),
   // What follows is told by the engine; of requests it takes these off, though not everywhere.
   EndpointID: text(privilege('link-layer', 'an endpoint as the engine numbers them')),
   Gateway: text(address),
@@ -45,7 +45,7 @@ const endpointState = object({
 });
 
 export const networkingConfig = object({
-  EndpointsConfig: map(endpointSettings, text(uses('network'))),
+  EndpointsConfig: map(endpointSettings, text(uses('network'), borrows)),
 });
 
 export const attachedNetworks = map(endpointState, text(uses('network', 'name')));

@@ -1,6 +1,6 @@
 /** Credentials for registries, as they stand in headers and in `POST /auth`. */
 
-import { credential, fetches, type Mark, own } from '../marks.ts';
+import { asksRegistry, credential, type Mark, own } from '../marks.ts';
 import { embedded, map, marked, object, text } from '../shape.ts';
 
 function authConfig(serverAddress: Mark) {
@@ -20,7 +20,7 @@ function authConfig(serverAddress: Mark) {
 const carried = authConfig(own);
 
 /** The engine itself connects to the address to try the credentials. */
-export const triedAuth = authConfig(fetches);
+export const triedAuth = authConfig(asksRegistry);
 
 /** `X-Registry-Auth`: for one registry. */
 export const registryAuth = { 'x-registry-auth': marked(embedded(carried, 'base64url-json'), credential) };

@@ -123,7 +123,7 @@ export const publishedPorts = list(
     Name: text(),
     Protocol: text(),
     TargetPort: int(),
-    PublishedPort: int(publishes),
+    PublishedPort: int(publishes('port')),
     PublishMode: since('1.34', text()),
   }),
 );
