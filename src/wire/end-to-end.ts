@@ -38,8 +38,7 @@ function namedByConnection(headers: RawHeaders): string[] | null {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
-    for (const option of (headers[i + 1] as string).toLowerCase().split(',')) {
-      const word = option.trim();
+    for (const word of (headers[i + 1] as string).toLowerCase().split(/[\t ,]+/)) {
       if (word !== '' && word !== 'close' && word !== 'keep-alive') {
         named ??= [];
         named.push(word);

@@ -115,8 +115,8 @@ function note(fields: FieldLines, name: string, value: string): void {
       break;
     }
     case 'connection':
-      for (const option of value.toLowerCase().split(',')) {
-        const word = option.trim();
+      // Go's server also finds `close` between spaces; a connection must not be thought open by one side only.
+      for (const word of value.toLowerCase().split(/[\t ,]+/)) {
         if (word === 'close') fields.close = true;
         else if (word === 'keep-alive') fields.keepAlive = true;
       }
