@@ -7,9 +7,9 @@ import { version } from './version.ts';
 /** Adds one command with its options, its help and what it does. */
 export type AddCommand = (program: Command, terminal: Terminal) => void;
 
-export const DONE = 0;
-export const FAILED = 1;
-export const WRONG_USAGE = 2;
+const DONE = 0;
+const FAILED = 1;
+const WRONG_USAGE = 2;
 
 const about = `A reverse proxy for the Docker Engine API: many people and CI jobs share Docker engines safely and fast.`;
 

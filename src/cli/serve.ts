@@ -6,6 +6,7 @@ import { type OpenLog, openLog } from '../operate/signals/index.ts';
 import { readConfiguration, reasonsNotToServe } from './configuration.ts';
 import type { AddCommand } from './program.ts';
 import { handOverPath, Instance } from './serve/instance.ts';
+import type { DockerHost } from './serve/listening.ts';
 import { openStateFolder } from './serve/state-folder.ts';
 import { CommandFailed, type Terminal } from './terminal.ts';
 
@@ -66,24 +67,37 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
     const inherited = takeInheritedSockets(process.env, process.pid);
     await openStateFolder(state, terminal.uid);
     const passing = await loadDescriptorPassing();
+    process.on('uncaughtException', endAfterFault(opened));
     const instance = new Instance({ log: opened, inherited, passing });
     await startInstance(instance, loaded, options, passing);
-    for (const { listener, dockerHost } of instance.dockerHosts()) {
-      terminal.out(`export DOCKER_HOST=${dockerHost}  # ${listener}\n`);
-    }
+    for (const one of instance.dockerHosts()) terminal.out(`${exportLine(one)}\n`);
     await untilEnd(instance, loaded, options, opened, terminal);
   } catch (fault) {
     throw fault instanceof ConfigRefused || fault instanceof CommandFailed
       ? new CommandFailed(fault.message)
       : new CommandFailed(`berthgate: ${(fault as Error).message}`);
   } finally {
-    opened.flush();
+    await opened.close();
   }
 }
 
 function refuseToServe(loaded: LoadedConfig, { config }: ServeOptions): void {
   const reasons = reasonsNotToServe(loaded);
   if (reasons.length > 0) throw new CommandFailed(config === undefined ? DEFAULT_NOT_YET : reasons.join('\n'));
+}
+
+/** To paste into a shell. */
+function exportLine({ listener, dockerHost, tls }: DockerHost): string {
+  const quoted = /^[\w:/.@%+,=[\]-]+$/.test(dockerHost) ? dockerHost : `'${dockerHost.replaceAll("'", `'\\''`)}'`;
+  return `export DOCKER_HOST=${quoted}${tls ? ' DOCKER_TLS_VERIFY=1' : ''}  # ${listener}`;
+}
+
+/** Nobody knows what holds after it: the calls that run are lost, and the service manager starts us anew. */
+function endAfterFault({ log, close }: OpenLog): (fault: unknown) => void {
+  return (fault) => {
+    log.fatal({ err: fault }, 'a fault of Berthgate itself; ending');
+    void close().then(() => process.exit(1));
+  };
 }
 
 async function startInstance(
@@ -119,7 +133,7 @@ async function untilEnd(
   instance: Instance,
   loaded: LoadedConfig,
   options: ServeOptions,
-  { log, flush }: OpenLog,
+  { log, close }: OpenLog,
   terminal: Terminal,
 ): Promise<void> {
   let current = loaded;
@@ -144,8 +158,8 @@ async function untilEnd(
   const stop = (signal: NodeJS.Signals): void => {
     if (asked) {
       log.warn({ signal, connections: instance.connections() }, 'ending at once');
-      flush();
-      process.exit(1);
+      void close().then(() => process.exit(1));
+      return;
     }
     asked = true;
     if (instance.takenOver) {

@@ -1,6 +1,6 @@
 /** Where an engine is, and how it is spoken to. */
 
-export type EngineAddress =
+type EngineAddress =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 

@@ -10,7 +10,7 @@ import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
 import { Engines } from './engines.ts';
-import { Listening } from './listening.ts';
+import { type DockerHost, Listening } from './listening.ts';
 
 export interface InstanceOptions {
   readonly log: OpenLog;
@@ -96,7 +96,7 @@ export class Instance {
     return turn;
   }
 
-  dockerHosts(): readonly { readonly listener: string; readonly dockerHost: string }[] {
+  dockerHosts(): readonly DockerHost[] {
     return this.listening.dockerHosts();
   }
 

@@ -1,12 +1,21 @@
 /** The listeners of a running server: sockets that a reload leaves where they are, and what holds for their clients. */
 
 import type net from 'node:net';
-import { renderFault } from '../../exchange/answer-refusal.ts';
+import { asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
 import type { Engine } from '../../exchange/engine.ts';
+import { type EngineDesk, LiveEngineDesk } from '../../exchange/engine-desk.ts';
+import type { Policy } from '../../exchange/policy.ts';
 import type { Recorder } from '../../exchange/recorder.ts';
 import { Way } from '../../exchange/way.ts';
-import { Listener, type ListenerSetup, openSockets } from '../../front/listeners/index.ts';
+import {
+  Listener,
+  type ListenerSetup,
+  openSockets,
+  prepareAccess,
+  type SocketAccess,
+} from '../../front/listeners/index.ts';
+import type { Refusal } from '../../ground/refusal.ts';
 import {
   ConfigRefused,
   defaultSocketMode,
@@ -16,14 +25,23 @@ import {
 } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
+import { loadKinds } from '../kinds.ts';
 import { startAuthenticators, stopAuthenticators } from './authenticators.ts';
+import { startPolicies, stopPolicies } from './policies.ts';
 
 interface Serving {
   readonly listener: Listener;
   readonly authenticators: readonly Authenticator[];
+  readonly policies: readonly Policy[];
 }
 
-export interface Prepared {
+export interface DockerHost {
+  readonly listener: string;
+  readonly dockerHost: string;
+  readonly tls: boolean;
+}
+
+interface Prepared {
   readonly commit: () => Promise<void>;
   readonly discard: () => Promise<void>;
 }
@@ -41,6 +59,8 @@ export class Listening {
   private serving: ReadonlyMap<string, Serving> = new Map();
   /** Listeners that are no more, as long as somebody is connected. */
   private readonly leaving = new Set<Listener>();
+  /** What policies know of an engine outlives a reload. */
+  private readonly desks = new WeakMap<Engine, EngineDesk>();
 
   constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
     this.recorder = recorder;
@@ -53,36 +73,46 @@ export class Listening {
     const next = new Map<string, Serving>();
     const commits: (() => void)[] = [];
     const discards: (() => void)[] = [];
+    const opens: { readonly ready: readonly number[]; readonly open: () => Promise<void> }[] = [];
     const started: Authenticator[] = [];
+    const startedPolicies: Policy[] = [];
     const discard = async (): Promise<void> => {
       for (const undo of discards) undo();
       await stopAuthenticators(started);
+      await stopPolicies(startedPolicies);
     };
+    const kinds = await loadKinds(loaded);
+    if (kinds.faults.length > 0) throw new ConfigRefused(kinds.faults);
     try {
       for (const [index, config] of loaded.config.listeners.entries()) {
-        const authenticators = await startAuthenticators(loaded, index, this.log);
+        const authenticators = await startAuthenticators(loaded, index, this.log, kinds.auth);
         started.push(...authenticators);
-        const [policy] = config.policies;
-        // Whoever lets the reader of configurations know a policy must give it to the way here too.
-        if (policy !== undefined) {
-          throw new ConfigRefused([
-            loaded.fault(['listeners', index, 'policies', 0], `${policy.use} is not there yet`),
-          ]);
-        }
-        const setup = this.setupOf(config, authenticators, engineOf(loaded, index, from));
+        const engine = engineOf(loaded, index, from);
+        const policies = await startPolicies(loaded, index, {
+          kinds: kinds.policies,
+          engine: this.deskOf(engine),
+          log: this.log,
+        });
+        startedPolicies.push(...policies);
+        const setup = this.setupOf(config, authenticators, policies, engine, loaded.config.help);
         const key = socketKey(config);
-        const before = this.serving.get(key);
-        if (before === undefined) {
-          const listener = await this.open(config, setup, from.ready(key, config));
-          discards.push(() => listener.discard());
-          next.set(key, { listener, authenticators });
-        } else {
-          const change = before.listener.prepare(setup);
+        const before = this.serving.get(key)?.listener;
+        if (before !== undefined) {
+          const change = before.prepare(setup);
           discards.push(change.discard);
-          commits.push(change.commit);
-          next.set(key, { listener: before.listener, authenticators });
+          commits.push(change.commit, await prepareAccess(config.url, accessOf(config)));
+          next.set(key, { listener: before, authenticators, policies });
+          continue;
         }
+        const listener = new Listener(setup, this.buffers, this.log);
+        discards.push(() => listener.discard());
+        next.set(key, { listener, authenticators, policies });
+        const ready = from.ready(key, config);
+        opens.push({ ready, open: () => this.open(listener, config, ready) });
       }
+      // Those that are open already come last: clients come in on them at once, and must not find that all was in vain.
+      opens.sort((one, other) => one.ready.length - other.ready.length);
+      for (const { open } of opens) await open();
     } catch (fault) {
       await discard();
       throw fault;
@@ -98,9 +128,13 @@ export class Listening {
   }
 
   /** What a client of each listener puts into DOCKER_HOST. */
-  dockerHosts(): readonly { readonly listener: string; readonly dockerHost: string }[] {
+  dockerHosts(): readonly DockerHost[] {
     return [...this.serving.values()].flatMap(({ listener }) =>
-      listener.openSockets.map(({ dockerHost }) => ({ listener: listener.name, dockerHost })),
+      listener.openSockets.map(({ dockerHost, kind }) => ({
+        listener: listener.name,
+        dockerHost,
+        tls: listener.speaksTls && kind === 'tcp',
+      })),
     );
   }
 
@@ -136,7 +170,10 @@ export class Listening {
   }
 
   async stop(): Promise<void> {
-    for (const { authenticators } of this.serving.values()) await stopAuthenticators(authenticators);
+    for (const { authenticators, policies } of this.serving.values()) {
+      await stopAuthenticators(authenticators);
+      await stopPolicies(policies);
+    }
   }
 
   private *all(): Iterable<Listener> {
@@ -148,9 +185,10 @@ export class Listening {
     const before = this.serving;
     this.serving = next;
     for (const commit of commits) commit();
-    for (const [key, { listener, authenticators }] of before) {
+    for (const [key, { listener, authenticators, policies }] of before) {
       if (!next.has(key)) this.leave(listener);
       await stopAuthenticators(authenticators);
+      await stopPolicies(policies);
     }
   }
 
@@ -161,7 +199,19 @@ export class Listening {
     void listener.empty().then(() => this.leaving.delete(listener));
   }
 
-  private setupOf(config: ListenerConfig, authenticators: readonly Authenticator[], engine: Engine): ListenerSetup {
+  private deskOf(engine: Engine): EngineDesk {
+    const desk = this.desks.get(engine) ?? new LiveEngineDesk(engine);
+    this.desks.set(engine, desk);
+    return desk;
+  }
+
+  private setupOf(
+    config: ListenerConfig,
+    authenticators: readonly Authenticator[],
+    policies: readonly Policy[],
+    engine: Engine,
+    help: string | null,
+  ): ListenerSetup {
     const { name, requests, tls } = config;
     const { head, headers, json, depth, connections, headTimeout, bodyTimeout } = requests;
     return {
@@ -169,44 +219,66 @@ export class Listening {
       authenticators,
       connections,
       tls,
-      renderFault,
+      onTurnedAway: (refusal) => this.recordUnread(name, refusal),
+      renderFault: (fault, unread) => {
+        // A request whose head was read is recorded by its way.
+        if (unread === null) this.recordUnread(name, asRefusal(fault));
+        return renderFault(fault);
+      },
       limits: { headBytes: head, headers, headTimeoutMs: headTimeout, bodyTimeoutMs: bodyTimeout },
       way: new Way({
         listener: name,
         authenticators,
-        policies: [],
+        policies,
         engine,
         limits: { jsonBytes: json, jsonDepth: depth },
         recorder: this.recorder,
+        help,
       }),
     };
   }
 
-  private async open(config: ListenerConfig, setup: ListenerSetup, ready: readonly number[]): Promise<Listener> {
-    const listener = new Listener(setup, this.buffers, this.log);
-    try {
-      const sockets = await openSockets(config.url, {
-        access: { mode: config.mode ?? defaultSocketMode, owner: config.owner, group: config.group },
-        ready,
-        server: {
-          allowHalfOpen: true,
-          pauseOnConnect: true,
-          noDelay: true,
-          keepAlive: true,
-          keepAliveInitialDelay: 30_000,
-        },
-        onConnection: (socket, kind) => listener.accept(socket, kind),
-        onFault: (fault) => this.log.warn({ listener: config.name, reason: fault.message }, 'listening socket'),
-      });
-      listener.listensOn(sockets);
-      return listener;
-    } catch (fault) {
-      listener.discard();
-      throw fault;
-    }
+  /** What no call came of. */
+  private recordUnread(listener: string, refusal: Refusal): void {
+    this.recorder.callEnded({
+      listener,
+      method: '',
+      target: '',
+      endpoint: null,
+      identity: null,
+      call: null,
+      status: refusal.status,
+      refusal,
+      decisions: [],
+      durationMs: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+    });
+  }
+
+  private async open(listener: Listener, config: ListenerConfig, ready: readonly number[]): Promise<void> {
+    const sockets = await openSockets(config.url, {
+      access: accessOf(config),
+      ready,
+      server: {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: 30_000,
+      },
+      onConnection: (socket, kind) => listener.accept(socket, kind),
+      onFault: (fault) => this.log.warn({ listener: config.name, reason: fault.message }, 'listening socket'),
+    });
+    listener.listensOn(sockets);
   }
 }
 
+function accessOf({ mode, owner, group }: ListenerConfig): SocketAccess {
+  return { mode: mode ?? defaultSocketMode, owner, group };
+}
+
+/** Whoever lets the reader of configurations know a policy must give it to the way here too. */
 /** What two configurations, or two processes, know the same socket by. Port 0 is another one for each listener. */
 function socketKey({ name, url }: ListenerConfig): string {
   return url.kind === 'tcp' && url.port === 0 ? `${formatAddress(url)} ${name}` : formatAddress(url);

@@ -15,7 +15,7 @@ const ANSWER_MS = 5000;
 const TAKING_MS = 60_000;
 const MOST_LINE_BYTES = 4096;
 
-export interface HandOverOptions {
+interface HandOverOptions {
   readonly path: string;
   readonly version: string;
   readonly passing: DescriptorPassing | null;
@@ -84,7 +84,7 @@ function answer(line: string, socket: net.Socket, passed: boolean, options: Hand
   return passed;
 }
 
-export interface Incumbent {
+interface Incumbent {
   readonly pid: number;
   readonly version: string;
 }
@@ -146,7 +146,8 @@ export async function takeOver(path: string, passing: DescriptorPassing): Promis
   const served = async (): Promise<void> => {
     for (const fds of byKey.values()) for (const fd of fds.splice(0)) await closeDescriptor(fd);
     socket.write('{"taken":true}\n');
-    await readLine(socket);
+    // Where it ends without a word it is gone, and nothing is left to wait for.
+    await readLine(socket).catch(() => {});
     socket.destroy();
   };
   return { byKey, served, giveUp };

@@ -13,7 +13,7 @@ import type { OpenSocket } from './open-sockets.ts';
 import { ServerCertificates } from './server-certificates.ts';
 import { turnAway } from './turn-away.ts';
 
-export interface CallServer {
+interface CallServer {
   serve(exchange: Exchange, peer: Peer): Promise<void>;
 }
 
@@ -26,9 +26,11 @@ export interface ListenerSetup {
   readonly connections: number;
   readonly tls: ServerTls | undefined;
   readonly renderFault: InboundOptions['renderFault'];
+  /** A client was told that it is not served, before it had said anything. */
+  readonly onTurnedAway: (refusal: Refusal) => void;
 }
 
-export interface ListenerLog {
+interface ListenerLog {
   debug(facts: object, message: string): void;
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;
@@ -58,7 +60,7 @@ export class Listener {
   private accepted = 0;
   private draining = false;
   private readonly leaving = new Set<NodeJS.Timeout>();
-  private onEmpty: (() => void) | null = null;
+  private readonly onEmpty: (() => void)[] = [];
 
   /** Throws where the certificates cannot be used. */
   constructor(setup: ListenerSetup, buffers: ReadBuffers, log: ListenerLog) {
@@ -70,6 +72,10 @@ export class Listener {
 
   get name(): string {
     return this.setup.name;
+  }
+
+  get speaksTls(): boolean {
+    return this.certificates !== null;
   }
 
   get connections(): number {
@@ -113,7 +119,7 @@ export class Listener {
 
   /** For every socket that is accepted, paused, before a byte of it is read. */
   accept(socket: net.Socket, kind: OpenSocket['kind']): void {
-    const { connections, name } = this.setup;
+    const { connections } = this.setup;
     if (this.accepted >= connections + TOLD_TOO_MANY) {
       socket.destroy();
       return;
@@ -127,8 +133,7 @@ export class Listener {
       return;
     }
     if (this.accepted > connections) {
-      this.log.warn({ listener: name, connections }, 'too many connections');
-      turnAway(socket, tooMany(connections), () => this.left());
+      this.turnAway(socket, tooMany(connections), () => this.left());
       return;
     }
     this.welcome(socket, { transport: kind, address: addressOf(socket) }, () => this.left());
@@ -164,9 +169,7 @@ export class Listener {
   /** Resolves when the last connection is gone. */
   empty(): Promise<void> {
     if (this.accepted === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.onEmpty = resolve;
-    });
+    return new Promise((resolve) => void this.onEmpty.push(resolve));
   }
 
   /** Cuts what is left. */
@@ -191,11 +194,10 @@ export class Listener {
   }
 
   private secured(socket: tls.TLSSocket): void {
-    const { connections, name } = this.setup;
+    const { connections } = this.setup;
     // Counted when its raw socket was accepted, and off again when that closes.
     if (this.accepted > connections) {
-      this.log.warn({ listener: name, connections }, 'too many connections');
-      turnAway(socket, tooMany(connections), () => {});
+      this.turnAway(socket, tooMany(connections), () => {});
       return;
     }
     // A certificate that was shown and is not good: never as if there were none.
@@ -205,7 +207,7 @@ export class Listener {
       this.setup.tls?.clientCert === 'optional'
     ) {
       const reason = `the client certificate is not accepted: ${String(socket.authorizationError)}`;
-      turnAway(socket, new Refusal('not-identified', reason), () => {});
+      this.turnAway(socket, new Refusal('not-identified', reason), () => {});
       return;
     }
     this.welcome(socket, { transport: 'tls', address: addressOf(socket) }, () => {});
@@ -216,8 +218,7 @@ export class Listener {
     try {
       introduce(socket, peer, authenticators);
     } catch (cause) {
-      this.log.warn({ listener: this.setup.name, reason: String(cause) }, 'an authenticator failed at a connection');
-      turnAway(socket, new Refusal('own-fault', 'internal fault', { cause }), onClosed);
+      this.turnAway(socket, new Refusal('own-fault', 'internal fault', { cause }), onClosed);
       return;
     }
     const connection: InboundConnection = new InboundConnection(socket, {
@@ -237,6 +238,11 @@ export class Listener {
     const visitor: Visitor = { connection, peer, used: false };
     this.visitors.set(connection, visitor);
     if (this.draining) this.leave(connection, FIRST_CALL_MS);
+  }
+
+  private turnAway(socket: net.Socket, refusal: Refusal, onClosed: () => void): void {
+    this.setup.onTurnedAway(refusal);
+    turnAway(socket, refusal, onClosed);
   }
 
   private introduceAgain({ socket }: InboundConnection, peer: Peer): void {
@@ -262,7 +268,7 @@ export class Listener {
     // Nobody is left for whom they wait.
     for (const timer of this.leaving) clearTimeout(timer);
     this.leaving.clear();
-    this.onEmpty?.();
+    for (const tell of this.onEmpty.splice(0)) tell();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import net from 'node:net';
 import { formatAddress, type ListenAddress } from '../../operate/config/index.ts';
-import { adoptUnix, BACKLOG, bindUnix, listenOn, type SocketAccess } from './unix-socket.ts';
+import { adoptUnix, BACKLOG, bindUnix, listenOn, prepareUnixAccess, type SocketAccess } from './unix-socket.ts';
 
 export interface OpenSocket {
   readonly server: net.Server;
@@ -17,7 +17,7 @@ export interface OpenSocket {
   discard(): void;
 }
 
-export interface OpenHow {
+interface OpenHow {
   readonly access: SocketAccess;
   /** Descriptors that listen already: of the service manager, or of the process before us. */
   readonly ready: readonly number[];
@@ -41,6 +41,11 @@ export async function openSockets(address: ListenAddress, how: OpenHow): Promise
     for (const socket of opened) socket.discard();
     throw new Error(`${formatAddress(address)}: ${(fault as Error).message}`, { cause: fault });
   }
+}
+
+/** For a socket that stays open while its configuration changes; what is given back makes the change. */
+export async function prepareAccess(address: ListenAddress, access: SocketAccess): Promise<() => void> {
+  return address.kind === 'unix' ? prepareUnixAccess(address.path, access) : nothing;
 }
 
 async function open(address: Exclude<ListenAddress, { kind: 'fd' }>, how: OpenHow): Promise<OpenSocket> {

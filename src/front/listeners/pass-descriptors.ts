@@ -25,7 +25,7 @@ const CMSG_SPACE = 24;
 const POLL_MS = 5;
 const MOST_LINE_BYTES = 16 * 1024;
 
-export interface Received {
+interface Received {
   readonly line: string;
   readonly fd: number | null;
 }

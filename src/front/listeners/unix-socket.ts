@@ -47,9 +47,16 @@ export async function bindUnix(server: net.Server, path: string, access: SocketA
 
 /** For a socket that another process bound: gives it the access that is configured now. */
 export async function adoptUnix(path: string, access: SocketAccess): Promise<() => void> {
-  const ids = await idsOf(access);
-  if ((await lstat(path)).isSocket()) applyAccess(path, access.mode, ids);
+  (await prepareUnixAccess(path, access))();
   return removerOf(path);
+}
+
+/** Looks up who is meant; what is given back changes the socket's file. */
+export async function prepareUnixAccess(path: string, access: SocketAccess): Promise<() => void> {
+  const ids = await idsOf(access);
+  return () => {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) applyAccess(path, access.mode, ids);
+  };
 }
 
 /** `fd`: a descriptor of this process that listens already. */

@@ -6,7 +6,7 @@
 /** Upper bounds in seconds: an answer of the engine is there in milliseconds, a build in minutes, an attach in hours. */
 export const durationBounds: readonly number[] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600, 3600];
 
-export interface EndpointTally {
+interface EndpointTally {
   /** By HTTP status; 0 where the client was gone before. */
   readonly statuses: Map<number, number>;
   /** Calls by the first bound that they are within; one more for what is over all of them. */
@@ -14,7 +14,7 @@ export interface EndpointTally {
   seconds: number;
 }
 
-export interface ListenerTally {
+interface ListenerTally {
   readonly endpoints: Map<string, EndpointTally>;
   readonly refusals: Map<string, number>;
   bytesIn: number;

@@ -7,7 +7,7 @@ import pino from 'pino';
 import { textLine } from './text-line.ts';
 
 export type Log = pino.Logger;
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 
 export interface LogOptions {
   readonly level: LogLevel;
@@ -20,9 +20,14 @@ export interface OpenLog {
   readonly log: Log;
   /** One line, printed already as the log would: for what is written with every call. */
   write(line: string): void;
-  /** For the end of the process: what was logged is written when this returns. */
+  /** Writes now what still waits, but for what is being written. */
   flush(): void;
+  /** For the end of the process: what was logged is written when this resolves, and nothing can be logged any more. */
+  close(): Promise<void>;
 }
+
+/** Who reads the log may have stopped reading. */
+const CLOSING_MS = 1000;
 
 /** Who reads the log may stop reading: what waits then is bounded, and new lines are left out. */
 const WAITING_BYTES = 16 * 1024 * 1024;
@@ -41,8 +46,14 @@ export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
       try {
         file.flushSync();
       } catch {
-        // The destination is gone or cannot take more: the process ends all the same.
+        // The destination is gone or cannot take more: it is tried again with the next line.
       }
     },
+    close: () =>
+      new Promise((resolve) => {
+        setTimeout(resolve, CLOSING_MS).unref();
+        file.once('close', resolve);
+        file.end();
+      }),
   };
 }

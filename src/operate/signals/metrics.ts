@@ -11,7 +11,7 @@ export interface EngineFacts {
   readonly api: { readonly oldest: number; readonly newest: number } | null;
 }
 
-export interface MetricSources {
+interface MetricSources {
   readonly calls: CallTally;
   readonly openStreams: ReadonlyMap<string, number>;
   /** Open connections by listener. */
@@ -23,7 +23,7 @@ export interface MetricSources {
 type Labels = Record<string, string | number>;
 type Value = MetricValue<string> & { metricName?: string };
 
-export interface Described {
+interface Described {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;

@@ -20,7 +20,16 @@ export function builtProgram(): string {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   execFileSync(
     process.execPath,
-    [tsc, '-p', join(root, 'tsconfig.build.json'), '--declaration', 'false', '--outDir', join(folder, 'dist')],
+    [
+      tsc,
+      '-p',
+      join(root, 'tsconfig.build.json'),
+      '--declaration',
+      'false',
+      '--noCheck',
+      '--outDir',
+      join(folder, 'dist'),
+    ],
     { stdio: 'pipe' },
   );
   built = join(folder, 'dist/main.js');
@@ -68,7 +77,9 @@ export class Running {
   /** DOCKER_HOST by the name of the listener. */
   hosts(): ReadonlyMap<string, string> {
     return new Map(
-      [...this.out.matchAll(/^export DOCKER_HOST=(\S+) {2}# (\S+)$/gm)].map(([, host, name]) => [name!, host!]),
+      [...this.out.matchAll(/^export DOCKER_HOST=(\S+)(?: DOCKER_TLS_VERIFY=1)? {2}# (\S+)$/gm)].map(
+        ([, host, name]) => [name!, host!],
+      ),
     );
   }
 

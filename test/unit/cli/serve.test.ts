@@ -98,10 +98,12 @@ test('a reload keeps the sockets that stay, opens new ones, closes gone ones, an
     () => 'no events',
   );
   const slow = call(goes.host, '/info');
-  writeConfig(folder, upstream.path, [stays, comes], 'shutdown: { grace: 200ms }');
+  expect(lstatSync(stays.host.slice(7)).mode & 0o777).toBe(0o600);
+  writeConfig(folder, upstream.path, [{ ...stays, more: 'mode: "0666"' }, comes], 'shutdown: { grace: 200ms }');
   running.kill('SIGHUP');
   await running.hears(/configuration read again/);
   expect(lstatSync(stays.host.slice(7)).ino).toBe(ino);
+  expect(lstatSync(stays.host.slice(7)).mode & 0o777).toBe(0o666);
   expect((await call(stays.host, '/containers/json')).status).toBe(200);
   expect((await call(comes.host, '/containers/json')).status).toBe(200);
   expect(existsSync(goes.host.slice(7))).toBe(false);
@@ -219,4 +221,22 @@ test('a state folder that is a link, or that others may write, is not used', asy
   const running = startBerthgate(['serve', '--config', config]);
   expect((await running.exit).code).toBe(1);
   expect(running.err).toContain('symbolic link');
+});
+
+test('what cannot be read is answered, logged and counted, and nothing of it is forwarded', async () => {
+  const folder = temporaryFolder();
+  const people = unixListener(folder, 'people');
+  const admin = `unix://${join(folder, 'admin.sock')}`;
+  const running = await serve(writeConfig(folder, upstream.path, [people], `admin: { url: "${admin}" }`));
+  const before = upstream.calls.length;
+  const socket = net.connect({ path: people.host.slice(7) });
+  socket.on('error', () => {});
+  const heard = new Promise<string>((resolve) => socket.on('data', (bytes) => resolve(String(bytes))));
+  socket.write('GET /containers/json HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n');
+  expect(await heard).toMatch(/^HTTP\/1.1 400 /);
+  await running.hears(/"refusal":"unreadable-request"/);
+  expect((await call(admin, '/metrics')).body).toContain(
+    'berthgate_refusals_total{listener="people",code="unreadable-request"} 1',
+  );
+  expect(upstream.calls.slice(before).filter((one) => one.includes('containers'))).toEqual([]);
 });

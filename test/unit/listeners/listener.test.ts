@@ -16,11 +16,15 @@ interface Rig {
   readonly port: number;
   readonly peers: Peer[];
   readonly setup: ListenerSetup;
+  /** Codes of the refusals of those who were turned away. */
+  readonly turnedAway: string[];
 }
 
 async function listen(facts: Partial<ListenerSetup> = {}): Promise<Rig> {
   const peers: Peer[] = [];
+  const turnedAway: string[] = [];
   const setup: ListenerSetup = {
+    onTurnedAway: ({ code }) => void turnedAway.push(code),
     name: 'people',
     authenticators: [],
     connections: 100,
@@ -52,7 +56,7 @@ async function listen(facts: Partial<ListenerSetup> = {}): Promise<Rig> {
     listener.stopAccepting(false);
     listener.destroy();
   });
-  return { listener, peers, setup, port: (sockets[0]!.server.address() as net.AddressInfo).port };
+  return { listener, peers, setup, turnedAway, port: (sockets[0]!.server.address() as net.AddressInfo).port };
 }
 
 const ping = 'GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n';
@@ -74,7 +78,7 @@ function talk(socket: net.Socket, say: string, until?: RegExp): Promise<string> 
 }
 
 test('over the limit of connections, a client is told so in the form of Docker, and the others go on', async () => {
-  const { port, listener } = await listen({ connections: 2 });
+  const { port, listener, turnedAway } = await listen({ connections: 2 });
   const first = net.connect(port);
   expect(await talk(first, ping, /_ping 0/)).toContain('200 OK');
   expect(await talk(net.connect(port), ping, /_ping 0/)).toContain('200 OK');
@@ -82,6 +86,7 @@ test('over the limit of connections, a client is told so in the form of Docker, 
   expect(refused).toMatch(/^HTTP\/1.1 429 /);
   expect(refused).toContain('Berthgate-Refusal: too-many-connections');
   expect(JSON.parse(refused.split('\r\n\r\n')[1]!)).toEqual({ message: expect.stringContaining('2 connections') });
+  expect(turnedAway).toEqual(['too-many-connections']);
   expect(await talk(first, ping, /_ping 0/)).toContain('200 OK');
   first.destroy();
   await expect.poll(() => listener.connections).toBe(1);

@@ -22,8 +22,10 @@ const record: CallRecord = {
   target: '/v1.41/containers/web/json?size=1',
   endpoint: inspect,
   identity: { user: 'alice', groups: [], claims: {}, by: 'peer' },
+  call: null,
   status: 200,
   refusal: null,
+  decisions: [],
   durationMs: 1.23456,
   bytesIn: 200,
   bytesOut: 4000,
@@ -37,7 +39,7 @@ async function logged(records: readonly CallRecord[], options: Partial<LogOption
   await new Promise((resolve) => setTimeout(resolve, 50));
   const recorder = new CallRecorder(opened);
   for (const one of records) recorder.callEnded(one);
-  opened.flush();
+  await opened.close();
   return readFileSync(to, 'utf8');
 }
 
