@@ -1,7 +1,8 @@
 /** `berthgate check`: every fault of a configuration at once, and what of it does nothing yet. */
 
 import { withoutEffect } from '../operate/config/index.ts';
-import { implemented, printNote, readConfiguration, reasonsNotToServe } from './configuration.ts';
+import { printNote, readConfiguration, reasonsNotToServe } from './configuration.ts';
+import { implementedFor } from './kinds.ts';
 import type { AddCommand } from './program.ts';
 
 const help = `
@@ -22,7 +23,7 @@ export const check: AddCommand = (program, terminal) => {
     .addHelpText('after', help)
     .action(async ({ config }: { config: string }) => {
       const loaded = await readConfiguration(config, terminal);
-      for (const note of withoutEffect(loaded, implemented)) terminal.out(`${printNote(loaded, note)}\n`);
+      for (const note of withoutEffect(loaded, implementedFor(loaded))) terminal.out(`${printNote(loaded, note)}\n`);
       for (const reason of reasonsNotToServe(loaded)) terminal.out(`${reason}\n`);
       terminal.out(`${config}: valid\n`);
     });

@@ -10,7 +10,7 @@ import { relay } from '../wire/relay.ts';
 import type { Call } from './call.ts';
 import { clampBody, clampHead } from './clamp-version.ts';
 import type { ApiRange, Engine } from './engine.ts';
-import { EngineDesk } from './engine-desk.ts';
+import { LiveEngineDesk } from './engine-desk.ts';
 import { engineRefusal } from './engine-fault.ts';
 import { type LookUp, lookUpOf } from './look-up.ts';
 import { printCall } from './print-call.ts';
@@ -48,7 +48,7 @@ export class Carrier {
     this.engine = engine;
     this.recorder = recorder;
     this.shared = new SharedAnswers(engine.pool, SHARED_BYTES);
-    this.lookUp = lookUpOf(new EngineDesk(engine, this.shared));
+    this.lookUp = lookUpOf(new LiveEngineDesk(engine, this.shared));
   }
 
   /**

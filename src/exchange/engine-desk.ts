@@ -23,7 +23,23 @@ export interface DeskQuestion {
   readonly deadlineMs?: number;
 }
 
-export class EngineDesk {
+export interface EngineDesk {
+  readonly name: string;
+  /** What is to be there once for the engine, whatever listeners and reloads there are. */
+  once<T>(name: string, make: () => T): T;
+  /**
+   * The JSON of an answer that was asked for after this was called; null for what is not there, and for an answer
+   * without a body. @throws Refusal when the engine does not answer, Error when it refuses
+   */
+  ask(endpointId: string, question?: DeskQuestion): Promise<Json>;
+}
+
+/** Where there is no engine: everything is absent. For checking a configuration and explaining a call. */
+export function emptyDesk(name: string): EngineDesk {
+  return { name, once: (_, make) => make(), ask: async () => null };
+}
+
+export class LiveEngineDesk implements EngineDesk {
   readonly name: string;
   private readonly engine: Engine;
   private readonly shared: SharedAnswers;
@@ -35,16 +51,11 @@ export class EngineDesk {
     this.shared = shared;
   }
 
-  /** What is to be there once for the engine, whatever listeners and reloads there are. */
   once<T>(name: string, make: () => T): T {
     if (!this.kept.has(name)) this.kept.set(name, make());
     return this.kept.get(name) as T;
   }
 
-  /**
-   * The JSON of an answer that was asked for after this was called; null for what is not there, and for an answer
-   * without a body. @throws Refusal when the engine does not answer, Error when it refuses
-   */
   async ask(
     endpointId: string,
     { parameters = {}, query = {}, deadlineMs = ANSWER_MS }: DeskQuestion = {},

@@ -1,17 +1,18 @@
 // Berthgate in front of an engine, within the process of the test: nothing decided, nothing renamed.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { implemented } from '../../src/cli/configuration.ts';
+import pino from 'pino';
+import { builtIn } from '../../src/cli/kinds.ts';
 import { Instance } from '../../src/cli/serve/instance.ts';
 import { loadConfig } from '../../src/operate/config/index.ts';
-import { openLog } from '../../src/operate/signals/index.ts';
+import type { OpenLog } from '../../src/operate/signals/index.ts';
 
 export interface InProcess {
   /** The path of its unix socket. */
   readonly socket: string;
   /** The lines of the log so far. */
-  log(): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  log(): readonly Readonly<Record<string, unknown>>[];
   /** How many clients are connected. */
   connections(): number;
   stop(): Promise<void>;
@@ -38,21 +39,18 @@ export async function serveInFrontOf(
       ],
     }),
   );
-  const to = join(folder, 'log');
-  const opened = openLog({ level: 'info', format: 'json', to });
-  const instance = new Instance({ log: opened, inherited: new Map(), passing: null });
-  await instance.start(await loadConfig(file, implemented), null);
+  const lines: string[] = [];
+  const write = (line: string): void => void lines.push(line);
+  const formatters = { level: (label: string) => ({ level: label }) };
+  const log: OpenLog = { log: pino({ base: null, formatters }, { write }), write, close: async () => {} };
+  const instance = new Instance({ log, inherited: new Map(), passing: null });
+  await instance.start(await loadConfig(file, builtIn), null);
   return {
     socket,
     connections: () => instance.connections(),
-    async log() {
-      opened.flush();
-      const lines = (await readFile(to, 'utf8')).split('\n').filter((line) => line !== '');
-      return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-    },
+    log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     async stop() {
       await instance.drain(1000);
-      opened.flush();
       await rm(folder, { recursive: true, force: true });
     },
   };

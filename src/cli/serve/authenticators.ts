@@ -1,17 +1,20 @@
 /** The authenticators of a listener, made of what its configuration names. */
 
 import { resolve } from 'node:path';
-import type { Authenticator, AuthenticatorLog } from '../../exchange/authenticator.ts';
-import { authenticatorKinds } from '../../front/identity/authenticators.ts';
+import type { Authenticator, AuthenticatorKind, AuthenticatorLog } from '../../exchange/authenticator.ts';
 import { type ConfigFault, ConfigRefused, type LoadedConfig, readOptions } from '../../operate/config/index.ts';
+
+/** By what a configuration calls them. */
+type AuthenticatorKinds = ReadonlyMap<string, AuthenticatorKind>;
 
 /** Created and started. @throws ConfigRefused for options that are not theirs, and where one cannot start */
 export async function startAuthenticators(
   loaded: LoadedConfig,
   index: number,
   log: AuthenticatorLog,
+  kinds: AuthenticatorKinds,
 ): Promise<readonly Authenticator[]> {
-  const { authenticators, faults } = createAuthenticators(loaded, index, log);
+  const { authenticators, faults } = createAuthenticators(loaded, index, log, kinds);
   if (faults.length > 0) throw new ConfigRefused(faults);
   const started: Authenticator[] = [];
   for (const [at, authenticator] of authenticators.entries()) {
@@ -31,9 +34,9 @@ export async function stopAuthenticators(authenticators: readonly Authenticator[
 }
 
 /** What is wrong with the options of any of them. Nothing is started, and no file is read. */
-export function authenticatorFaults(loaded: LoadedConfig): readonly ConfigFault[] {
+export function authenticatorFaults(loaded: LoadedConfig, kinds: AuthenticatorKinds): readonly ConfigFault[] {
   const silent = { info: () => {}, warn: () => {} };
-  return loaded.config.listeners.flatMap((_, index) => createAuthenticators(loaded, index, silent).faults);
+  return loaded.config.listeners.flatMap((_, index) => createAuthenticators(loaded, index, silent, kinds).faults);
 }
 
 interface Created {
@@ -41,7 +44,12 @@ interface Created {
   readonly faults: readonly ConfigFault[];
 }
 
-function createAuthenticators(loaded: LoadedConfig, index: number, log: AuthenticatorLog): Created {
+function createAuthenticators(
+  loaded: LoadedConfig,
+  index: number,
+  log: AuthenticatorLog,
+  kinds: AuthenticatorKinds,
+): Created {
   const authenticators: Authenticator[] = [];
   const faults: ConfigFault[] = [];
   const listener = loaded.config.listeners[index];
@@ -50,7 +58,7 @@ function createAuthenticators(loaded: LoadedConfig, index: number, log: Authenti
   const transport = kind === 'unix' ? 'unix' : kind === 'fd' ? null : listener.tls === undefined ? 'tcp' : 'tls';
   for (const [at, { use, options }] of listener.auth.entries()) {
     const place = ['listeners', index, 'auth', at];
-    const known = authenticatorKinds.get(use);
+    const known = kinds.get(use);
     if (known === undefined) {
       faults.push(loaded.fault(place, `${use} is not there yet`));
       continue;

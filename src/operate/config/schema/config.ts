@@ -1,6 +1,7 @@
 /** The whole configuration, and its types. */
 
 import { z } from 'zod';
+import { httpUrl } from './addresses.ts';
 import { cache } from './cache.ts';
 import { engine } from './engines.ts';
 import { listener } from './listeners.ts';
@@ -30,6 +31,9 @@ export const configSchema = z.strictObject({
   }),
   shutdown: shutdown.prefault({}).meta({ description: 'How Berthgate ends.' }),
   log: log.prefault({}).meta({ description: 'What is written down.' }),
+  help: httpUrl().nullable().prefault(null).meta({
+    description: "The site's own page about refusals: named in the message of every refusal of a policy.",
+  }),
 });
 
 type DeepReadonly<T> = T extends (infer Entry)[]

@@ -1,0 +1,94 @@
+/** The policies of a listener, made of what its configuration names, in its order. */
+
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { type EngineDesk, emptyDesk } from '../../exchange/engine-desk.ts';
+import type { Policy, PolicyKind, PolicyLog } from '../../exchange/policy.ts';
+import { type ConfigFault, ConfigRefused, type LoadedConfig, readOptions } from '../../operate/config/index.ts';
+import { inMode, type Mode, modes } from '../../rules/policies/mode.ts';
+import { alwaysFirst } from '../../rules/policies/policies.ts';
+import { ownPortsOf } from './own-ports.ts';
+
+type PolicyKinds = ReadonlyMap<string, PolicyKind>;
+
+interface MadeFrom {
+  readonly kinds: PolicyKinds;
+  readonly engine: EngineDesk;
+  readonly log: PolicyLog;
+}
+
+/** Created and started. @throws ConfigRefused for options that are not theirs, and where one cannot start */
+export async function startPolicies(loaded: LoadedConfig, index: number, from: MadeFrom): Promise<readonly Policy[]> {
+  const policies = makePolicies(loaded, index, from);
+  const started: Policy[] = [];
+  for (const policy of policies) {
+    try {
+      started.push(policy);
+      await policy.start?.();
+    } catch (fault) {
+      await stopPolicies(started);
+      throw new ConfigRefused([loaded.fault(['listeners', index, 'policies'], (fault as Error).message)]);
+    }
+  }
+  return started;
+}
+
+export async function stopPolicies(policies: readonly Policy[]): Promise<void> {
+  for (const policy of policies) await policy.stop?.();
+}
+
+/** Created, not started: for one look at a call. @throws ConfigRefused */
+export function makePolicies(loaded: LoadedConfig, index: number, from: MadeFrom): readonly Policy[] {
+  const { policies, faults } = createPolicies(loaded, index, from);
+  if (faults.length > 0) throw new ConfigRefused(faults);
+  return policies.length === 0 ? policies : [...alwaysFirst, ...policies];
+}
+
+/** What is wrong with the options of any of them. Nothing is started, and no engine is asked. */
+export function policyFaults(loaded: LoadedConfig, kinds: PolicyKinds): readonly ConfigFault[] {
+  const from = { kinds, engine: emptyDesk('none'), log: { info: () => {}, warn: () => {} } };
+  return loaded.config.listeners.flatMap((_, index) => createPolicies(loaded, index, from).faults);
+}
+
+/** Every policy has it; the rest of the options is its own. */
+const modeOption = z.object({ mode: z.enum(modes as [Mode, ...Mode[]], 'must be enforce or warn').default('enforce') });
+
+interface Created {
+  readonly policies: readonly Policy[];
+  readonly faults: readonly ConfigFault[];
+}
+
+function createPolicies(loaded: LoadedConfig, index: number, { kinds, engine, log }: MadeFrom): Created {
+  const policies: Policy[] = [];
+  const faults: ConfigFault[] = [];
+  const listener = loaded.config.listeners[index];
+  if (listener === undefined) return { policies, faults };
+  for (const [at, { use, options }] of listener.policies.entries()) {
+    const place = ['listeners', index, 'policies', at];
+    const kind = kinds.get(use);
+    if (kind === undefined) {
+      faults.push(loaded.fault(place, `${use} is not there yet`));
+      continue;
+    }
+    const { mode: _, ...own } = options;
+    const mode = readOptions(loaded, place, modeOption, options);
+    const read = readOptions(loaded, place, kind.options, own);
+    if (mode.faults !== undefined || read.faults !== undefined) {
+      faults.push(...(mode.faults ?? []), ...(read.faults ?? []));
+      continue;
+    }
+    const creation = {
+      listener: listener.name,
+      engine,
+      ownPorts: ownPortsOf(loaded.config),
+      resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
+      log,
+    };
+    try {
+      policies.push(inMode(mode.options.mode, kind.create(read.options, creation), log));
+    } catch (fault) {
+      faults.push(loaded.fault(place, (fault as Error).message));
+    }
+  }
+  return { policies, faults };
+}
