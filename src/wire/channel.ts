@@ -43,9 +43,10 @@ export class Channel {
    * closed can still be read: an engine answers and resets while we upload.
    */
   onWriteFailed: (() => void) | null = null;
+  /** The bytes that are read may stay in use when `onBytes` has returned, with the channel paused or its buffer surrendered. */
+  streams: boolean;
 
   readonly #buffers: ReadBuffers;
-  readonly #least: 'small' | 'medium';
   #socket!: net.Socket;
   #buffer: Buffer | null = null;
   #surrendered = false;
@@ -58,10 +59,10 @@ export class Channel {
   #error: Error | null = null;
   readonly #onFlushed: () => void;
 
-  private constructor(user: ChannelUser, buffers: ReadBuffers, least: 'small' | 'medium') {
+  private constructor(user: ChannelUser, buffers: ReadBuffers, streams: boolean) {
     this.user = user;
     this.#buffers = buffers;
-    this.#least = least;
+    this.streams = streams;
     this.#onFlushed = () => {
       if (!this.#unflushed || this.#socket.writableLength > 0 || this.#socket.destroyed) return;
       this.#unflushed = false;
@@ -71,7 +72,7 @@ export class Channel {
 
   /** Over a socket that a server accepted. Reading begins at once: the user hears of bytes in a later turn. */
   static accept(socket: net.Socket, user: ChannelUser, buffers: ReadBuffers): Channel {
-    const channel = new Channel(user, buffers, 'small');
+    const channel = new Channel(user, buffers, false);
     const encrypted = 'encrypted' in socket;
     const adopted = encrypted ? null : adoptAcceptedSocket(socket, channel.#makeOnRead());
     channel.#listen(adopted ?? socket);
@@ -81,7 +82,7 @@ export class Channel {
 
   /** Over a socket that `dial` begins to connect. */
   static dial(dial: (options: DialOptions) => net.Socket, user: ChannelUser, buffers: ReadBuffers): Channel {
-    const channel = new Channel(user, buffers, 'medium');
+    const channel = new Channel(user, buffers, true);
     const socket = dial({ allowHalfOpen: true, noDelay: true, onread: channel.#makeOnRead() });
     const destroy = socket.destroy;
     let failed = false;
@@ -176,32 +177,25 @@ export class Channel {
   }
 
   #nextBuffer(): Buffer {
-    const now = this.#buffer;
-    if (now === null) {
-      this.#buffer = this.#buffers.lend(this.#least);
-    } else if (this.#surrendered) {
+    const buffers = this.#buffers;
+    const now = this.#buffer ?? buffers.shared;
+    let next = now;
+    if (this.#surrendered) {
       this.#surrendered = false;
-      this.#buffer = this.#buffers.lend(now.length > 64 * 1024 ? 'large' : 'medium');
+      next = buffers.another(now);
     } else if (!this.paused) {
-      if (this.#lastRead === now.length) this.#grow(now);
+      if (!this.streams) next = buffers.shared;
+      else if (now === buffers.shared) next = buffers.medium();
+      else if (this.#lastRead === now.length) next = buffers.isLarge(now) ? now : buffers.large();
       else if (this.#lastRead >= now.length >> 3) this.#smallReads = 0;
-      else if (++this.#smallReads >= SMALL_READS) this.#shrink(now);
+      else if (++this.#smallReads >= SMALL_READS && buffers.isLarge(now)) next = buffers.medium();
+      if (next !== now) {
+        this.#smallReads = 0;
+        buffers.giveBack(now);
+      }
     }
-    return this.#buffer as Buffer;
-  }
-
-  #grow(now: Buffer): void {
-    this.#smallReads = 0;
-    if (this.#buffers.isLargest(now)) return;
-    this.#buffer = this.#buffers.larger(now);
-    this.#buffers.giveBack(now);
-  }
-
-  #shrink(now: Buffer): void {
-    this.#smallReads = 0;
-    if (now.length <= (this.#least === 'small' ? 4 : 64) * 1024) return;
-    this.#buffer = this.#buffers.smaller(now);
-    this.#buffers.giveBack(now);
+    this.#buffer = next;
+    return next;
   }
 
   #deliver(buffer: Buffer, bytes: number): void {
@@ -212,9 +206,11 @@ export class Channel {
       this.#spilled = this.#spilled === null ? copy : Buffer.concat([this.#spilled, copy]);
       return;
     }
+    // A stream that has just begun may still be read into the buffer that all share: its bytes are copied out once.
+    const mine = this.streams && buffer === this.#buffers.shared ? Buffer.from(buffer.subarray(0, bytes)) : buffer;
     this.#delivering = true;
     try {
-      this.user.onBytes(buffer, 0, bytes);
+      this.user.onBytes(mine, 0, bytes);
     } finally {
       this.#delivering = false;
     }

@@ -296,7 +296,8 @@ export class EngineConnection implements ChannelUser, Carrier {
     this.#decoder = null;
     this.channel.onWriteFailed = null;
     this.#state = 'idle';
-    if (!this.#keeper.release(this, usable && !this.channel.ended)) {
+    // Unsent bytes of an upload that was answered early are somebody's read buffer, and the engine may never take them.
+    if (!this.#keeper.release(this, usable && !this.channel.ended && this.channel.flushed)) {
       this.destroy();
       return;
     }

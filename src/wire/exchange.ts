@@ -23,6 +23,18 @@ export interface ClientConnection {
 
 const NOTHING = Buffer.alloc(0);
 
+/** Stands for a request that could not be read, so that its answer is printed like every other one. */
+export const UNREAD_HEAD: RequestHead = {
+  method: 'GET',
+  target: '/',
+  minorVersion: 1,
+  headers: [],
+  framing: { kind: 'none' },
+  keepAlive: false,
+  upgrade: null,
+  expectsContinue: false,
+};
+
 export class Exchange {
   readonly head: RequestHead;
   readonly connection: ClientConnection;

@@ -1,13 +1,14 @@
 /** One connection of a client: requests in, one at a time and in order, answers out. */
 import type net from 'node:net';
 import { Channel, type ChannelUser } from './channel.ts';
-import { type ClientConnection, Exchange } from './exchange.ts';
+import { type ClientConnection, Exchange, UNREAD_HEAD } from './exchange.ts';
 import type { HeadLimits } from './field-lines.ts';
 import type { AnswerStart, BodySink, RequestHead } from './message.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { BodyCollector, BodyDrain, bodyTooLarge, RequestBody } from './request-body.ts';
 import { readRequestHead } from './request-head.ts';
 import type { TunnelEnd } from './tunnel.ts';
+import { UnreadBytes } from './unread-bytes.ts';
 import { WireFault } from './wire-fault.ts';
 
 export type { AnswerSink, ClientConnection, Exchange } from './exchange.ts';
@@ -50,13 +51,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   context: unknown = null;
 
   readonly #options: InboundOptions;
-  /** Unread bytes: `[at, end)` of the read buffer while `onBytes` runs, of memory of our own afterwards. */
-  #window: Buffer = NOTHING;
-  #at = 0;
-  #end = 0;
-  #owned = true;
-  /** Up to where an unfinished head has been searched. */
-  #scanned = 0;
+  readonly #unread = new UnreadBytes();
   #advancing = false;
   #exchange: Exchange | null = null;
   #body: RequestBody | null = null;
@@ -81,7 +76,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   /** True between requests: nothing has come of the next one. */
   get idle(): boolean {
-    return this.#exchange === null && this.#at === this.#end && !this.#closing && !this.#takenOver;
+    return this.#exchange === null && this.#unread.length === 0 && !this.#closing && !this.#takenOver;
   }
 
   /** For a server that ends: an idle connection closes at once, another one after its answer, a tunnel by itself. */
@@ -92,15 +87,9 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   onBytes(buffer: Buffer, start: number, end: number): void {
     if (this.#closing && this.#exchange === null) return;
-    if (this.#at === this.#end) {
-      this.#window = buffer;
-      this.#at = start;
-      this.#end = end;
-      this.#owned = false;
-      this.#scanned = start;
-    } else this.#append(buffer, start, end);
+    this.#unread.add(buffer, start, end);
     this.#advance();
-    if (!this.#owned) this.#keepRest();
+    this.#unread.keep();
   }
 
   onEof(): void {
@@ -131,12 +120,12 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   takeBody(exchange: Exchange): Buffer | null {
     const body = this.#body;
     if (exchange !== this.#exchange || body === null) return NOTHING;
-    if (body.sink !== null || body.left < 0 || this.#end - this.#at < body.left) return null;
+    if (body.sink !== null || body.left < 0 || this.#unread.length < body.left) return null;
     let whole: Buffer = NOTHING;
     body.sink = new BodyCollector(body.left, (read) => {
       if (read instanceof Buffer) whole = read;
     });
-    this.#at = body.take(this.#window, this.#at, this.#end).at;
+    this.#unread.at = body.take(this.#unread.buffer, this.#unread.at, this.#unread.end).at;
     return whole;
   }
 
@@ -170,6 +159,8 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     }
     if (body.sink !== null) throw new Error('a body is read once');
     this.#onBodyFault = onFault;
+    this.channel.streams = true;
+    this.#unread.keep();
     sink.onReady = () => {
       if (this.#body !== body || body.sink !== sink) return;
       this.#sinkHolds = false;
@@ -223,13 +214,11 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     if (exchange !== this.#exchange) return { channel: this.channel, bytes: NOTHING };
     this.#clearTimer();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
-    const bytes = this.#at === this.#end ? NOTHING : Buffer.from(this.#window.subarray(this.#at, this.#end));
-    this.#at = this.#end = 0;
-    this.#window = NOTHING;
-    this.#owned = true;
+    const bytes = this.#unread.takeAll();
     this.#exchange = null;
     this.#body = null;
     this.#takenOver = true;
+    this.channel.streams = true;
     // The bytes that follow are for whoever joins the tunnel; until then they stay in the socket.
     this.channel.pause();
     return { channel: this.channel, bytes };
@@ -249,18 +238,19 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     }
     if (this.#takenOver) return;
     if (this.channel.ended) this.#breakShortBody();
-    if (this.#sinkHolds || (this.#exchange !== null && this.#end - this.#at > WAITING_BYTES)) this.channel.pause();
+    if (this.#sinkHolds || (this.#exchange !== null && this.#unread.length > WAITING_BYTES)) this.channel.pause();
     else this.channel.resume();
   }
 
   /** One step; false when more bytes, or somebody else, are waited for. */
   #step(): boolean {
     const body = this.#body;
-    if (this.#exchange === null) return !this.#closing && this.#at < this.#end && this.#readHead();
-    if (body === null || body.done || body.sink === null || this.#sinkHolds || this.#at === this.#end) return false;
-    const taken = body.take(this.#window, this.#at, this.#end);
+    if (this.#exchange === null) return !this.#closing && this.#unread.length > 0 && this.#readHead();
+    if (body === null || body.done || body.sink === null || this.#sinkHolds || this.#unread.length === 0) return false;
+    const unread = this.#unread;
+    const taken = body.take(unread.buffer, unread.at, unread.end);
     if (this.#body !== body) return true;
-    this.#at = taken.at;
+    unread.at = taken.at;
     if (body.sink instanceof BodyDrain) {
       if (body.sink.left < 0) {
         this.#exchange = null;
@@ -272,10 +262,11 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   #readHead(): boolean {
     const { limits, handler } = this.#options;
-    const start = this.#at;
-    const read = readRequestHead(this.#window, start, this.#end, limits, this.#scanned);
+    const unread = this.#unread;
+    const start = unread.at;
+    const read = readRequestHead(unread.buffer, start, unread.end, limits, unread.scanned);
     if (read === null) {
-      this.#scanned = this.#end;
+      unread.scanned = unread.end;
       this.#timer ??= setTimeout(() => {
         this.#timer = null;
         this.#refuse(new WireFault(408, 'slow-head', `the head did not arrive within ${limits.headTimeoutMs} ms`));
@@ -283,11 +274,11 @@ export class InboundConnection implements ClientConnection, ChannelUser {
       return false;
     }
     if (this.#timer !== null) this.#clearTimer();
-    this.#at = start + read.bytes;
+    unread.at = start + read.bytes;
     const { head } = read;
     this.#body = head.framing.kind === 'none' ? null : new RequestBody(head.framing, limits);
     this.#continued = false;
-    const exchange = new Exchange(head, this, this.channel.bytesIn - (this.#end - start));
+    const exchange = new Exchange(head, this, this.channel.bytesIn - (unread.end - start));
     this.#exchange = exchange;
     try {
       handler(exchange);
@@ -303,14 +294,14 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     body.sink = sink;
     if (this.#exchange?.head.expectsContinue === true && !this.#continued && !this.#exchange.started) {
       this.#continued = true;
-      if (this.#at === this.#end) this.channel.write(CONTINUE);
+      if (this.#unread.length === 0) this.channel.write(CONTINUE);
     }
     this.#advance();
   }
 
   /** The client has said all that it will ever say on this connection. */
   #sawLast(): boolean {
-    return this.channel.ended && this.#at === this.#end;
+    return this.channel.ended && this.#unread.length === 0;
   }
 
   #awaitGone(exchange: Exchange): void {
@@ -323,16 +314,18 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   #breakShortBody(): void {
     const body = this.#body;
-    if (body === null || body.done || body.sink === null || this.#sinkHolds || this.#at < this.#end) return;
+    if (body === null || body.done || body.sink === null || this.#sinkHolds || this.#unread.length > 0) return;
     this.#breakBody(new WireFault(400, 'short-body', 'the client ended its request in the middle of the body'));
   }
 
   #next(): void {
+    this.channel.streams = false;
+    this.#sinkHolds = false;
     this.#exchange = null;
     this.#body = null;
     this.#onBodyFault = null;
-    this.#scanned = this.#at;
-    if (this.#at < this.#end) this.#advance();
+    this.#unread.scanned = this.#unread.at;
+    if (this.#unread.length > 0) this.#advance();
     else {
       this.#restIdle();
       if (this.channel.paused) this.channel.resume();
@@ -374,9 +367,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   /** Says FIN behind the last answer and reads on for a moment: a reset would take the answer from the client. */
   #close(): void {
     this.#closing = true;
-    this.#at = this.#end = 0;
-    this.#window = NOTHING;
-    this.#owned = true;
+    this.#unread.clear();
     this.#clearTimer();
     this.channel.end(() => {
       if (!this.channel.closed) this.#timer ??= setTimeout(() => this.channel.destroy(), LINGER_MS);
@@ -401,39 +392,4 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     clearTimeout(this.#timer);
     this.#timer = null;
   }
-
-  #append(buffer: Buffer, start: number, end: number): void {
-    const searched = this.#scanned - this.#at;
-    this.#window = Buffer.concat([this.#window.subarray(this.#at, this.#end), buffer.subarray(start, end)]);
-    this.#at = 0;
-    this.#end = this.#window.length;
-    this.#scanned = Math.max(searched, 0);
-    this.#owned = true;
-  }
-
-  #keepRest(): void {
-    if (this.#at < this.#end) {
-      const searched = this.#scanned - this.#at;
-      this.#window = Buffer.from(this.#window.subarray(this.#at, this.#end));
-      this.#end = this.#window.length;
-      this.#scanned = Math.max(searched, 0);
-    } else {
-      this.#window = NOTHING;
-      this.#end = 0;
-    }
-    this.#at = 0;
-    this.#owned = true;
-  }
 }
-
-/** Stands for a request that could not be read, so that its answer is printed like every other one. */
-const UNREAD_HEAD: RequestHead = {
-  method: 'GET',
-  target: '/',
-  minorVersion: 1,
-  headers: [],
-  framing: { kind: 'none' },
-  keepAlive: false,
-  upgrade: null,
-  expectsContinue: false,
-};

@@ -1,47 +1,42 @@
 /**
- * The buffers that sockets are read into: small slices of a slab while little comes, 64 KiB and then 1 MiB once reads
- * fill what they have, so that a thousand idle connections cost little and a stream costs few system calls.
+ * The buffers that sockets are read into. What is dealt with before the next read, as heads and whole bodies are, shares
+ * one buffer: a thousand idle connections cost nothing. A stream, whose bytes may stay in use, has 64 KiB of its own, and
+ * 1 MiB once reads fill them.
  */
 
-const SMALL = 4 * 1024;
 const MEDIUM = 64 * 1024;
 const LARGE = 1024 * 1024;
-const SLICES_A_SLAB = 64;
 const KEPT_MEDIUM = 64;
 const KEPT_LARGE = 8;
 
 export class ReadBuffers {
-  readonly #small: Buffer[] = [];
+  /** libuv takes a buffer right before it reads, and what was read is told at once: all sockets can have the same. */
+  readonly shared: Buffer = Buffer.allocUnsafeSlow(MEDIUM);
   readonly #medium: Buffer[] = [];
   readonly #large: Buffer[] = [];
 
-  lend(size: 'small' | 'medium' | 'large'): Buffer {
-    if (size === 'large') return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE);
-    if (size === 'medium') return this.#medium.pop() ?? Buffer.allocUnsafeSlow(MEDIUM);
-    const slice = this.#small.pop();
-    if (slice !== undefined) return slice;
-    const slab = Buffer.allocUnsafeSlow(SMALL * SLICES_A_SLAB);
-    for (let i = 1; i < SLICES_A_SLAB; i++) this.#small.push(slab.subarray(i * SMALL, (i + 1) * SMALL));
-    return slab.subarray(0, SMALL);
+  medium(): Buffer {
+    return this.#medium.pop() ?? Buffer.allocUnsafeSlow(MEDIUM);
+  }
+
+  large(): Buffer {
+    return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE);
+  }
+
+  /** Another buffer of the same size. */
+  another(buffer: Buffer): Buffer {
+    return buffer.length === LARGE ? this.large() : this.medium();
+  }
+
+  isLarge(buffer: Buffer): boolean {
+    return buffer.length === LARGE;
   }
 
   /** Only for buffers whose bytes nobody uses any more. */
   giveBack(buffer: Buffer): void {
-    if (buffer.length === SMALL) this.#small.push(buffer);
-    else if (buffer.length === MEDIUM) {
-      if (this.#medium.length < KEPT_MEDIUM) this.#medium.push(buffer);
-    } else if (this.#large.length < KEPT_LARGE) this.#large.push(buffer);
-  }
-
-  larger(buffer: Buffer): Buffer {
-    return this.lend(buffer.length === SMALL ? 'medium' : 'large');
-  }
-
-  smaller(buffer: Buffer): Buffer {
-    return this.lend(buffer.length === LARGE ? 'medium' : 'small');
-  }
-
-  isLargest(buffer: Buffer): boolean {
-    return buffer.length === LARGE;
+    if (buffer === this.shared) return;
+    if (buffer.length === LARGE) {
+      if (this.#large.length < KEPT_LARGE) this.#large.push(buffer);
+    } else if (this.#medium.length < KEPT_MEDIUM) this.#medium.push(buffer);
   }
 }

@@ -242,6 +242,39 @@ describe('a relayed call', () => {
     await second.hears('/next');
   });
 
+  it('goes on behind an upload that was answered before its last bytes had left', async () => {
+    const all = await relayed();
+    const client = await dial(all.port);
+    const large = 'x'.repeat(8_000_000);
+    client.say(post('/load', `Content-Length: ${large.length}\r\n`, large));
+    const engine = await engineOf(all);
+    await engine.hears('\r\n\r\n');
+    engine.socket.pause();
+    await pause(100);
+    engine.say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly');
+    await client.hears(/early$/);
+    const again = await dial(all.port);
+    again.say(get('/again'));
+    (await engineOf(all, 1)).say('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK');
+    await again.hears(/OK$/);
+    // Small enough to be in the kernel's buffers in part: the last bytes wait in ours when the answer comes.
+    for (let n = 2; n < 12; n++) {
+      const one = await dial(all.port);
+      const body = 'y'.repeat(100_000 + n * 300_000);
+      one.say(post(`/load/${n}`, `Content-Length: ${body.length}\r\n`, body));
+      await until(() => all.engines.some(({ heard }) => heard.includes(`/load/${n} `)));
+      const taker = all.engines.find(({ heard }) => heard.includes(`/load/${n} `)) as Talk;
+      taker.socket.pause();
+      await pause(20);
+      taker.say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly');
+      await one.hears(/early$/);
+      taker.socket.resume();
+      if (/Connection: close/.test(one.heard)) continue;
+      one.say(get(`/next/${n}`));
+      await until(() => all.engines.some(({ heard }) => heard.includes(`/next/${n} `)));
+    }
+  });
+
   it('lets the answer change on its way', async () => {
     const all = await relayed({
       onHead: (head) => ({ status: head.status, reason: head.reason, headers: ['C', 'd'] }),
