@@ -128,7 +128,7 @@ class ShapeReader {
   }
 
   private refuse(expected: string, found: Json): never {
-    throw new Refusal(this.code, `${expected} is expected, not ${kindOf(found)}`, { place: this.place() });
+    throw new Refusal(this.code, `${expected} is expected, not ${kindOf(found)}`, { place: this.place() || 'body' });
   }
 
   private fail(message: string, key: string): never {
