@@ -27,7 +27,7 @@ beforeAll(async () => {
   berthgate = await serveInFrontOf(engine.host);
 });
 afterAll(async () => {
-  const faults = (await berthgate.log()).filter(({ level }) => level === 'error');
+  const faults = berthgate.log().filter(({ level }) => level === 'error');
   await berthgate.stop();
   await engine.stop();
   expect(faults).toEqual([]);

@@ -15,7 +15,7 @@ beforeAll(async () => {
   berthgate = await serveInFrontOf(engine.host);
 });
 afterAll(async () => {
-  const log = await berthgate.log();
+  const log = berthgate.log();
   await berthgate.stop();
   await engine.stop();
   expect(log.filter(({ level, refusal }) => level === 'error' || refusal === 'own-fault')).toEqual([]);

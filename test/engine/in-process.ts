@@ -6,7 +6,6 @@ import pino from 'pino';
 import { builtIn } from '../../src/cli/kinds.ts';
 import { Instance } from '../../src/cli/serve/instance.ts';
 import { loadConfig } from '../../src/operate/config/index.ts';
-import type { OpenLog } from '../../src/operate/signals/index.ts';
 
 export interface InProcess {
   /** The path of its unix socket. */
@@ -42,7 +41,7 @@ export async function serveInFrontOf(
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
   const formatters = { level: (label: string) => ({ level: label }) };
-  const log: OpenLog = { log: pino({ base: null, formatters }, { write }), write, close: async () => {} };
+  const log = { log: pino({ base: null, formatters }, { write }), write, flush: () => {}, close: async () => {} };
   const instance = new Instance({ log, inherited: new Map(), passing: null });
   await instance.start(await loadConfig(file, builtIn), null);
   return {
