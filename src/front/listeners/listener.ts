@@ -1,5 +1,6 @@
 /** One listener: takes connections as long as there may be more, and gives the calls on them their way. */
 
+import { statSync } from 'node:fs';
 import type net from 'node:net';
 import type tls from 'node:tls';
 import type { Authenticator } from '../../exchange/authenticator.ts';
@@ -180,6 +181,12 @@ export class Listener {
 
   private makeCertificates({ name, tls }: ListenerSetup): ServerCertificates | null {
     if (tls === undefined) return null;
+    if ((statSync(tls.key).mode & 0o007) !== 0) {
+      this.log.warn(
+        { listener: name, key: tls.key },
+        'everybody on this machine may read the private key, or change it',
+      );
+    }
     return new ServerCertificates(tls, {
       onSecure: (socket) => this.secured(socket),
       onFailed: (fault, socket) => {
