@@ -1,6 +1,7 @@
 /** What a container was asked to be, where a policy made it something else: kept in a label, shown on inspect. */
 
-import { isList, isObject, type Json, JsonFault, type JsonObject, printJson, readJsonText } from '../ground/json.ts';
+import { isList, isObject, type Json, JsonFault, printJson, readJsonText } from '../ground/json.ts';
+import { valueAt, withValueAt } from '../ground/json-path.ts';
 import { GIVEN_LABEL } from './reserved-labels.ts';
 
 export interface Given {
@@ -18,10 +19,10 @@ export function printGiven(given: readonly Given[]): string {
 /** An inspection of a container that shows what was asked for. */
 export function showGiven(inspection: Json): Json {
   if (!isObject(inspection)) return inspection;
-  const label = at(inspection, ['Config', 'Labels', GIVEN_LABEL]);
+  const label = valueAt(inspection, ['Config', 'Labels', GIVEN_LABEL]);
   if (typeof label !== 'string' || label === '') return inspection;
   let shown: Json = inspection;
-  for (const { place, from } of readGiven(label)) shown = put(shown, inspectPlace(place), from);
+  for (const { place, from } of readGiven(label)) shown = withValueAt(shown, inspectPlace(place), from);
   return shown;
 }
 
@@ -51,25 +52,4 @@ function inspectPlace(place: Given['place']): Given['place'] {
     default:
       return ['Config', ...place];
   }
-}
-
-function at(value: Json, place: readonly (string | number)[]): Json {
-  let found: Json = value;
-  for (const step of place) {
-    const next: Json | undefined = isList(found) ? found[step as number] : isObject(found) ? found[step] : undefined;
-    if (next === undefined) return null;
-    found = next;
-  }
-  return found;
-}
-
-/** A copy with the value at the place; the same value where the way there does not exist. */
-function put(value: Json, place: readonly (string | number)[], wanted: Json): Json {
-  const [step, ...rest] = place;
-  if (step === undefined) return wanted;
-  if (isList(value)) return value.map((item, index) => (index === step ? put(item, rest, wanted) : item));
-  if (!isObject(value)) return value;
-  const copy: Record<string, Json> = Object.assign(Object.create(null), value as JsonObject);
-  copy[step] = put(copy[step] ?? null, rest, wanted);
-  return copy;
 }

@@ -22,6 +22,8 @@ export interface Grammar {
   readonly form: string;
   /** Every mark that a part can carry. */
   readonly marks: readonly Mark[];
+  /** One spelling for all that mean the same. */
+  readonly canonical?: (text: string) => string;
   /** Splits a text; null when the text is not of this language. */
   readonly split: (text: string) => readonly Part[] | null;
 }
@@ -31,8 +33,6 @@ interface Facts {
   readonly marks: readonly Mark[];
   /** Values beside null, 0, "", false, [] and {} that mean the same as leaving the field out. */
   readonly neutral?: readonly (string | number | boolean)[];
-  /** A list with all of these is what the engine does by itself, whatever else stands in it. */
-  readonly covering?: readonly string[];
   /** Values that look neutral and are not: an empty list of masked paths unmasks everything. */
   readonly emptyMeans?: string;
   readonly since?: ApiVersion;
@@ -209,11 +209,6 @@ export function until<S extends Shape>(version: ApiVersion, shape: S): S {
 /** Values that mean the same as leaving the field out, beside the empty ones. */
 export function neutral<S extends Shape>(shape: S, ...values: readonly (string | number | boolean)[]): S {
   return { ...shape, neutral: values };
-}
-
-/** For lists of which the engine has one of its own: naming all of that changes nothing. */
-export function covering<S extends ListShape>(values: readonly string[], shape: S): S {
-  return { ...shape, covering: values };
 }
 
 /** For fields whose empty list or map is a wish of its own; `meaning` says which. */

@@ -50,6 +50,11 @@ export const reasons = {
     about: 'The listener has as many connections as it may (requests.connections).',
   },
   'page-not-found': { status: 404, source: 'client', about: "No such endpoint; the words are dockerd's own." },
+  'not-found': {
+    status: 404,
+    source: 'client',
+    about: "What the call names is not there, or is another's; the words are dockerd's own.",
+  },
   'version-too-old': { status: 400, source: 'client', about: 'The API version is older than what is served.' },
   'version-too-new': {
     status: 400,

@@ -27,9 +27,14 @@ export const addedCapability: Grammar = {
   name: 'capability',
   form: '[CAP_]NAME | ALL',
   marks: [own, more],
+  canonical,
   split(text): readonly Part[] | null {
-    // Only ASCII: Go's and JavaScript's upper case agree there.
-    const name = /^[A-Za-z_]+$/.test(text) ? text.toUpperCase().replace(/^CAP_/, '') : '';
-    return [{ text, marks: [ofEveryContainer.has(name) ? own : more] }];
+    return [{ text, marks: [ofEveryContainer.has(canonical(text)) ? own : more] }];
   },
 };
+
+/** `sys_admin` and `CAP_SYS_ADMIN` as `SYS_ADMIN`. */
+function canonical(text: string): string {
+  // Only ASCII: Go's and JavaScript's upper case agree there.
+  return /^[A-Za-z_]+$/.test(text) ? text.toUpperCase().replace(/^CAP_/, '') : text;
+}

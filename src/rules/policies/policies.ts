@@ -1,11 +1,12 @@
 /** The built-in policies by the name that a configuration gives them. */
 
 import type { Policy, PolicyKind } from '../../exchange/policy.ts';
+import { conservativeKind } from './conservative/conservative.ts';
 import { imagesKind } from './images.ts';
 import { injectKind } from './inject.ts';
 import { reservedLabels } from './reserved-labels.ts';
 
-const kinds: readonly PolicyKind[] = [imagesKind, injectKind];
+const kinds: readonly PolicyKind[] = [conservativeKind, imagesKind, injectKind];
 
 export const policyKinds: ReadonlyMap<string, PolicyKind> = new Map(kinds.map((kind) => [kind.name, kind]));
 

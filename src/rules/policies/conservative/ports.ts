@@ -1,0 +1,90 @@
+/** Published ports: at one address of the host, within a range, and never one of Berthgate's own. */
+
+import type { Mark } from '../../../docker/marks.ts';
+import { publishAt, publishEach, publishesAll, readHostPorts } from '../../../docker/published-ports.ts';
+import type { Leaf } from '../../../docker/visit.ts';
+import type { Call } from '../../../exchange/call.ts';
+import type { Change, PolicyContext } from '../../../exchange/policy.ts';
+import { isObject, placeOf } from '../../../ground/json.ts';
+import { valueAt } from '../../../ground/json-path.ts';
+import type { Changed } from './changed.ts';
+import type { Finding } from './closed-list.ts';
+
+export interface PortsOptions {
+  readonly address: string;
+  readonly range: { readonly first: number; readonly last: number };
+  readonly ownPorts: readonly number[];
+}
+
+const RULE = 'published-ports';
+
+export class Ports {
+  private readonly options: PortsOptions;
+
+  constructor(options: PortsOptions) {
+    this.options = options;
+  }
+
+  /** With every exposed port named, where all are to be published: only so they can have an address. */
+  async name(call: Call, context: PolicyContext): Promise<Changed> {
+    const { body } = call;
+    const image = isObject(body) ? publishesAll(body) : null;
+    if (!isObject(body) || image === null) return { call, changes: [] };
+    const named = publishEach(body, await context.lookUp('ImageInspect', { name: image }));
+    const changes = [
+      ['HostConfig', 'PublishAllPorts'],
+      ['HostConfig', 'PortBindings'],
+    ].map(
+      (path): Change => ({
+        rule: RULE,
+        place: placeOf(path),
+        from: valueAt(body, path),
+        to: valueAt(named, path),
+        warning: null,
+        given: path,
+      }),
+    );
+    return { call: { ...call, body: named }, changes };
+  }
+
+  /** With every published port at the address. */
+  bind(call: Call): Changed {
+    const { body } = call;
+    if (!isObject(body)) return { call, changes: [] };
+    const { address } = this.options;
+    const { body: bound, moved } = publishAt(body, address);
+    const changes = moved.map(({ path, from }, index): Change => {
+      const warning = index === 0 ? `published ports are at ${address} of the engine's host` : null;
+      return { rule: RULE, place: placeOf(path), from, to: address, warning, given: path };
+    });
+    return { call: moved.length === 0 ? call : { ...call, body: bound }, changes };
+  }
+
+  objectionTo(mark: Mark, { value, place }: Leaf): Finding | null {
+    if (mark.mark !== 'publishes') return null;
+    const { address, range, ownPorts } = this.options;
+    switch (mark.what) {
+      case 'ports':
+        return null;
+      case 'address':
+        return value === address
+          ? null
+          : finding(place, `must be ${address}`, 'other addresses of the host are not open');
+      case 'port': {
+        const ports = readHostPorts(String(value));
+        if (ports === null) return null;
+        const within = ports !== undefined && ports.first >= range.first && ports.last <= range.last;
+        if (!within)
+          return finding(place, `must be a port from ${range.first} to ${range.last}`, 'or 0 for any free one');
+        const taken = ownPorts.find((own) => own >= ports.first && own <= ports.last);
+        return taken === undefined ? null : finding(place, `must not be ${taken}`, 'Berthgate has it for itself');
+      }
+      default:
+        return finding(place, 'must be false', 'publish the ports by their numbers');
+    }
+  }
+}
+
+function finding(place: string, message: string, hint: string): Finding {
+  return { rule: RULE, place, message, hint };
+}
