@@ -57,7 +57,7 @@ export type Mark =
   /** Any value that is not neutral reaches further than the object itself. */
   | { readonly mark: 'privilege'; readonly reach: Reach; readonly why: string }
   /** An amount of the host that is taken; 0 or -1 often mean without limit. */
-  | { readonly mark: 'resource'; readonly unit: ResourceUnit }
+  | { readonly mark: 'resource'; readonly unit: ResourceUnit; readonly of?: Resource }
   /** A map of labels, or a label filter. */
   | { readonly mark: 'labels' }
   /** A secret: never logged, never shown. */
@@ -91,6 +91,17 @@ export type ResourceUnit =
   | 'ulimit'
   | 'seconds'
   | 'oom-score';
+
+/** What of the host is limited by one number, wherever it is said. */
+export type Resource =
+  | 'memory'
+  | 'memory-and-swap'
+  | 'memory-reservation'
+  | 'cpus'
+  | 'cpu-quota' // of each period
+  | 'cpu-period'
+  | 'pids'
+  | 'shm';
 
 export const own: Mark = { mark: 'own' };
 export const labels: Mark = { mark: 'labels' };
@@ -127,8 +138,8 @@ export function privilege(reach: Reach, why: string): Mark {
   return { mark: 'privilege', reach, why };
 }
 
-export function resource(unit: ResourceUnit): Mark {
-  return { mark: 'resource', unit };
+export function resource(unit: ResourceUnit, of?: Resource): Mark {
+  return of === undefined ? { mark: 'resource', unit } : { mark: 'resource', unit, of };
 }
 
 export function reveals(about: 'host' | 'others'): Mark {

@@ -16,7 +16,8 @@ export type Setting =
   | 'network'
   | 'log' // {Type, Config}
   | 'security-options' // a list of KEY=VALUE and words
-  | 'user';
+  | 'user'
+  | 'ulimits'; // a list of {Name, Soft, Hard}
 
 const container: Partial<Record<Setting, CallPath>> = {
   labels: ['body', 'Labels'],
@@ -30,6 +31,7 @@ const container: Partial<Record<Setting, CallPath>> = {
   'cgroup-parent': ['body', 'HostConfig', 'CgroupParent'],
   network: ['body', 'HostConfig', 'NetworkMode'],
   log: ['body', 'HostConfig', 'LogConfig'],
+  ulimits: ['body', 'HostConfig', 'Ulimits'],
   'security-options': ['body', 'HostConfig', 'SecurityOpt'],
 };
 
@@ -38,6 +40,7 @@ const build: Partial<Record<Setting, CallPath>> = {
   'extra-hosts': ['query', 'extrahosts'],
   'cgroup-parent': ['query', 'cgroupparent'],
   network: ['query', 'networkmode'],
+  ulimits: ['query', 'ulimits'],
   'security-options': ['query', 'securityopt'],
 };
 

@@ -17,9 +17,9 @@ export const ulimit = object(
 );
 
 const memory = {
-  Memory: int(resource('bytes')),
-  MemoryReservation: int(resource('bytes')),
-  MemorySwap: int(resource('bytes')),
+  Memory: int(resource('bytes', 'memory')),
+  MemoryReservation: int(resource('bytes', 'memory-reservation')),
+  MemorySwap: int(resource('bytes', 'memory-and-swap')),
   MemorySwappiness: neutral(int(own), -1),
   KernelMemory: until('1.41', int(resource('bytes'))),
   KernelMemoryTCP: until('1.51', since('1.40', int(resource('bytes')))),
@@ -28,9 +28,9 @@ const memory = {
 
 const processor = {
   CpuShares: int(resource('cpu-shares')),
-  NanoCpus: int(resource('nanocpus')),
-  CpuPeriod: int(resource('microseconds')),
-  CpuQuota: int(resource('microseconds')),
+  NanoCpus: int(resource('nanocpus', 'cpus')),
+  CpuPeriod: int(resource('microseconds', 'cpu-period')),
+  CpuQuota: int(resource('microseconds', 'cpu-quota')),
   CpuRealtimePeriod: int(realTime),
   CpuRealtimeRuntime: int(realTime),
   CpusetCpus: text(resource('cpus')),
@@ -78,7 +78,7 @@ export const resourceFields = {
   ...blockDevices,
   ...devices,
   CgroupParent: text(privilege('cgroup', 'joins any cgroup of the host and leaves its limits')),
-  PidsLimit: int(resource('processes')),
+  PidsLimit: int(resource('processes', 'pids')),
   Ulimits: list(ulimit),
 };
 
@@ -90,7 +90,7 @@ export const restartPolicy = object(
 /** Of an update, 0 leaves a limit as it is; only the number of processes becomes unlimited by it. */
 export const containerUpdate = object({
   ...resourceFields,
-  PidsLimit: emptyMeans('takes the limit of processes away', int(resource('processes'))),
+  PidsLimit: emptyMeans('takes the limit of processes away', int(resource('processes', 'pids'))),
   /** Documented, and not looked at. */
   Init: since('1.37', bool(own)),
   RestartPolicy: restartPolicy,
