@@ -4,7 +4,7 @@ import type net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
-import type { ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
+import type { LoadedConfig } from '../../operate/config/index.ts';
 import { CallRecorder, type Log, makeRegistry, type OpenLog } from '../../operate/signals/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
@@ -146,32 +146,29 @@ export class Instance {
   private async apply(loaded: LoadedConfig, taken: Map<string, number[]>): Promise<void> {
     const engines = this.engines.prepare(loaded.config.engines);
     const take = (key: string): readonly number[] => taken.get(key)?.splice(0) ?? [];
+    const used: string[] = [];
+    const discards = [engines.discard];
+    const commits: (() => void | Promise<void>)[] = [engines.commit];
     try {
       const admin = await this.admin.prepare(loaded.config.admin, take);
-      try {
-        const listening = await this.listening.prepare(loaded, {
-          engine: engines.get,
-          ready: (key, config) => this.inheritedFor(config) ?? take(key),
-        });
-        engines.commit();
-        admin.commit();
-        await listening.commit();
-      } catch (fault) {
-        admin.discard();
-        throw fault;
-      }
+      discards.push(admin.discard);
+      commits.push(admin.commit);
+      const listening = await this.listening.prepare(loaded, {
+        engine: engines.get,
+        ready: (key, { url }) => {
+          const inherited = url.kind === 'fd' ? this.inherited.get(url.name) : undefined;
+          if (url.kind === 'fd') used.push(url.name);
+          return inherited ?? take(key);
+        },
+      });
+      commits.push(listening.commit);
     } catch (fault) {
-      engines.discard();
+      for (const discard of discards) discard();
       throw fault;
     }
-  }
-
-  private inheritedFor({ url }: ListenerConfig): readonly number[] | undefined {
-    if (url.kind !== 'fd') return undefined;
-    const descriptors = this.inherited.get(url.name);
     // A descriptor belongs to one server: closing it twice would close somebody else's.
-    this.inherited.delete(url.name);
-    return descriptors;
+    for (const name of used) this.inherited.delete(name);
+    for (const commit of commits) await commit();
   }
 
   private sockets(): ReadonlyMap<string, readonly net.Server[]> {

@@ -22,6 +22,7 @@ import {
   formatAddress,
   type ListenerConfig,
   type LoadedConfig,
+  type Path,
 } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
@@ -85,6 +86,7 @@ export class Listening {
     if (kinds.faults.length > 0) throw new ConfigRefused(kinds.faults);
     try {
       for (const [index, config] of loaded.config.listeners.entries()) {
+        const place = ['listeners', index];
         const authenticators = await startAuthenticators(loaded, index, this.log, kinds.auth);
         started.push(...authenticators);
         const engine = engineOf(loaded, index, from);
@@ -98,17 +100,19 @@ export class Listening {
         const key = socketKey(config);
         const before = this.serving.get(key)?.listener;
         if (before !== undefined) {
-          const change = before.prepare(setup);
+          const change = locate(loaded, [...place, 'tls'], () => before.prepare(setup));
           discards.push(change.discard);
-          commits.push(change.commit, await prepareAccess(config.url, accessOf(config)));
+          const access = locate(loaded, [...place, 'url'], () => prepareAccess(config.url, accessOf(config)));
+          commits.push(change.commit, await access);
           next.set(key, { listener: before, authenticators, policies });
           continue;
         }
-        const listener = new Listener(setup, this.buffers, this.log);
+        const listener = locate(loaded, [...place, 'tls'], () => new Listener(setup, this.buffers, this.log));
         discards.push(() => listener.discard());
         next.set(key, { listener, authenticators, policies });
         const ready = from.ready(key, config);
-        opens.push({ ready, open: () => this.open(listener, config, ready) });
+        const open = (): Promise<void> => locate(loaded, [...place, 'url'], () => this.open(listener, config, ready));
+        opens.push({ ready, open });
       }
       // Those that are open already come last: clients come in on them at once, and must not find that all was in vain.
       opens.sort((one, other) => one.ready.length - other.ready.length);
@@ -271,6 +275,19 @@ export class Listening {
       onFault: (fault) => this.log.warn({ listener: config.name, reason: fault.message }, 'listening socket'),
     });
     listener.listensOn(sockets);
+  }
+}
+
+/** What only the system could find fault with is told with its place in the configuration, as all else. */
+function locate<T>(loaded: LoadedConfig, path: Path, make: () => T): T {
+  const refuse = (fault: unknown): never => {
+    throw new ConfigRefused([loaded.fault(path, (fault as Error).message)]);
+  };
+  try {
+    const made = make();
+    return made instanceof Promise ? (made.catch(refuse) as T) : made;
+  } catch (fault) {
+    return refuse(fault);
   }
 }
 

@@ -39,7 +39,7 @@ export async function openSockets(address: ListenAddress, how: OpenHow): Promise
     return opened;
   } catch (fault) {
     for (const socket of opened) socket.discard();
-    throw new Error(`${formatAddress(address)}: ${(fault as Error).message}`, { cause: fault });
+    throw new Error(`cannot listen on ${formatAddress(address)}: ${(fault as Error).message}`, { cause: fault });
   }
 }
 

@@ -141,7 +141,7 @@ test('a bad configuration is refused at a reload, with its faults in the log, an
   expect(running.err).toMatch(/berthgate\.yaml:1:\d+/);
   writeConfig(folder, upstream.path, [people, { name: 'x', url: `unix://${config}` }, unixListener(folder, 'new')]);
   running.kill('SIGHUP');
-  await running.hears(/is no socket/);
+  await running.hears(/berthgate\.yaml:\d+:\d+: listeners\[1\]\.url: cannot listen on .*is no socket/);
   expect(existsSync(join(folder, 'new.sock'))).toBe(false);
   expect((await call(people.host, '/containers/json')).status).toBe(200);
   expect(readdirSync(folder).filter((name) => name.startsWith('.bg'))).toEqual([]);
