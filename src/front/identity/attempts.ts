@@ -11,11 +11,11 @@ export interface Budget {
 
 export const budgets = {
   /** One client guessing one user's password. */
-  pair: { burst: 10, everyMs: 6000 },
+  pair: { burst: 10, everyMs: 30_000 },
   /** One client: several users may stand behind one address, with their mistakes. */
-  source: { burst: 30, everyMs: 2000 },
+  source: { burst: 30, everyMs: 6000 },
   /** One user, whom many clients guess. */
-  user: { burst: 30, everyMs: 2000 },
+  user: { burst: 30, everyMs: 6000 },
 } as const satisfies Record<string, Budget>;
 
 /** Of each kind; the least recent are forgotten. */

@@ -21,8 +21,11 @@ const options = z.strictObject({
     .optional(),
 });
 
-/** A refusal that costs nothing comes late: a client that does nothing else must not fill the process with them. */
-const refusalDelayMs = 1000;
+/**
+ * Refusals that cost nothing come late, and the later the more of them wait: however many connections a client has, it gets
+ * at most 25 a second, so that it cannot fill the process with them. Not all after the same time, or they came in waves.
+ */
+const refusalDelay = { leastMs: 500, mostMs: 1500, forEachWaitingMs: 40 };
 
 export const basicKind: AuthenticatorKind<typeof options> = {
   name: 'basic',
@@ -43,6 +46,7 @@ export class BasicAuthenticator implements Authenticator {
   readonly #groups: WatchedFile<ReadonlyMap<string, readonly string[]>> | null;
   readonly #passwords: PasswordCheck;
   readonly #attempts: Attempts;
+  #lateOnes = 0;
 
   constructor(
     chosen: z.output<typeof options>,
@@ -84,14 +88,14 @@ export class BasicAuthenticator implements Authenticator {
     const question = this.#passwords.question(password, hash ?? nobodysHash(cost));
     const known = this.#passwords.known(question);
     if (known === 'right' && hash !== undefined) return this.#identity(user);
-    if (known === 'wrong') return late(wrong('wrong user or password'));
+    if (known === 'wrong') return this.#late(wrong('wrong user or password'));
     return this.#find(user, hash, question, sourceOf(peer.address));
   }
 
   async #find(user: string, hash: string | undefined, question: Question, source: string): Promise<Identity> {
-    if (this.#attempts.spent(source, user)) return late(tooMany());
+    if (this.#attempts.spent(source, user)) return this.#late(tooMany());
     const verdict = await this.#passwords.ask(question, () => !this.#attempts.spent(source, user));
-    if (verdict === null || verdict === 'dropped') return late(tooMany());
+    if (verdict === null || verdict === 'dropped') return this.#late(tooMany());
     // The file may have changed meanwhile, and for a user who does not exist nothing is right.
     if (verdict === 'right' && hash !== undefined && this.#users.content.hashes.get(user) === hash) {
       return this.#identity(user);
@@ -100,14 +104,18 @@ export class BasicAuthenticator implements Authenticator {
     throw wrong('wrong user or password');
   }
 
+  async #late(refusal: Refusal): Promise<never> {
+    const { leastMs, mostMs, forEachWaitingMs } = refusalDelay;
+    this.#lateOnes++;
+    const delayMs = leastMs + Math.random() * (mostMs - leastMs) + this.#lateOnes * forEachWaitingMs;
+    await sleep(delayMs, undefined, { ref: false });
+    this.#lateOnes--;
+    throw refusal;
+  }
+
   #identity(user: string): Identity {
     return { user, groups: this.#groups?.content.get(user) ?? [], claims: {}, by: this.name };
   }
-}
-
-async function late(refusal: Refusal): Promise<never> {
-  await sleep(refusalDelayMs, undefined, { ref: false });
-  throw refusal;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
