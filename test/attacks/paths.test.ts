@@ -172,7 +172,7 @@ describeAttacks('a query', (setting) => {
 });
 
 describe('what the engine is asked', () => {
-  let fake: FakeSetting & { close(): Promise<void> };
+  let fake: FakeSetting;
   beforeAll(async () => {
     fake = await setUpFake();
   });

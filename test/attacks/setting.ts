@@ -92,12 +92,13 @@ export interface FakeSetting {
   readonly through: string;
   /** What the engine was asked, without the questions for its version. */
   asked(): readonly string[];
+  /** How many clients are connected to Berthgate. */
+  connections(): number;
+  close(): Promise<void>;
 }
 
 /** The same in front of the fake engine, which tells byte for byte what it was asked. */
-export async function setUpFake(
-  listener: Readonly<Record<string, unknown>> = {},
-): Promise<FakeSetting & { close(): Promise<void> }> {
+export async function setUpFake(listener: Readonly<Record<string, unknown>> = {}): Promise<FakeSetting> {
   const engine = await FakeEngine.start({ tableOnly: true });
   const berthgate = await serveInFrontOf(engine.host, listener);
   // Its version is known from here on.
@@ -106,6 +107,7 @@ export async function setUpFake(
   return {
     engine,
     through: berthgate.socket,
+    connections: () => berthgate.connections(),
     asked: () =>
       engine.received
         .filter(({ endpoint }) => endpoint?.risk !== 'ping')
