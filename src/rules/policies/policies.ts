@@ -2,11 +2,12 @@
 
 import type { Policy, PolicyKind } from '../../exchange/policy.ts';
 import { conservativeKind } from './conservative/conservative.ts';
+import { endpointsKind } from './endpoints.ts';
 import { imagesKind } from './images.ts';
 import { injectKind } from './inject.ts';
 import { reservedLabels } from './reserved-labels.ts';
 
-const kinds: readonly PolicyKind[] = [conservativeKind, imagesKind, injectKind];
+const kinds: readonly PolicyKind[] = [conservativeKind, endpointsKind, imagesKind, injectKind];
 
 export const policyKinds: ReadonlyMap<string, PolicyKind> = new Map(kinds.map((kind) => [kind.name, kind]));
 
