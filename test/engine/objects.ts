@@ -7,7 +7,7 @@ import { type Asked, attach, events, isSet, logs, startExec, wait } from './stre
 import type { Container, ContainerConfig } from './world.ts';
 import { EngineError } from './world.ts';
 
-export type Parameters = Readonly<Record<string, string>>;
+type Parameters = Readonly<Record<string, string>>;
 /** True when the call has been taken. */
 export type Handler = (asked: Asked, parameters: Parameters, answerShape: Shape | undefined) => void | Promise<void>;
 
