@@ -4,15 +4,16 @@ import type { AnswerTravel, Endpoint } from '../docker/endpoint.ts';
 import { Refusal } from '../ground/refusal.ts';
 import { endToEnd } from '../wire/end-to-end.ts';
 import type { Exchange } from '../wire/inbound.ts';
-import type { OutboundRequest } from '../wire/outbound.ts';
+import type { RequestHead } from '../wire/message.ts';
 import type { OutboundFault } from '../wire/outbound-fault.ts';
-import { relay } from '../wire/relay.ts';
+import { type RelayRequest, relay } from '../wire/relay.ts';
 import type { Call } from './call.ts';
 import { clampBody, clampHead } from './clamp-version.ts';
 import type { ApiRange, Engine } from './engine.ts';
 import { LiveEngineDesk } from './engine-desk.ts';
 import { engineRefusal } from './engine-fault.ts';
 import { type LookUp, lookUpOf } from './look-up.ts';
+import { meaningOf } from './meaning.ts';
 import { printCall } from './print-call.ts';
 import type { Recorder } from './recorder.ts';
 import { relayLines } from './relay-lines.ts';
@@ -34,7 +35,7 @@ interface Carried {
   readonly call: Call;
   readonly api: ApiRange;
   readonly exchange: Exchange;
-  readonly request: OutboundRequest;
+  readonly request: RelayRequest;
   readonly back: TranslateBack | null;
 }
 
@@ -58,8 +59,8 @@ export class Carrier {
   async carry(call: Call, api: ApiRange, exchange: Exchange, back: TranslateBack | null): Promise<void> {
     const { endpoint } = call;
     const { travel } = endpoint.answer;
-    const upgrade = wantedUpgrade(endpoint, exchange.head.upgrade);
-    const request = printCall(call, exchange.head.framing, upgrade);
+    const { head } = exchange;
+    const request = meaningOf(head).sentFor(call, () => requestFor(call, head));
     const carried: Carried = { call, api, exchange, request, back };
     if (endpoint.shareable === true) return this.share(carried);
     if (!STREAMS.has(travel)) return back === null ? this.relay(carried) : this.collect(carried);
@@ -71,27 +72,20 @@ export class Carrier {
     }
   }
 
-  private relay({ call, api, exchange, request }: Carried): Promise<void> {
-    const hijack = call.endpoint.answer.travel === 'hijack' && request.upgrade === null;
-    const stream = request.body !== null && !Buffer.isBuffer(request.body);
+  private relay({ api, exchange, request }: Carried): Promise<void> {
     return new Promise((resolve, reject) => {
       let failed: OutboundFault | null = null;
-      relay(
-        exchange,
-        this.engine.pool,
-        { ...request, stream, hijack },
-        {
-          onHead: (head) => clampHead(head, api),
-          onFault: (fault) => {
-            failed = fault;
-          },
-          onDone: (outcome) => {
-            if (outcome.kind === 'engine-fault') this.engine.doubt();
-            if (failed === null) resolve();
-            else reject(engineRefusal(failed));
-          },
+      relay(exchange, this.engine.pool, request, {
+        onHead: (head) => clampHead(head, api),
+        onFault: (fault) => {
+          failed = fault;
         },
-      );
+        onDone: (outcome) => {
+          if (outcome.kind === 'engine-fault') this.engine.doubt();
+          if (failed === null) resolve();
+          else reject(engineRefusal(failed));
+        },
+      });
     });
   }
 
@@ -146,6 +140,13 @@ export class Carrier {
     this.engine.doubt();
     return engineRefusal(fault);
   }
+}
+
+function requestFor(call: Call, head: RequestHead): RelayRequest {
+  const upgrade = wantedUpgrade(call.endpoint, head.upgrade);
+  const request = printCall(call, head.framing, upgrade);
+  const stream = request.body !== null && !Buffer.isBuffer(request.body);
+  return { ...request, stream, hijack: call.endpoint.answer.travel === 'hijack' && upgrade === null };
 }
 
 /**

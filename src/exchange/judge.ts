@@ -30,13 +30,22 @@ const NOTHING_TO_END = (): void => {};
  * `decisions` takes what was decided, also where one of them refuses.
  * @throws Refusal of the policy that refuses, after the earlier ones were told that the call has ended
  */
-export async function judge(
+export function judge(
   policies: readonly Policy[],
   call: Call,
   context: PolicyContext,
   decisions: Decision[] = [],
-): Promise<Judgement> {
+): Judgement | Promise<Judgement> {
   if (policies.length === 0) return { call, decisions: NO_DECISIONS, changed: false, ended: NOTHING_TO_END };
+  return judgeByAll(policies, call, context, decisions);
+}
+
+async function judgeByAll(
+  policies: readonly Policy[],
+  call: Call,
+  context: PolicyContext,
+  decisions: Decision[],
+): Promise<Judgement> {
   const endings: ((status: number) => void)[] = [];
   const ended = (status: number): void => {
     for (const ending of endings.splice(0)) ending(status);

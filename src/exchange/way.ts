@@ -3,11 +3,7 @@
  */
 
 import type { Endpoint } from '../docker/endpoint.ts';
-import { Matcher } from '../docker/match.ts';
-import { readQuery } from '../docker/query.ts';
-import { table } from '../docker/table.ts';
-import { readTarget } from '../docker/target.ts';
-import { Refusal } from '../ground/refusal.ts';
+import type { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -18,8 +14,9 @@ import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
 import { type Decision, type Judgement, judge, warningsOf } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
+import { meaningOf } from './meaning.ts';
 import type { Policy } from './policy.ts';
-import { type BodyLimits, readBody, readHeaders } from './read-call.ts';
+import { type BodyLimits, readBody } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
 import { translatorOf } from './translate-back.ts';
 import { negotiate } from './version.ts';
@@ -35,8 +32,6 @@ export interface WayOptions {
   /** The site's page about refusals, named in those of policies; null for none. */
   readonly help?: string | null;
 }
-
-const matcher = new Matcher(table);
 
 export class Way {
   private readonly options: WayOptions;
@@ -58,32 +53,34 @@ export class Way {
     let judgement: Judgement | null = null;
     let refusal: Refusal | null = null;
     try {
-      identity = await identify(authenticators, exchange.head, peer);
+      // Whoever knows at once gives no promise, and is not waited for: the usual call reaches its engine in one turn.
+      const identified = identify(authenticators, exchange.head, peer);
+      identity = identified instanceof Promise ? await identified : identified;
 
-      const target = readTarget(exchange.head.target);
-      const matched = matcher.match(exchange.head.method, target.path);
-      if (matched === null || matched.endpoint.risk === 'never') throw new Refusal('page-not-found', 'page not found');
-      endpoint = matched.endpoint;
+      const meaning = meaningOf(exchange.head);
+      endpoint = meaning.endpoint;
       if (endpoint.answer.travel === 'hijack') exchange.keepsHalfOpen = true;
 
-      const api = await engine.api();
-      const version = negotiate(target.version, api);
-      const query = readQuery(target.query, endpoint.query);
-      const headers = readHeaders(endpoint, exchange.head.headers);
-      const { body, unknown } = await readBody(endpoint, exchange, limits);
+      const range = engine.api();
+      const api = range instanceof Promise ? await range : range;
+      const version = negotiate(meaning.target.version, api);
+      const { query, headers } = meaning;
+      const reading = readBody(endpoint, exchange, limits);
+      const { body, unknown } = reading instanceof Promise ? await reading : reading;
       call = {
         listener,
         identity,
         endpoint,
         version,
-        parameters: matched.parameters,
+        parameters: meaning.parameters,
         query: query.values,
         headers,
         body,
         unknown: query.unknown.length === 0 ? unknown : [...query.unknown, ...unknown],
       };
 
-      judgement = await judge(policies, call, this.carrier, decisions);
+      const judging = judge(policies, call, this.carrier, decisions);
+      judgement = judging instanceof Promise ? await judging : judging;
       const back = policies.length === 0 ? null : translatorOf(endpoint, warningsOf(judgement));
       await this.carrier.carry(keepGiven(judgement), api, exchange, back);
     } catch (fault) {

@@ -1,5 +1,6 @@
 /** Reads the head of an answer, with the framing that the request's method and the status give it (RFC 9112 §4, §6.3). */
 import { badLineEnd, findHeadEnd, type HeadLimits, readFieldLines, refuseMixedFraming } from './field-lines.ts';
+import type { KnownHeads } from './known-heads.ts';
 import type { AnswerHead, Framing } from './message.ts';
 import { CR, LF, SP, VALUE } from './octets.ts';
 import { WireFault } from './wire-fault.ts';
@@ -13,7 +14,7 @@ const NO_BODY: Framing = { kind: 'none' };
 const CHUNKED: Framing = { kind: 'chunked' };
 const UNTIL_CLOSE: Framing = { kind: 'close' };
 
-/** Null while the head has not arrived whole. `method` is that of the request that is answered. */
+/** Null while the head has not arrived whole. `method` is that of the request that is answered; `known` of the limits. */
 export function readAnswerHead(
   buffer: Buffer,
   start: number,
@@ -21,12 +22,17 @@ export function readAnswerHead(
   limits: HeadLimits,
   method: string,
   scannedTo: number = start,
+  known: KnownHeads<AnswerHead> | null = null,
 ): ReadAnswerHead | null {
   if (end > start && buffer[start] !== 0x48)
     throw new WireFault(502, 'bad-version', 'an answer does not begin with HTTP');
   const headEnd = findHeadEnd(buffer, start, end, limits, scannedTo);
   if (headEnd < 0) return null;
   const text = buffer.toString('latin1', start, headEnd);
+  // The same head has another framing as the answer to HEAD.
+  const kept = method === 'HEAD' ? null : known;
+  const before = kept?.find(text);
+  if (before !== undefined) return { head: before, bytes: headEnd - start };
   const version = text.slice(0, 9);
   if (version !== 'HTTP/1.1 ' && version !== 'HTTP/1.0 ') {
     throw new WireFault(502, 'bad-version', 'the version of the answer is neither HTTP/1.0 nor HTTP/1.1');
@@ -62,7 +68,9 @@ export function readAnswerHead(
     framing,
     keepAlive: framing !== UNTIL_CLOSE && (minorVersion === 1 ? !fields.close : fields.keepAlive && !fields.close),
     upgrade: fields.upgrade,
+    onward: undefined,
   };
+  kept?.keep(text, head);
   return { head, bytes: headEnd - start };
 }
 

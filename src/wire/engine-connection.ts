@@ -6,6 +6,7 @@ import { writeTogether } from './body-writer.ts';
 import { Channel, type ChannelUser, type DialOptions } from './channel.ts';
 import { ChunkDecoder } from './chunked.ts';
 import type { Carrier, EngineCall } from './engine-call.ts';
+import type { KnownHeads } from './known-heads.ts';
 import type { AnswerHead, Framing, RawHeaders } from './message.ts';
 import type { OutboundLimits, OutboundRequest } from './outbound-call.ts';
 import { OutboundFault } from './outbound-fault.ts';
@@ -17,6 +18,7 @@ import { WireFault } from './wire-fault.ts';
 export interface ConnectionKeeper {
   readonly limits: OutboundLimits;
   readonly buffers: ReadBuffers;
+  readonly heads: KnownHeads<AnswerHead>;
   release(connection: EngineConnection, usable: boolean): boolean;
   repeat(call: EngineCall): void;
   drop(connection: EngineConnection): void;
@@ -161,9 +163,10 @@ export class EngineConnection implements ChannelUser, Carrier {
       end = buffer.length;
       this.#partial = NOTHING;
     }
+    const { limits, heads } = this.#keeper;
     while (this.#state === 'head' && this.#call !== null) {
       const call = this.#call;
-      const read = readAnswerHead(buffer, at, end, this.#keeper.limits, call.request.method, scanned);
+      const read = readAnswerHead(buffer, at, end, limits, call.request.method, scanned, heads);
       if (read === null) {
         this.#partial = Buffer.from(buffer.subarray(at, end));
         return;
@@ -371,9 +374,12 @@ export class EngineConnection implements ChannelUser, Carrier {
 
 function printRequest(call: EngineCall): string {
   const { request } = call;
+  if (request.printed !== undefined) return request.printed;
   const { method, target, headers, upgrade } = request;
   const line = `${printRequestLine(method, target)}${printFields(headers)}`;
-  return `${line}${printBodyFraming(request, call)}${upgrade === null ? '' : printUpgrade(upgrade)}\r\n`;
+  const text = `${line}${printBodyFraming(request, call)}${upgrade === null ? '' : printUpgrade(upgrade)}\r\n`;
+  request.printed = text;
+  return text;
 }
 
 function printBodyFraming({ method, body }: OutboundRequest, call: EngineCall): string {

@@ -2,7 +2,7 @@
 import { BodyWriter, writeTogether } from './body-writer.ts';
 import type { Channel } from './channel.ts';
 import type { AnswerStart, BodySink, Framing, RawHeaders, RequestHead } from './message.ts';
-import { printFields, printFraming, printStatusLine, printUpgrade } from './print-head.ts';
+import { printFields, printFraming, printStart, printStatusLine, printUpgrade } from './print-head.ts';
 import type { TunnelEnd } from './tunnel.ts';
 import type { WireFault } from './wire-fault.ts';
 
@@ -178,7 +178,7 @@ export class Exchange {
   /** The status line and the fields. What cannot be printed throws before anything counts as answered. */
   #begin(start: AnswerStart): string {
     if (this.started) throw new Error('an exchange is answered once');
-    const text = printStatusLine(start.status, start.reason) + printFields(start.headers);
+    const text = start.printed ?? printStart(start);
     this.started = true;
     this.status = start.status;
     return text;

@@ -3,6 +3,7 @@ import type net from 'node:net';
 import { Channel, type ChannelUser } from './channel.ts';
 import { type ClientConnection, Exchange, UNREAD_HEAD } from './exchange.ts';
 import type { HeadLimits } from './field-lines.ts';
+import type { KnownHeads } from './known-heads.ts';
 import type { AnswerStart, BodySink, RequestHead } from './message.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { BodyCollector, BodyDrain, bodyTooLarge, RequestBody } from './request-body.ts';
@@ -29,6 +30,8 @@ export interface RenderedFault extends AnswerStart {
 export interface InboundOptions {
   readonly limits: InboundLimits;
   readonly buffers: ReadBuffers;
+  /** What connections with the same limits have read already. */
+  readonly heads?: KnownHeads<RequestHead>;
   readonly handler: (exchange: Exchange) => void;
   /** What a client is answered whose message cannot be read; `head` where it was read before its body broke. */
   readonly renderFault: (fault: WireFault, head: RequestHead | null) => RenderedFault;
@@ -261,10 +264,10 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   }
 
   #readHead(): boolean {
-    const { limits, handler } = this.#options;
+    const { limits, handler, heads = null } = this.#options;
     const unread = this.#unread;
     const start = unread.at;
-    const read = readRequestHead(unread.buffer, start, unread.end, limits, unread.scanned);
+    const read = readRequestHead(unread.buffer, start, unread.end, limits, unread.scanned, heads);
     if (read === null) {
       unread.scanned = unread.end;
       this.#timer ??= setTimeout(() => {

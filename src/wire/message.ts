@@ -21,6 +21,8 @@ export interface RequestHead {
   /** The value of `Upgrade`, lower-cased, whether or not `Connection` names it; null where there is none. */
   readonly upgrade: string | null;
   readonly expectsContinue: boolean;
+  /** For whoever reads the head: what it made of it. A head that comes again is the same object (`KnownHeads`). */
+  meaning?: unknown;
 }
 
 export interface AnswerHead {
@@ -30,6 +32,8 @@ export interface AnswerHead {
   readonly framing: Framing;
   readonly keepAlive: boolean;
   readonly upgrade: string | null;
+  /** For the relay: what travels on of it, where it has done so before. */
+  onward?: AnswerStart | undefined;
 }
 
 /** What an answer is printed from; the printer adds framing and connection fields itself. */
@@ -37,6 +41,8 @@ export interface AnswerStart {
   readonly status: number;
   readonly reason: string;
   readonly headers: RawHeaders;
+  /** For the printer: its status line and fields, where they have been printed before. */
+  printed?: string;
 }
 
 /**

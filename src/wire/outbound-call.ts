@@ -17,6 +17,8 @@ export interface OutboundRequest {
   readonly hijack?: boolean;
   /** From the request to the head of its answer; absent = none: wait, build and attach may be silent for hours. */
   readonly headTimeoutMs?: number;
+  /** For the printer: the head, where this very request has been sent before. */
+  printed?: string;
 }
 
 export interface AnswerEvents {

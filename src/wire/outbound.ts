@@ -3,6 +3,8 @@ import type net from 'node:net';
 import type { DialOptions } from './channel.ts';
 import { EngineCall } from './engine-call.ts';
 import { EngineConnection } from './engine-connection.ts';
+import { KnownHeads } from './known-heads.ts';
+import type { AnswerHead } from './message.ts';
 import type { AnswerEvents, OutboundCall, OutboundLimits, OutboundRequest } from './outbound-call.ts';
 import { OutboundFault } from './outbound-fault.ts';
 import type { ReadBuffers } from './read-buffers.ts';
@@ -15,6 +17,7 @@ export type Dial = (options: DialOptions) => net.Socket;
 export class EnginePool {
   readonly limits: OutboundLimits;
   readonly buffers: ReadBuffers;
+  readonly heads = new KnownHeads<AnswerHead>();
   readonly #dial: Dial;
   readonly #idle: EngineConnection[] = [];
   #busy = 0;

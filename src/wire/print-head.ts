@@ -2,7 +2,7 @@
  * Prints heads. The framing and connection fields are the printer's own: what the caller's headers say of them is left
  * out, so that a message never carries two framings. What would be read otherwise than meant is never printed.
  */
-import type { Framing, RawHeaders } from './message.ts';
+import type { AnswerStart, Framing, RawHeaders } from './message.ts';
 import { isFieldValue, isTarget, isToken } from './octets.ts';
 import { WireFault } from './wire-fault.ts';
 
@@ -66,6 +66,13 @@ export function printStatusLine(status: number, reason: string): string {
   if (!Number.isInteger(status) || status < 100 || status > 999) throw unprintable('the status');
   if (!isFieldValue(reason)) throw unprintable('the reason');
   return `HTTP/1.1 ${status} ${reason}\r\n`;
+}
+
+/** Status line and fields of an answer; kept with it for the next time. */
+export function printStart(start: AnswerStart): string {
+  const text = printStatusLine(start.status, start.reason) + printFields(start.headers);
+  start.printed = text;
+  return text;
 }
 
 /** The fields that make a message an upgrade. */

@@ -20,6 +20,8 @@ export type RelayOutcome =
 export interface RelayRequest extends OutboundRequest {
   /** The client's own body is passed on as it comes; `body` then says how it is framed towards the engine. */
   readonly stream?: boolean;
+  /** For the relay: what is sent, where this very request has been relayed before. */
+  onward?: OutboundRequest;
 }
 
 export interface RelayHooks {
@@ -35,7 +37,8 @@ export function relay(exchange: Exchange, pool: EnginePool, request: RelayReques
   if (request.hijack === true) exchange.keepsHalfOpen = true;
   const relayed = new Relay(exchange, hooks);
   exchange.onGone = relayed.onGone;
-  const call = pool.send({ ...request, headers: endToEnd(request.headers) }, relayed);
+  request.onward ??= { ...request, headers: endToEnd(request.headers) };
+  const call = pool.send(request.onward, relayed);
   relayed.call = call;
   if (request.stream === true && call.body !== null) {
     exchange.streamBody(call.body, (fault) => {
@@ -71,7 +74,7 @@ class Relay implements AnswerEvents {
 
   onHead(head: AnswerHead, body: Buffer | null, complete: boolean): boolean {
     const exchange = this.#exchange;
-    const start = onlyEndToEnd(this.#hooks.onHead(head));
+    const start = onward(this.#hooks.onHead(head), head);
     if (complete) {
       const flushed = exchange.answer(start, body);
       this.finish(ANSWERED);
@@ -95,7 +98,7 @@ class Relay implements AnswerEvents {
 
   onUpgrade(head: AnswerHead, end: TunnelEnd): void {
     const exchange = this.#exchange;
-    const start = onlyEndToEnd(this.#hooks.onHead(head));
+    const start = onward(this.#hooks.onHead(head), head);
     const client = exchange.upgrade(start, head.upgrade);
     let fromClient = 0;
     let fromEngine = 0;
@@ -121,6 +124,13 @@ class Relay implements AnswerEvents {
     this.#done = true;
     this.#hooks.onDone(outcome);
   }
+}
+
+/** What travels on; made once of a head that comes again and again and is not changed on the way. */
+function onward(start: AnswerStart, head: AnswerHead): AnswerStart {
+  if (start !== head) return onlyEndToEnd(start);
+  head.onward ??= onlyEndToEnd(head);
+  return head.onward;
 }
 
 function onlyEndToEnd(start: AnswerStart): AnswerStart {

@@ -7,6 +7,7 @@ import {
   readFieldLines,
   refuseMixedFraming,
 } from './field-lines.ts';
+import type { KnownHeads } from './known-heads.ts';
 import type { Framing, RequestHead } from './message.ts';
 import { CR, LF, SP, TARGET, TOKEN } from './octets.ts';
 import { WireFault } from './wire-fault.ts';
@@ -22,23 +23,29 @@ const CHUNKED: Framing = { kind: 'chunked' };
 const SLASH = 47;
 const STAR = 42;
 const METHOD_BYTES = 32;
+/** Credentials stay in memory no longer than their call. */
+const SECRET = /auth|cookie|token/i;
 
 /** The characters that Go's server takes in a Host (httpguts.ValidHostHeader). */
 const HOST = /^[!$%&'()*+,\-.:;=@[\]_~0-9A-Za-z]*$/;
 
-/** Null while the head has not arrived whole. `scannedTo` as in `findHeadEnd`. */
+/** Null while the head has not arrived whole. `scannedTo` as in `findHeadEnd`; `known` is of the same limits. */
 export function readRequestHead(
   buffer: Buffer,
   start: number,
   end: number,
   limits: HeadLimits,
   scannedTo: number = start,
+  known: KnownHeads<RequestHead> | null = null,
 ): ReadRequestHead | null {
   if (end > start && TOKEN[buffer[start] as number] === 0) {
     throw new WireFault(400, 'bad-method', 'a request does not begin with a method');
   }
   const headEnd = findHeadEnd(buffer, start, end, limits, scannedTo);
   if (headEnd < 0) return null;
+  const text = buffer.toString('latin1', start, headEnd);
+  const before = known?.find(text);
+  if (before !== undefined) return { head: before, bytes: headEnd - start };
 
   let at = start;
   while (TOKEN[buffer[at] as number] === 1) at++;
@@ -52,7 +59,6 @@ export function readRequestHead(
   if (targetEnd === targetStart || buffer[at] !== SP) {
     throw new WireFault(400, 'bad-target', 'the request target is not visible ASCII followed by one space');
   }
-  const text = buffer.toString('latin1', start, headEnd);
   const versionStart = at + 1;
   const version = text.slice(versionStart - start, versionStart - start + 8);
   at = versionStart + 8;
@@ -81,7 +87,11 @@ export function readRequestHead(
     keepAlive: minorVersion === 1 ? !fields.close : fields.keepAlive && !fields.close,
     upgrade: fields.upgrade,
     expectsContinue: expectsContinue(fields, minorVersion),
+    meaning: undefined,
   };
+  if (known !== null && head.framing === NO_BODY && (method === 'GET' || method === 'HEAD') && !SECRET.test(text)) {
+    known.keep(text, head);
+  }
   return { head, bytes: headEnd - start };
 }
 

@@ -9,6 +9,8 @@ import { Refusal } from '../../ground/refusal.ts';
 import type { ServerTls } from '../../operate/config/index.ts';
 import type { Exchange } from '../../wire/exchange.ts';
 import { InboundConnection, type InboundLimits, type InboundOptions } from '../../wire/inbound.ts';
+import { KnownHeads } from '../../wire/known-heads.ts';
+import type { RequestHead } from '../../wire/message.ts';
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
 import type { OpenSocket } from './open-sockets.ts';
 import { ServerCertificates } from './server-certificates.ts';
@@ -54,6 +56,8 @@ export class Listener {
   private setup: ListenerSetup;
   private readonly buffers: ReadBuffers;
   private readonly log: ListenerLog;
+  /** What was read within the limits of `setup`. */
+  private heads = new KnownHeads<RequestHead>();
   private certificates: ServerCertificates | null = null;
   private sockets: readonly OpenSocket[] = [];
   private readonly visitors = new Map<InboundConnection, Visitor>();
@@ -104,6 +108,7 @@ export class Listener {
       },
       commit: () => {
         this.setup = setup;
+        this.heads = new KnownHeads();
         // Authenticators that are new have not seen who is connected already.
         for (const { connection, peer } of this.visitors.values()) this.introduceAgain(connection, peer);
         if (sameTls) {
@@ -230,6 +235,7 @@ export class Listener {
     }
     const connection: InboundConnection = new InboundConnection(socket, {
       limits,
+      heads: this.heads,
       buffers: this.buffers,
       renderFault,
       handler: (exchange) => {

@@ -32,11 +32,23 @@ const CLOSING_MS = 1000;
 /** Who reads the log may stop reading: what waits then is bounded, and new lines are left out. */
 const WAITING_BYTES = 16 * 1024 * 1024;
 
+/** Lines of so long are written together: a thousand calls a second are a few writes of the file then. */
+const GATHER_MS = 10;
+
 export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
   const file = pino.destination({ dest: to, sync: false, maxLength: WAITING_BYTES });
   // Nobody reads the log any more: that must not end the calls.
   file.on('error', () => {});
-  const write = (line: string): void => void file.write(format === 'json' ? line : textLine(line));
+  let gathered = '';
+  const pass = (): void => {
+    const lines = gathered;
+    gathered = '';
+    if (lines !== '') file.write(lines);
+  };
+  const write = (line: string): void => {
+    if (gathered === '') setTimeout(pass, GATHER_MS);
+    gathered += format === 'json' ? line : textLine(line);
+  };
   const formatters = { level: (label: string) => ({ level: label }) };
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, { write });
   return {
@@ -44,6 +56,7 @@ export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
     write,
     flush: () => {
       try {
+        pass();
         file.flushSync();
       } catch {
         // The destination is gone or cannot take more: it is tried again with the next line.
@@ -53,6 +66,7 @@ export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
       new Promise((resolve) => {
         setTimeout(resolve, CLOSING_MS).unref();
         file.once('close', resolve);
+        pass();
         file.end();
       }),
   };

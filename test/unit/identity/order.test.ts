@@ -22,7 +22,7 @@ function reading(scheme: string): Authenticator {
 }
 
 const anonymous = make('anonymous', {});
-const asked = (authenticators: readonly Authenticator[], ...headers: string[]) =>
+const asked = async (authenticators: readonly Authenticator[], ...headers: string[]) =>
   identify(authenticators, headOf(...headers), somePeer());
 
 test('the first that finds a credential decides', async () => {

@@ -101,7 +101,7 @@ export async function listenWith(
   const peers = new WeakMap<object, Peer>();
   const answer = (request: http.IncomingMessage, response: http.ServerResponse) => {
     const peer = peers.get(request.socket) as Peer;
-    identify(authenticators, headOf(...request.rawHeaders), peer).then(
+    (async () => identify(authenticators, headOf(...request.rawHeaders), peer))().then(
       (identity) => response.end(JSON.stringify(identity)),
       (fault: unknown) => {
         const refusal = fault instanceof Refusal ? fault : new Refusal('own-fault', String(fault));
