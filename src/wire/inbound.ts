@@ -12,7 +12,7 @@ import type { TunnelEnd } from './tunnel.ts';
 import { UnreadBytes } from './unread-bytes.ts';
 import { WireFault } from './wire-fault.ts';
 
-export type { AnswerSink, ClientConnection, Exchange } from './exchange.ts';
+export type { AnswerSink, Exchange } from './exchange.ts';
 
 export interface InboundLimits extends HeadLimits {
   /** From the first byte of a head to its last. An idle connection is not cut by it. */

@@ -44,7 +44,7 @@ export class MemorySocket extends Duplex {
   }
 }
 
-export interface ReadRequest {
+interface ReadRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: RawHeaders;

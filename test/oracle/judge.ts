@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface JudgedRequest {
+interface JudgedRequest {
   readonly method: string;
   readonly target: string;
   readonly proto: string;
@@ -23,7 +23,7 @@ export interface JudgedConnection {
   readonly written: string;
 }
 
-export interface JudgedAnswer {
+interface JudgedAnswer {
   readonly status: number;
   /** The status with the reason, as `200 OK`. */
   readonly reason: string;

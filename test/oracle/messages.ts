@@ -37,7 +37,7 @@ const BODIES = [
   'x'.repeat(5000),
 ];
 
-export function chunks(random: Random, body: string): string {
+function chunks(random: Random, body: string): string {
   let text = '';
   for (let at = 0; at < body.length; ) {
     const size = Math.min(body.length - at, 1 + random.below(random.chance(0.5) ? 10 : 4000));

@@ -103,7 +103,7 @@ export async function dial(port: number): Promise<Talk> {
   return talk;
 }
 
-export const INBOUND_LIMITS = { headBytes: 16 * 1024, headers: 100, headTimeoutMs: 5000, bodyTimeoutMs: 5000 };
+const INBOUND_LIMITS = { headBytes: 16 * 1024, headers: 100, headTimeoutMs: 5000, bodyTimeoutMs: 5000 };
 
 export interface Served {
   readonly port: number;
