@@ -20,7 +20,12 @@ export interface ListedThing {
 
 export interface UsedDisk {
   readonly images: readonly { readonly id: string; readonly names: readonly string[]; readonly bytes: number }[];
-  readonly containers: readonly { readonly user: string; readonly imageId: string; readonly bytes: number }[];
+  readonly containers: readonly {
+    readonly user: string;
+    readonly imageId: string;
+    readonly volumes: readonly string[];
+    readonly bytes: number;
+  }[];
   readonly volumes: readonly { readonly name: string; readonly user: string; readonly bytes: number }[];
 }
 
@@ -76,6 +81,19 @@ export function wantedVolumes(body: Json): { readonly names: readonly string[]; 
   return { names: [...names], unnamed: unnamed.size };
 }
 
+/** The volume that a create of one makes; null where the engine is to find a name. */
+export function madeVolume(body: Json): string | null {
+  const name = isObject(body) ? textOf(body.Name) : '';
+  return name === '' ? null : name;
+}
+
+/** Who made an inspected container; null where nobody did through us. */
+export function ownerOf(inspection: Json): { readonly id: string; readonly user: string } | null {
+  if (!isObject(inspection) || !isObject(inspection.Config ?? null)) return null;
+  const user = labelOf(inspection.Config as JsonObject, USER_LABEL);
+  return user === '' ? null : { id: textOf(inspection.Id), user };
+}
+
 /** What `GET /system/df` tells, in the lists up to API 1.51 and in those since. */
 export function usedDisk(answer: Json): UsedDisk {
   const usage = isObject(answer) ? answer : {};
@@ -92,6 +110,7 @@ export function usedDisk(answer: Json): UsedDisk {
     containers: lists('Containers', 'ContainerUsage').map((container) => ({
       user: labelOf(container, USER_LABEL),
       imageId: textOf(container.ImageID),
+      volumes: volumesIn(container),
       bytes: bytesOf(container.SizeRw),
     })),
     volumes: lists('Volumes', 'VolumeUsage').map((volume) => ({
@@ -100,6 +119,10 @@ export function usedDisk(answer: Json): UsedDisk {
       bytes: bytesOf(isObject(volume.UsageData ?? null) ? (volume.UsageData as JsonObject).Size : 0),
     })),
   };
+}
+
+function volumesIn({ Mounts: mounts = null }: JsonObject): readonly string[] {
+  return objectsIn(mounts).flatMap(({ Type: type, Name: name }) => (type === 'volume' ? [textOf(name)] : []));
 }
 
 function thingOf(thing: JsonObject): ListedThing {

@@ -101,7 +101,26 @@ export function heldResources(shape: Shape, inspection: Json): HeldResources {
 }
 
 /** How many ports of the host a create asks for; `image` is the inspection of its image where all are published. */
-export function publishedPorts(hostConfig: Json, exposed: Json, image: Json): number {
+export function publishedPorts(body: Json, image: Json): number {
+  if (!isObject(body)) return 0;
+  return countPorts(body.HostConfig ?? null, body.ExposedPorts ?? null, image);
+}
+
+/** The image whose ports are all to be published by a create; null where they are not. */
+export function imageToPublish(body: Json): string | null {
+  const hostConfig = isObject(body) ? (body.HostConfig ?? null) : null;
+  const wanted = isObject(hostConfig) && hostConfig.PublishAllPorts === true;
+  return wanted && isObject(body) && typeof body.Image === 'string' && body.Image !== '' ? body.Image : null;
+}
+
+/** The same of a container that is there: its inspection tells what its image exposes too. */
+export function publishedPortsOf(inspection: Json): number {
+  if (!isObject(inspection)) return 0;
+  const config = inspection.Config ?? null;
+  return countPorts(inspection.HostConfig ?? null, isObject(config) ? (config.ExposedPorts ?? null) : null, null);
+}
+
+function countPorts(hostConfig: Json, exposed: Json, image: Json): number {
   if (!isObject(hostConfig)) return 0;
   const { PortBindings: bindings = null, PublishAllPorts: all } = hostConfig;
   let count = 0;

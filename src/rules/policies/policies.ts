@@ -5,9 +5,10 @@ import { conservativeKind } from './conservative/conservative.ts';
 import { endpointsKind } from './endpoints.ts';
 import { imagesKind } from './images.ts';
 import { injectKind } from './inject.ts';
+import { limitsKind } from './limits/limits.ts';
 import { reservedLabels } from './reserved-labels.ts';
 
-const kinds: readonly PolicyKind[] = [conservativeKind, endpointsKind, imagesKind, injectKind];
+const kinds: readonly PolicyKind[] = [conservativeKind, endpointsKind, imagesKind, injectKind, limitsKind];
 
 export const policyKinds: ReadonlyMap<string, PolicyKind> = new Map(kinds.map((kind) => [kind.name, kind]));
 

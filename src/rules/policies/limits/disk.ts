@@ -1,0 +1,119 @@
+/** Bytes that users hold on the engine's disk: sampled, since the engine has to look at every file to tell. */
+
+import { type UsedDisk, usedDisk } from '../../../docker/holdings.ts';
+import { formatReference, readReference, tagged } from '../../../docker/image-reference.ts';
+import { namedImages } from '../../../docker/named-images.ts';
+import type { Call } from '../../../exchange/call.ts';
+import type { EngineDesk } from '../../../exchange/engine-desk.ts';
+
+/** Which of the sums a call can add to. */
+export type Stock = 'imageBytes' | 'layerBytes' | 'volumeBytes';
+
+const fills: Readonly<Record<string, readonly Stock[]>> = {
+  ContainerCreate: ['layerBytes', 'volumeBytes'],
+  ContainerStart: ['layerBytes', 'volumeBytes'],
+  VolumeCreate: ['volumeBytes'],
+  ImageCreate: ['imageBytes'],
+  ImageLoad: ['imageBytes'],
+  ImageCommit: ['imageBytes'],
+  ImageBuild: ['imageBytes'],
+};
+
+export function stocksOf({ endpoint }: Call): readonly Stock[] {
+  return fills[endpoint.id] ?? [];
+}
+
+/** A sample is good for so long where it says that there is room. */
+const GOOD_MS = 60_000;
+/** And so long where it says that there is none: somebody may have made some. */
+const FULL_MS = 2000;
+/** The engine measures every volume and every layer. */
+const ANSWER_MS = 120_000;
+
+interface Sample {
+  readonly used: UsedDisk;
+  readonly atMs: number;
+}
+
+export class Disk {
+  private readonly engine: EngineDesk;
+  private readonly now: () => number;
+  private sample: Sample | null = null;
+  private asking: Promise<Sample> | null = null;
+  /** References that users have pulled or given since the process was started. */
+  private readonly named = new Map<string, Set<string>>();
+
+  constructor(engine: EngineDesk, now: () => number = Date.now) {
+    this.engine = engine;
+    this.now = now;
+  }
+
+  /** The bytes of a user; measured anew where the last measure is old, or says more than `max`. */
+  async held(user: string, stock: Stock, max: number): Promise<number> {
+    const { sample } = this;
+    if (sample !== null) {
+      const bytes = this.sum(sample.used, user, stock);
+      const ageMs = this.now() - sample.atMs;
+      if (bytes < max ? ageMs < GOOD_MS : ageMs < FULL_MS) return bytes;
+    }
+    const { used } = await this.measure();
+    return this.sum(used, user, stock);
+  }
+
+  /** What the call has pulled or named is the user's. */
+  note(call: Call): void {
+    const references = namedImages(call).flatMap(({ use, text }) => {
+      const reference = use === 'pull' || use === 'tag' ? readReference(text) : null;
+      return reference === null ? [] : [formatReference(tagged(reference))];
+    });
+    if (references.length === 0) return;
+    const named = this.named.get(call.identity.user) ?? new Set();
+    for (const reference of references) named.add(reference);
+    this.named.set(call.identity.user, named);
+  }
+
+  private measure(): Promise<Sample> {
+    this.asking ??= this.engine
+      .ask('SystemDataUsage', { query: { verbose: true }, deadlineMs: ANSWER_MS })
+      .then((answer) => {
+        this.sample = { used: usedDisk(answer), atMs: this.now() };
+        this.forget(this.sample.used);
+        return this.sample;
+      })
+      .finally(() => {
+        this.asking = null;
+      });
+    return this.asking;
+  }
+
+  /** Names that the engine does not have any more are nobody's. */
+  private forget({ images }: UsedDisk): void {
+    const there = new Set(images.flatMap(({ names }) => names.map(whole)));
+    for (const [user, named] of this.named) {
+      const kept = new Set([...named].filter((name) => there.has(name)));
+      if (kept.size === 0) this.named.delete(user);
+      else this.named.set(user, kept);
+    }
+  }
+
+  private sum({ images, containers, volumes }: UsedDisk, user: string, stock: Stock): number {
+    const bytes = (things: readonly { readonly bytes: number }[]): number =>
+      things.reduce((sum, thing) => sum + thing.bytes, 0);
+    const own = containers.filter((container) => container.user === user);
+    if (stock === 'volumeBytes') {
+      const mounted = new Set(own.flatMap((container) => container.volumes));
+      return bytes(volumes.filter(({ name, user: maker }) => maker === user || (maker === '' && mounted.has(name))));
+    }
+    if (stock === 'layerBytes') return bytes(own);
+    const named = this.named.get(user);
+    const run = new Set(own.map(({ imageId }) => imageId));
+    return bytes(
+      images.filter(({ id, names }) => run.has(id) || names.some((name) => named?.has(whole(name)) === true)),
+    );
+  }
+}
+
+function whole(name: string): string {
+  const reference = readReference(name);
+  return reference === null ? name : formatReference(reference);
+}

@@ -1,0 +1,266 @@
+/**
+ * What the users of an engine hold. The engine is the ledger: this is its lists, read when it matters, and what has been
+ * promised to calls since. A thing carries a claim from the moment the engine begins to make it, so that what is
+ * promised and what is listed are never counted twice, and what was promised and has not been listed yet is not missed.
+ */
+
+import { randomBytes } from 'node:crypto';
+import {
+  type ListedContainer,
+  listedContainers,
+  listedNetworks,
+  listedVolumes,
+  madeBy,
+} from '../../../docker/holdings.ts';
+import { heldResources, publishedPortsOf } from '../../../docker/resources.ts';
+import { containerInspect } from '../../../docker/shapes/container-inspect.ts';
+import type { EngineDesk } from '../../../exchange/engine-desk.ts';
+import type { Json } from '../../../ground/json.ts';
+
+/** What one call takes, or what all things of a user take. */
+export interface Amounts {
+  readonly containers: number;
+  readonly memory: number;
+  readonly cpus: number;
+  readonly ports: number;
+  readonly networks: number;
+}
+
+export const nothing: Amounts = { containers: 0, memory: 0, cpus: 0, ports: 0, networks: 0 };
+
+/** What a call would take, and which volumes it would bring about. */
+export interface Take {
+  readonly amounts: Amounts;
+  /** What comes on top of what is in use; absent: all of it. */
+  readonly more?: Amounts;
+  readonly volumes: readonly string[];
+  readonly unnamedVolumes: number;
+  /** The container whose amounts are to be these from now on. */
+  readonly instead?: string;
+}
+
+export type InUse = Amounts & { readonly volumes: number };
+
+interface Promised {
+  readonly take: Take;
+  /** When the call has ended: the number of the refresh that it is certain to be listed by; null while it runs. */
+  settledBefore: number | null;
+  /** Nobody knows whether the engine goes on with it: kept until then. */
+  doubtUntilMs: number;
+}
+
+interface Holder {
+  containers: readonly ListedContainer[];
+  /** By the id of a container; what has changed since is not among them. */
+  readonly amounts: Map<string, Amounts>;
+  volumes: ReadonlySet<string>;
+  /** Volumes without a label that were seen in containers of this user. */
+  mounted: ReadonlySet<string>;
+  networks: readonly { readonly claim: string }[];
+  /** Of the volumes that carry one. */
+  volumeClaims: ReadonlySet<string>;
+  readonly promised: Map<string, Promised>;
+  refreshed: number;
+  refreshedAtMs: number;
+}
+
+/** An engine whose answer to a broken call is not known has begun it by then, or never will. */
+const DOUBT_MS = 60_000;
+/** Other instances and administrators make and remove things too. */
+const FRESH_MS = 30_000;
+const INSPECTED_AT_ONCE = 16;
+
+export class Ledger {
+  private readonly engine: EngineDesk;
+  private readonly now: () => number;
+  private readonly holders = new Map<string, Holder>();
+  private refreshes = 0;
+  private readonly asks = { volumes: false, networks: false };
+
+  constructor(engine: EngineDesk, now: () => number = Date.now) {
+    this.engine = engine;
+    this.now = now;
+  }
+
+  /** What is to be asked for beside containers. */
+  need(volumes: boolean, networks: boolean): void {
+    this.asks.volumes ||= volumes;
+    this.asks.networks ||= networks;
+  }
+
+  /** What the user holds by what is known now: never less than what is so. Undefined where too little is known. */
+  known(user: string): InUse | undefined {
+    const holder = this.holders.get(user);
+    if (holder === undefined || this.now() - holder.refreshedAtMs > FRESH_MS) return undefined;
+    return this.sum(holder);
+  }
+
+  /** What the user holds, as the engine says now. @throws Refusal when the engine does not answer */
+  async refresh(user: string): Promise<InUse> {
+    const number = ++this.refreshes;
+    const filters = madeBy(user);
+    const containers = await this.engine.ask('ContainerList', { query: { all: true, filters } });
+    // After the containers: a volume is there before the first container that has it.
+    const [volumes, networks] = await Promise.all([
+      this.asks.volumes ? this.engine.ask('VolumeList') : null,
+      this.asks.networks ? this.engine.ask('NetworkList', { query: { filters } }) : null,
+    ]);
+    const holder = this.holderOf(user);
+    // Answers may overtake each other; an older one knows less.
+    if (number > holder.refreshed) {
+      holder.refreshed = number;
+      holder.containers = listedContainers(containers);
+      holder.networks = listedNetworks(networks);
+      this.seeVolumes(holder, user, volumes);
+      this.forgetListed(holder, number);
+    }
+    holder.refreshedAtMs = Number.NEGATIVE_INFINITY;
+    await this.weigh(holder);
+    holder.refreshedAtMs = this.now();
+    return this.sum(holder);
+  }
+
+  /** Pledges what a call takes: counted from now on. */
+  pledge(user: string, take: Take): Pledge {
+    const holder = this.holderOf(user);
+    const claim = randomBytes(8).toString('hex');
+    const promised: Promised = { take, settledBefore: null, doubtUntilMs: 0 };
+    holder.promised.set(claim, promised);
+    return { claim, settle: (status) => this.settle(holder, claim, promised, status) };
+  }
+
+  /** How many of these are not counted yet. */
+  newVolumes(user: string, names: readonly string[]): number {
+    const holder = this.holders.get(user);
+    const counted = new Set(holder?.volumes);
+    for (const { take } of holder?.promised.values() ?? []) for (const name of take.volumes) counted.add(name);
+    return names.filter((name) => !counted.has(name)).length;
+  }
+
+  /** Whether the engine's lists may not show yet what the user has made. */
+  unseen(user: string): boolean {
+    return (this.holders.get(user)?.promised.size ?? 0) > 0;
+  }
+
+  private settle(holder: Holder, claim: string, promised: Promised, status: number): void {
+    if (promised.settledBefore !== null) return;
+    const refused = status >= 400 && status < 500;
+    if (refused) {
+      holder.promised.delete(claim);
+      return;
+    }
+    promised.settledBefore = this.refreshes + 1;
+    // The client is gone, or the engine: it may be making the thing all the same.
+    if (status === 0 || status >= 500) promised.doubtUntilMs = this.now() + DOUBT_MS;
+    if (promised.take.instead !== undefined) holder.amounts.delete(promised.take.instead);
+  }
+
+  private holderOf(user: string): Holder {
+    let holder = this.holders.get(user);
+    if (holder === undefined) {
+      holder = {
+        containers: [],
+        amounts: new Map(),
+        volumes: new Set(),
+        mounted: new Set(),
+        networks: [],
+        volumeClaims: new Set(),
+        promised: new Map(),
+        refreshed: 0,
+        refreshedAtMs: Number.NEGATIVE_INFINITY,
+      };
+      this.holders.set(user, holder);
+    }
+    return holder;
+  }
+
+  private seeVolumes(holder: Holder, user: string, answer: Json): void {
+    const listed = listedVolumes(answer);
+    const unlabelled = new Set(listed.filter((volume) => volume.user === '').map(({ name }) => name));
+    const seen = [...holder.mounted, ...holder.containers.flatMap(({ volumes }) => volumes)];
+    holder.volumeClaims = new Set(listed.map(({ claim }) => claim).filter((claim) => claim !== ''));
+    holder.mounted = new Set(seen.filter((name) => unlabelled.has(name)));
+    holder.volumes = new Set([
+      ...listed.filter((volume) => volume.user === user).map(({ name }) => name),
+      ...holder.mounted,
+    ]);
+  }
+
+  /** What had ended before the engine was asked is in its lists, or is no more. */
+  private forgetListed(holder: Holder, number: number): void {
+    const listed = new Map(holder.containers.map(({ claim, id }) => [claim, id]));
+    const updated = new Set([...holder.promised.values()].map(({ take }) => take.instead));
+    for (const [claim, { settledBefore, doubtUntilMs, take }] of holder.promised) {
+      const id = listed.get(claim);
+      if (id !== undefined && !updated.has(id)) holder.amounts.set(id, take.amounts);
+      if (settledBefore === null || settledBefore > number) continue;
+      if (id !== undefined || doubtUntilMs <= this.now()) holder.promised.delete(claim);
+    }
+  }
+
+  /** Asks what the containers take of which nobody has told it: those from before the process was started. */
+  private async weigh(holder: Holder): Promise<void> {
+    const there = new Set(holder.containers.map(({ id }) => id));
+    for (const id of holder.amounts.keys()) if (!there.has(id)) holder.amounts.delete(id);
+    const unknown = [...there].filter((id) => !holder.amounts.has(id));
+    for (let at = 0; at < unknown.length; at += INSPECTED_AT_ONCE) {
+      await Promise.all(
+        unknown.slice(at, at + INSPECTED_AT_ONCE).map(async (id) => {
+          const inspection = await this.engine.ask('ContainerInspect', { parameters: { id } });
+          if (inspection !== null) holder.amounts.set(id, amountsOf(inspection));
+        }),
+      );
+    }
+  }
+
+  private sum(holder: Holder): InUse {
+    const total = { ...nothing };
+    const volumes = new Set(holder.volumes);
+    let unnamed = 0;
+    const claims = new Set(holder.volumeClaims);
+    const replaced = new Map<string, Amounts>();
+    for (const { take } of holder.promised.values()) {
+      if (take.instead !== undefined) replaced.set(take.instead, most(replaced.get(take.instead), take.amounts));
+    }
+    for (const { id, claim } of holder.containers) {
+      claims.add(claim);
+      add(total, most(replaced.get(id), holder.amounts.get(id) ?? { ...nothing, containers: 1 }));
+    }
+    for (const { claim } of holder.networks) {
+      claims.add(claim);
+      total.networks++;
+    }
+    for (const [claim, { take }] of holder.promised) {
+      for (const name of take.volumes) volumes.add(name);
+      if (claims.has(claim) || take.instead !== undefined) continue;
+      add(total, take.amounts);
+      unnamed += take.unnamedVolumes;
+    }
+    return { ...total, volumes: volumes.size + unnamed };
+  }
+}
+
+/** What was pledged to one call. */
+export interface Pledge {
+  /** To be printed as a label on what the call makes. */
+  readonly claim: string;
+  /** When the call has ended, with its status. */
+  readonly settle: (status: number) => void;
+}
+
+/** Of a container that is there. */
+export function amountsOf(inspection: Json): Amounts {
+  const { memory, cpus } = heldResources(containerInspect, inspection);
+  return { containers: 1, memory, cpus, ports: publishedPortsOf(inspection), networks: 0 };
+}
+
+function add(total: { -readonly [Key in keyof Amounts]: Amounts[Key] }, amounts: Amounts): void {
+  for (const key of Object.keys(nothing) as (keyof Amounts)[]) total[key] += amounts[key];
+}
+
+/** While it is not sure which of the two holds, the larger does. */
+function most(one: Amounts | undefined, other: Amounts): Amounts {
+  if (one === undefined) return other;
+  const { memory, cpus, ports, containers, networks } = other;
+  return { memory: Math.max(one.memory, memory), cpus: Math.max(one.cpus, cpus), ports, containers, networks };
+}
