@@ -5,7 +5,7 @@ import { Refusal } from '../../ground/refusal.ts';
 import { isPlainName } from './plain-name.ts';
 
 /** For how long a user's name and groups are believed. */
-export const accountLifeMs = 30_000;
+const accountLifeMs = 30_000;
 const deadlineMs = 5000;
 /** Lookups may hang, each on a thread of libuv's pool of four; the others are for files and passwords. */
 const mostAtOnce = 2;

@@ -38,7 +38,7 @@ interface Credentials {
   readonly password: Buffer;
 }
 
-export class BasicAuthenticator implements Authenticator {
+class BasicAuthenticator implements Authenticator {
   readonly name = 'basic';
   readonly schemes = ['basic'];
   readonly challenge = 'Basic realm="berthgate", charset="UTF-8"';

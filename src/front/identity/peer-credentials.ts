@@ -12,7 +12,7 @@ export interface PeerCredentials {
   readonly gid: number;
 }
 
-export interface Account {
+interface Account {
   readonly name: string;
   readonly primaryGid: number;
 }

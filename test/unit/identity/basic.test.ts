@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hashSync } from '@node-rs/bcrypt';
 import { expect, test } from 'vitest';
 import { Attempts, budgets, sourceOf } from '../../../src/front/identity/attempts.ts';
 import { readHtpasswd } from '../../../src/front/identity/htpasswd.ts';
@@ -18,8 +18,9 @@ import {
   until,
 } from './rig.ts';
 
+/** A line as `htpasswd -B` writes it. */
 function htpasswd(user: string, password: string, cost = 4): string {
-  return execFileSync('htpasswd', ['-nbB', '-C', String(cost), user, password], { encoding: 'utf8' }).trim();
+  return `${user}:${hashSync(password, cost).replace(/^\$2.\$/, '$2y$')}`;
 }
 
 const credentials = (user: string, password: string) =>

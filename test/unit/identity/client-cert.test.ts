@@ -1,3 +1,4 @@
+// RED-TEAM 54: any certificate of the CA, and names in the wrong field.
 import { readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';

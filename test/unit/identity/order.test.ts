@@ -1,3 +1,4 @@
+// RED-TEAM 52: nothing but a credential says who a client is.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Authenticator } from '../../../src/exchange/authenticator.ts';

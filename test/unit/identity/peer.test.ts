@@ -1,3 +1,4 @@
+// RED-TEAM 55: relays and recycled pids.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { chmod, readFile } from 'node:fs/promises';
 import net from 'node:net';
