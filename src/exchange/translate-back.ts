@@ -2,6 +2,7 @@
 
 import type { Endpoint } from '../docker/endpoint.ts';
 import { showGiven } from '../docker/given.ts';
+import { marksWithin } from '../docker/marks-within.ts';
 import { hideReserved, RESERVED_PREFIX } from '../docker/reserved-labels.ts';
 import type { Shape } from '../docker/shape.ts';
 import { visit } from '../docker/visit.ts';
@@ -17,6 +18,8 @@ const MAX_DEPTH = 128;
 export function translatorOf(endpoint: Endpoint, warnings: readonly string[]): TranslateBack | null {
   const { shape, travel } = endpoint.answer;
   if (shape === undefined || (travel !== 'json' && travel !== 'lines')) return null;
+  // A wait is answered twice: its head at once, which clients wait for, and its body when the container has ended.
+  if (warnings.length === 0 && !tellsLabels(endpoint)) return null;
   return (document) => {
     const ours = document.includes(RESERVED_PREFIX);
     if (!ours && warnings.length === 0) return document;
@@ -24,6 +27,19 @@ export function translatorOf(endpoint: Endpoint, warnings: readonly string[]): T
     if (read === undefined) return document;
     return Buffer.from(printJson(withWarnings(endpoint, ours ? hide(endpoint, shape, read) : read, warnings)));
   };
+}
+
+const known = new WeakMap<Endpoint, boolean>();
+
+/** Whether labels can stand in the answer at all. */
+function tellsLabels(endpoint: Endpoint): boolean {
+  let tells = known.get(endpoint);
+  if (tells === undefined) {
+    const { shape } = endpoint.answer;
+    tells = shape !== undefined && marksWithin(shape).some(({ mark }) => mark === 'labels');
+    known.set(endpoint, tells);
+  }
+  return tells;
 }
 
 function hide(endpoint: Endpoint, shape: Shape, document: Json): Json {
