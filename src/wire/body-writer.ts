@@ -6,6 +6,8 @@ import { printFields } from './print-head.ts';
 
 /** Up to this size it costs less to copy what leaves together into one piece than to gather it. */
 const COPIED_BYTES = 8 * 1024;
+/** Up to this size it costs less to make it text than to have memory for it. */
+const AS_TEXT_BYTES = 512;
 const LAST_CHUNK = '0\r\n';
 const CRLF = '\r\n';
 
@@ -56,12 +58,8 @@ export class BodyWriter {
 /** Text, bytes and text in one write. */
 export function writeTogether(channel: Channel, before: string, bytes: Buffer, after: string): boolean {
   if (bytes.length <= COPIED_BYTES) {
-    const size = before.length + bytes.length + after.length;
-    const all = Buffer.allocUnsafe(size);
-    if (before !== '') all.write(before, 0, 'latin1');
-    all.set(bytes, before.length);
-    if (after !== '') all.write(after, before.length + bytes.length, 'latin1');
-    return channel.write(all);
+    if (bytes.length <= AS_TEXT_BYTES) return channel.write(before + bytes.toString('latin1') + after);
+    return channel.writeCopied(before, bytes, after);
   }
   if (before === '' && after === '') return channel.write(bytes);
   channel.cork();

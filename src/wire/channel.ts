@@ -117,6 +117,21 @@ export class Channel {
     return false;
   }
 
+  /** Text, bytes and text in one piece. The bytes are free again at once. */
+  writeCopied(before: string, bytes: Buffer, after: string): boolean {
+    const size = before.length + bytes.length + after.length;
+    const { gathered } = this.#buffers;
+    // TLS keeps what it is given for a while.
+    const shares = size <= gathered.length && !('encrypted' in this.#socket);
+    const all = shares ? gathered.subarray(0, size) : Buffer.allocUnsafe(size);
+    if (before !== '') all.write(before, 0, 'latin1');
+    all.set(bytes, before.length);
+    if (after !== '') all.write(after, before.length + bytes.length, 'latin1');
+    const flushed = this.write(all);
+    if (shares && !flushed) this.#buffers.loseGathered();
+    return flushed;
+  }
+
   /** Several writes between `cork` and `uncork` leave together; the last of them tells. */
   cork(): void {
     this.#socket.cork();

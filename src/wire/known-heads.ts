@@ -9,10 +9,20 @@ const MOST_HEADS = 256;
 
 export class KnownHeads<Head> {
   #heads = new Map<string, Head>();
+  #lastText = '';
+  #last: Head | undefined = undefined;
 
   /** `text` is a whole head as it came, its empty line too. */
   find(text: string): Head | undefined {
-    return text.length > MOST_CHARACTERS ? undefined : this.#heads.get(text);
+    // To compare two texts costs less than to look one up.
+    if (text === this.#lastText) return this.#last;
+    if (text.length > MOST_CHARACTERS) return undefined;
+    const head = this.#heads.get(text);
+    if (head !== undefined) {
+      this.#lastText = text;
+      this.#last = head;
+    }
+    return head;
   }
 
   keep(text: string, head: Head): void {

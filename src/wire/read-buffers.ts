@@ -6,12 +6,15 @@
 
 const MEDIUM = 64 * 1024;
 const LARGE = 1024 * 1024;
+const GATHERED = 16 * 1024;
 const KEPT_MEDIUM = 64;
 const KEPT_LARGE = 8;
 
 export class ReadBuffers {
   /** libuv takes a buffer right before it reads, and what was read is told at once: all sockets can have the same. */
   readonly shared: Buffer = Buffer.allocUnsafeSlow(MEDIUM);
+  /** Where what leaves together is put together: free again when its write has given true. */
+  gathered: Buffer = Buffer.allocUnsafeSlow(GATHERED);
   readonly #medium: Buffer[] = [];
   readonly #large: Buffer[] = [];
 
@@ -21,6 +24,11 @@ export class ReadBuffers {
 
   large(): Buffer {
     return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE);
+  }
+
+  /** The bytes in `gathered` are not through yet, and belong to their socket. */
+  loseGathered(): void {
+    this.gathered = Buffer.allocUnsafeSlow(GATHERED);
   }
 
   /** Another buffer of the same size. */
