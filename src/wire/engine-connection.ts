@@ -374,11 +374,11 @@ export class EngineConnection implements ChannelUser, Carrier {
 
 function printRequest(call: EngineCall): string {
   const { request } = call;
-  if (request.printed !== undefined) return request.printed;
+  if (request.kept?.of === request) return request.kept.made;
   const { method, target, headers, upgrade } = request;
   const line = `${printRequestLine(method, target)}${printFields(headers)}`;
   const text = `${line}${printBodyFraming(request, call)}${upgrade === null ? '' : printUpgrade(upgrade)}\r\n`;
-  request.printed = text;
+  request.kept = { of: request, made: text };
   return text;
 }
 

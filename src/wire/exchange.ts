@@ -45,7 +45,10 @@ export class Exchange {
   onGone: (() => void) | null = null;
   /** All that the last streamed write left is with the kernel: set by the sink of `startAnswer`. */
   sink: AnswerSink | null = null;
-  /** A FIN of the client is no end but part of what it says: true for upgrades, set it for a hijack without one. */
+  /**
+   * A FIN of the client is no end but part of what it says. True where `Upgrade` stands in the head until the owner says
+   * otherwise: set it for a hijack without one, clear it where the endpoint is none, so that a FIN ends that call.
+   */
   keepsHalfOpen: boolean;
   /** The answer's head has been printed. */
   started = false;
@@ -178,7 +181,7 @@ export class Exchange {
   /** The status line and the fields. What cannot be printed throws before anything counts as answered. */
   #begin(start: AnswerStart): string {
     if (this.started) throw new Error('an exchange is answered once');
-    const text = start.printed ?? printStart(start);
+    const text = printStart(start);
     this.started = true;
     this.status = start.status;
     return text;

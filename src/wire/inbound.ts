@@ -185,7 +185,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   staysOpenAfter(exchange: Exchange): boolean {
     if (this.#closing || !exchange.head.keepAlive || this.#sawLast()) return false;
     // What was typed ahead of an upgrade that did not happen would be read as requests (RED-TEAM 11).
-    if (exchange.keepsHalfOpen) return false;
+    if (exchange.keepsHalfOpen || exchange.head.upgrade !== null) return false;
     const body = this.#body;
     if (body === null || body.done) return true;
     // RFC 9110 §10.1.1: whether a client that was never told to continue sends its body cannot be known.

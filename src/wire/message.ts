@@ -36,13 +36,22 @@ export interface AnswerHead {
   onward?: AnswerStart | undefined;
 }
 
+/**
+ * What was made of an object, kept with it. It counts only for the very object that it was made of: a changed copy
+ * (`{...request, target}`) would otherwise be sent as what it was copied from.
+ */
+export interface Kept<Made> {
+  readonly of: object;
+  readonly made: Made;
+}
+
 /** What an answer is printed from; the printer adds framing and connection fields itself. */
 export interface AnswerStart {
   readonly status: number;
   readonly reason: string;
   readonly headers: RawHeaders;
   /** For the printer: its status line and fields, where they have been printed before. */
-  printed?: string;
+  kept?: Kept<string>;
 }
 
 /**

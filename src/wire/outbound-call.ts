@@ -1,6 +1,6 @@
 /** What is asked of an engine, and how its answer is told. */
 import type { HeadLimits } from './field-lines.ts';
-import type { AnswerHead, BodySink, RawHeaders } from './message.ts';
+import type { AnswerHead, BodySink, Kept, RawHeaders } from './message.ts';
 import type { OutboundFault } from './outbound-fault.ts';
 import type { TunnelEnd } from './tunnel.ts';
 
@@ -18,7 +18,7 @@ export interface OutboundRequest {
   /** From the request to the head of its answer; absent = none: wait, build and attach may be silent for hours. */
   readonly headTimeoutMs?: number;
   /** For the printer: the head, where this very request has been sent before. */
-  printed?: string;
+  kept?: Kept<string>;
 }
 
 export interface AnswerEvents {

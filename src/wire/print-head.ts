@@ -70,8 +70,9 @@ export function printStatusLine(status: number, reason: string): string {
 
 /** Status line and fields of an answer; kept with it for the next time. */
 export function printStart(start: AnswerStart): string {
+  if (start.kept?.of === start) return start.kept.made;
   const text = printStatusLine(start.status, start.reason) + printFields(start.headers);
-  start.printed = text;
+  start.kept = { of: start, made: text };
   return text;
 }
 

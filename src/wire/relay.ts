@@ -1,7 +1,7 @@
 /** The hot path: joins a client's exchange with a call to an engine, bytes passing unread. */
 import { endToEnd } from './end-to-end.ts';
 import type { AnswerSink, Exchange } from './exchange.ts';
-import type { AnswerHead, AnswerStart, RawHeaders } from './message.ts';
+import type { AnswerHead, AnswerStart, Kept, RawHeaders } from './message.ts';
 import type { EnginePool } from './outbound.ts';
 import type { AnswerEvents, OutboundCall, OutboundRequest } from './outbound-call.ts';
 import type { OutboundFault } from './outbound-fault.ts';
@@ -21,7 +21,7 @@ export interface RelayRequest extends OutboundRequest {
   /** The client's own body is passed on as it comes; `body` then says how it is framed towards the engine. */
   readonly stream?: boolean;
   /** For the relay: what is sent, where this very request has been relayed before. */
-  onward?: OutboundRequest;
+  onward?: Kept<OutboundRequest>;
 }
 
 export interface RelayHooks {
@@ -37,8 +37,10 @@ export function relay(exchange: Exchange, pool: EnginePool, request: RelayReques
   if (request.hijack === true) exchange.keepsHalfOpen = true;
   const relayed = new Relay(exchange, hooks);
   exchange.onGone = relayed.onGone;
-  request.onward ??= { ...request, headers: endToEnd(request.headers) };
-  const call = pool.send(request.onward, relayed);
+  if (request.onward?.of !== request) {
+    request.onward = { of: request, made: { ...request, headers: endToEnd(request.headers) } };
+  }
+  const call = pool.send(request.onward.made, relayed);
   relayed.call = call;
   if (request.stream === true && call.body !== null) {
     exchange.streamBody(call.body, (fault) => {

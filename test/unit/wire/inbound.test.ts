@@ -473,6 +473,31 @@ describe('a connection', () => {
     expect(talk.heard).not.toContain('C: d');
   });
 
+  it('prints a changed copy of an answer anew', async () => {
+    const first = ok(['A', 'secret']);
+    const served = await serve((exchange) => {
+      exchange.answer(exchange.head.target === '/copy' ? { ...first, headers: ['B', 'c'] } : first, null);
+    });
+    const talk = await dial(served.port);
+    talk.say(get('/first') + get('/first') + get('/copy'));
+    await talk.hears('B: c');
+    expect(talk.heard.match(/A: secret/g)).toHaveLength(2);
+  });
+
+  it('tells that the client is gone at its FIN where the owner says that an Upgrade means nothing here', async () => {
+    let gone = false;
+    const served = await serve((exchange) => {
+      expect(exchange.keepsHalfOpen).toBe(true);
+      exchange.keepsHalfOpen = false;
+      exchange.onGone = () => {
+        gone = true;
+      };
+    });
+    const talk = await dial(served.port);
+    talk.say(get('/events', 'Upgrade: tcp\r\n')).end();
+    await until(() => gone, 1000);
+  });
+
   it('counts the bytes of each exchange', async () => {
     const counts: number[][] = [];
     const served = await serve(async (exchange) => {

@@ -70,6 +70,21 @@ describe('a call to an engine', () => {
     expect(pool.busyConnections).toBe(1);
   });
 
+  it('is printed anew where it is a changed copy of one that was sent, and the same where it is the same', async () => {
+    const { pool, hears } = await engine();
+    const sent = request({ target: '/sent', headers: ['Host', 'docker', 'A', 'secret'] });
+    const copies = [sent, sent, { ...sent, target: '/copy', headers: ['Host', 'docker'] }];
+    for (const [n, copy] of copies.entries()) {
+      const heard = new Heard();
+      pool.send(copy, heard);
+      (await hears(0, new RegExp(`(GET.*){${n + 1}}`, 's'))).say(OK);
+      await heard.ends();
+    }
+    const first = 'GET /sent HTTP/1.1\r\nHost: docker\r\nA: secret\r\n\r\n';
+    const talk = await hears(0, '/copy');
+    expect(talk.heard).toBe(`${first}${first}GET /copy HTTP/1.1\r\nHost: docker\r\n\r\n`);
+  });
+
   it('takes the connection that was used last', async () => {
     const { send, hears, pool } = await engine();
     const calls = [send({ target: '/0' }), send({ target: '/1' })];
