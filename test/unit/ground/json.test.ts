@@ -27,16 +27,20 @@ function faultOf(text: string, depth = DEPTH): JsonFault {
   throw new Error(`was read: ${text}`);
 }
 
-/** What JavaScript makes of our value: numbers as numbers, objects with a prototype. */
-function plain(value: Json): unknown {
-  if (value instanceof Lexeme) return Number(value.text);
-  if (Array.isArray(value)) return value.map((item) => plain(item as Json));
+/** A value taken apart, so that keys such as `constructor` mean nothing to who compares. */
+function parts(value: unknown): unknown {
+  if (value instanceof Lexeme) return ['number as written', value.text];
+  if (Array.isArray(value)) return ['list', ...value.map(parts)];
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? 0 : value;
+  return ['object', ...Object.entries(value).map(([key, field]) => [key, parts(field)])];
+}
+
+/** The same of what JavaScript would make of our value: its numbers. */
+function asJavaScript(value: Json): unknown {
+  if (value instanceof Lexeme) return Number(value.text) || 0;
+  if (Array.isArray(value)) return ['list', ...value.map((item) => asJavaScript(item as Json))];
   if (!isObject(value)) return value;
-  const fields: Record<string, unknown> = {};
-  for (const [key, field] of Object.entries(value)) {
-    Object.defineProperty(fields, key, { value: plain(field), enumerable: true, configurable: true, writable: true });
-  }
-  return fields;
+  return ['object', ...Object.entries(value).map(([key, field]) => [key, asJavaScript(field)])];
 }
 
 const wellFormed = fc.string({ unit: 'binary', maxLength: 12 });
@@ -73,7 +77,7 @@ describe('a JSON document', () => {
   test('that was printed is read back as it was', () => {
     fc.assert(
       fc.property(json, (value) => {
-        expect(read(printJson(value))).toStrictEqual(value);
+        expect(parts(read(printJson(value)))).toEqual(parts(value));
       }),
     );
   });
@@ -81,7 +85,7 @@ describe('a JSON document', () => {
   test('that was printed by JavaScript is read as JavaScript reads it', () => {
     fc.assert(
       fc.property(fc.json({ stringUnit: 'binary' }), (text) => {
-        expect(plain(read(text))).toStrictEqual(withoutNegativeZero(JSON.parse(text)));
+        expect(asJavaScript(read(text))).toEqual(parts(JSON.parse(text)));
       }),
     );
   });
@@ -116,14 +120,14 @@ describe('a JSON document', () => {
           expect(fault).toBeInstanceOf(JsonFault);
           return;
         }
-        expect(plain(ours)).toStrictEqual(JSON.parse(text));
+        expect(asJavaScript(ours)).toEqual(parts(JSON.parse(text)));
       }),
       { numRuns: 5000 },
     );
   });
 
   test('with space around and between its tokens is read', () => {
-    expect(plain(read(' \t\r\n{ "a" : [ 1 , true , null ] } \n'))).toStrictEqual({ a: [1, true, null] });
+    expect(asJavaScript(read(' \t\r\n{ "a" : [ 1 , true , null ] } \n'))).toEqual(parts({ a: [1, true, null] }));
   });
 
   test.each([
@@ -256,18 +260,3 @@ describe('a place', () => {
     expect(placeOf([])).toBe('');
   });
 });
-
-function withoutNegativeZero(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNegativeZero);
-  if (typeof value !== 'object' || value === null) return value;
-  const fields: Record<string, unknown> = {};
-  for (const [key, field] of Object.entries(value)) {
-    Object.defineProperty(fields, key, {
-      value: withoutNegativeZero(field),
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
-  }
-  return fields;
-}
