@@ -95,8 +95,13 @@ export class Ledger {
     return this.sum(holder);
   }
 
-  /** What the user holds, as the engine says now. @throws Refusal when the engine does not answer */
-  async refresh(user: string): Promise<InUse> {
+  /** What the user holds, as the engine said last and with all that was pledged since. */
+  inUse(user: string): InUse {
+    return this.sum(this.holderOf(user));
+  }
+
+  /** Reads what the user holds from the engine. @throws Refusal when the engine does not answer */
+  async refresh(user: string): Promise<void> {
     const number = ++this.refreshes;
     const filters = madeBy(user);
     const containers = await this.engine.ask('ContainerList', { query: { all: true, filters } });
@@ -117,7 +122,6 @@ export class Ledger {
     holder.refreshedAtMs = Number.NEGATIVE_INFINITY;
     await this.weigh(holder);
     holder.refreshedAtMs = this.now();
-    return this.sum(holder);
   }
 
   /** Pledges what a call takes: counted from now on. */
@@ -218,12 +222,14 @@ export class Ledger {
     const volumes = new Set(holder.volumes);
     let unnamed = 0;
     const claims = new Set(holder.volumeClaims);
+    const ids = new Set<string>();
     const replaced = new Map<string, Amounts>();
     for (const { take } of holder.promised.values()) {
       if (take.instead !== undefined) replaced.set(take.instead, most(replaced.get(take.instead), take.amounts));
     }
     for (const { id, claim } of holder.containers) {
       claims.add(claim);
+      ids.add(id);
       add(total, most(replaced.get(id), holder.amounts.get(id) ?? { ...nothing, containers: 1 }));
     }
     for (const { claim } of holder.networks) {
@@ -232,6 +238,8 @@ export class Ledger {
     }
     for (const [claim, { take }] of holder.promised) {
       for (const name of take.volumes) volumes.add(name);
+      // Of a container that is not listed yet, its own create is counted already.
+      if (take.instead !== undefined && !ids.has(take.instead)) add(total, take.more ?? take.amounts);
       if (claims.has(claim) || take.instead !== undefined) continue;
       add(total, take.amounts);
       unnamed += take.unnamedVolumes;

@@ -41,11 +41,12 @@ export class Totals {
     const { user, take } = claimed;
     const known = this.ledger.known(user);
     if (known === undefined || this.excess(known, claimed) !== null) {
-      const inUse = await this.ledger.refresh(user);
+      await this.ledger.refresh(user);
+      // From here to the pledge nobody comes between: others wait for the same answer.
+      const inUse = this.ledger.inUse(user);
       const excess = this.excess(inUse, claimed);
       if (excess !== null) throw this.refusal(excess, inUse, claimed);
     }
-    // In the same turn as the sum was made: nobody comes between.
     return this.ledger.pledge(user, take);
   }
 
