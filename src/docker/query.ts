@@ -41,7 +41,10 @@ export function readQuery(raw: string, shapes: Readonly<Record<string, Shape>>):
     } else if (shape.kind === 'list') {
       values[key] = [...((values[key] as readonly string[] | undefined) ?? []), text];
     } else {
-      if (key in values) refuse('the parameter stands twice', `query.${key}`);
+      if (key in values) {
+        if (shape.firstCounts === true) continue;
+        refuse('the parameter stands twice', `query.${key}`);
+      }
       const value = readValue(shape, text, `query.${key}`, unknown);
       if (value !== undefined) values[key] = value;
     }
@@ -65,7 +68,8 @@ function decode(text: string): string {
 function readValue(shape: Shape, text: string, place: string, unknown: Unknown[]): QueryValue | undefined {
   switch (shape.kind) {
     case 'bool':
-      return isTrue(text);
+      // Engines differ in what an empty one means: it stays what it is.
+      return text === '' && shape.emptyMeans !== undefined ? '' : isTrue(text);
     case 'int':
       if (text === '') return undefined;
       if (!/^[+-]?[0-9]{1,19}$/.test(text)) refuse('not a whole number', place);
@@ -150,7 +154,7 @@ function pair(before: string, key: string, value: string): string {
 function printValue(shape: Shape, value: QueryValue): string {
   switch (shape.kind) {
     case 'bool':
-      return value === true ? '1' : '0';
+      return value === '' ? '' : value === true ? '1' : '0';
     case 'filters':
       return printFilters(value as FilterValues);
     case 'embedded':

@@ -101,6 +101,7 @@ class ShapeReader {
   }
 
   private fields(shape: ObjectShape, value: JsonObject): void {
+    if (shape.spellings !== undefined) respell(shape.spellings, value);
     const folded = fieldsByFold(shape);
     const fields = fieldsOf(shape, value);
     let strangers: Set<string> | null = null;
@@ -133,6 +134,16 @@ class ShapeReader {
 
   private fail(message: string, key: string): never {
     throw new Refusal(this.code, message, { place: this.place(key) });
+  }
+}
+
+/** In place: the value was read for this call alone. Where both spellings stand, the other one is left to be refused. */
+function respell(spellings: Readonly<Record<string, string>>, value: JsonObject): void {
+  const fields = value as Record<string, Json>;
+  for (const [spelling, field] of Object.entries(spellings)) {
+    if (!Object.hasOwn(fields, spelling) || Object.hasOwn(fields, field)) continue;
+    fields[field] = fields[spelling] as Json;
+    delete fields[spelling];
   }
 }
 

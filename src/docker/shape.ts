@@ -22,6 +22,8 @@ export interface Grammar {
   readonly form: string;
   /** Every mark that a part can carry. */
   readonly marks: readonly Mark[];
+  /** Spellings of what reaches further than the thing itself, for whoever must refuse every one of them. */
+  readonly dangerous?: readonly string[];
   /** One spelling for all that mean the same. */
   readonly canonical?: (text: string) => string;
   /** Splits a text; null when the text is not of this language. */
@@ -31,6 +33,8 @@ export interface Grammar {
 /** What every node of a shape can carry. */
 interface Facts {
   readonly marks: readonly Mark[];
+  /** A query parameter that a widespread client says twice: the engine goes by the first. */
+  readonly firstCounts?: true;
   /** Values beside null, 0, "", false, [] and {} that mean the same as leaving the field out. */
   readonly neutral?: readonly (string | number | boolean)[];
   /** Values that look neutral and are not: an empty list of masked paths unmasks everything. */
@@ -74,6 +78,8 @@ export interface MapShape extends Facts {
 export interface ObjectShape extends Facts {
   readonly kind: 'object';
   readonly fields: Readonly<Record<string, Shape>>;
+  /** Other spellings that widespread clients use and the engine takes, with the field that is meant. */
+  readonly spellings?: Readonly<Record<string, string>>;
   /** What the fields mean where the text field `by` says so: the same names, other marks. */
   readonly varies?: {
     readonly by: string;
@@ -214,6 +220,16 @@ export function neutral<S extends Shape>(shape: S, ...values: readonly (string |
 /** For fields whose empty list or map is a wish of its own; `meaning` says which. */
 export function emptyMeans<S extends Shape>(meaning: string, shape: S): S {
   return { ...shape, emptyMeans: meaning };
+}
+
+/** For objects of which widespread clients spell a field otherwise; it is read, and printed as the engine has it. */
+export function alsoSpelled<S extends ObjectShape>(spellings: Readonly<Record<string, string>>, shape: S): S {
+  return { ...shape, spellings };
+}
+
+/** For parameters that a widespread client says twice. */
+export function firstCounts<S extends Shape>(shape: S): S {
+  return { ...shape, firstCounts: true };
 }
 
 /** Adds marks to a shape that stands in several places and means more in this one. */

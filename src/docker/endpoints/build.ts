@@ -9,7 +9,21 @@ import { networkMode } from '../grammars/network-mode.ts';
 import { securityOption } from '../grammars/security-opt.ts';
 import { isolation } from '../grammars/words.ts';
 import { makes, own, privilege, resource, uses } from '../marks.ts';
-import { bool, embedded, filters, int, language, list, neutral, object, since, text, word } from '../shape.ts';
+import {
+  bool,
+  embedded,
+  emptyMeans,
+  filters,
+  firstCounts,
+  int,
+  language,
+  list,
+  neutral,
+  object,
+  since,
+  text,
+  word,
+} from '../shape.ts';
 import { buildArguments, outputs, ulimits } from '../shapes/build.ts';
 import { labelMap } from '../shapes/labels.ts';
 import { progressLine } from '../shapes/progress.ts';
@@ -28,14 +42,15 @@ export const buildEndpoints = [
     path: '/build',
     risk: 'build',
     query: {
-      dockerfile: text(own),
+      // docker-py says it a second time with the text of a Dockerfile outside of the context.
+      dockerfile: firstCounts(text(own)),
       t: list(text(makes('image'))),
       target: text(own),
       remote: language(buildContext),
       q: bool(own),
       nocache: bool(own),
       pull: bool(own),
-      rm: bool(own),
+      rm: emptyMeans('true, as if it were not said', bool(own)),
       forcerm: bool(own),
       squash: bool(own),
       cachefrom: embedded(list(language(cacheSource))),

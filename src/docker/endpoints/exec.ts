@@ -3,7 +3,7 @@
 import { empty, endpoint, json, jsonBody } from '../endpoint.ts';
 import { environmentVariable } from '../grammars/env.ts';
 import { borrows, own, privilege, reveals, uses } from '../marks.ts';
-import { any, bool, int, language, list, object, oneOrMore, since, text } from '../shape.ts';
+import { alsoSpelled, any, bool, int, language, list, object, oneOrMore, since, text } from '../shape.ts';
 
 const exec = { id: text(uses('exec', 'id')) };
 
@@ -16,20 +16,24 @@ export const execEndpoints = [
     risk: 'exec',
     parameters: { id: text(uses('container'), borrows) },
     body: jsonBody(
-      object({
-        AttachStdin: bool(own),
-        AttachStdout: bool(own),
-        AttachStderr: bool(own),
-        ConsoleSize: since('1.42', list(int(own))),
-        DetachKeys: text(own),
-        Tty: bool(own),
-        Env: list(language(environmentVariable)),
-        Cmd: oneOrMore(text(own)),
-        Privileged: bool(privilege('root', 'runs the command with every capability')),
-        User: text(own),
-        WorkingDir: text(own),
-        Detach: bool(own),
-      }),
+      // docker-py says `detachKeys`.
+      alsoSpelled(
+        { detachKeys: 'DetachKeys' },
+        object({
+          AttachStdin: bool(own),
+          AttachStdout: bool(own),
+          AttachStderr: bool(own),
+          ConsoleSize: since('1.42', list(int(own))),
+          DetachKeys: text(own),
+          Tty: bool(own),
+          Env: list(language(environmentVariable)),
+          Cmd: oneOrMore(text(own)),
+          Privileged: bool(privilege('root', 'runs the command with every capability')),
+          User: text(own),
+          WorkingDir: text(own),
+          Detach: bool(own),
+        }),
+      ),
     ),
     answer: json(object({ Id: text(uses('exec', 'id')) })),
   }),

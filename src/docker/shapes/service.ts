@@ -1,7 +1,7 @@
 /** Services of a swarm. */
 
 import { prose, uses } from '../marks.ts';
-import { int, list, number, object, since, text } from '../shape.ts';
+import { alsoSpelled, int, list, number, object, since, text } from '../shape.ts';
 import { labelMap } from './labels.ts';
 import { objectVersion } from './object-version.ts';
 import { networkAttachments, publishedPorts, taskSpec } from './task-spec.ts';
@@ -21,12 +21,16 @@ const endpointSpec = object({ Mode: text(), Ports: publishedPorts });
 export const serviceFields = {
   Labels: labelMap,
   TaskTemplate: taskSpec,
-  Mode: object({
-    Replicated: object({ Replicas: int() }),
-    Global: object({}),
-    ReplicatedJob: since('1.41', object({ MaxConcurrent: int(), TotalCompletions: int() })),
-    GlobalJob: since('1.41', object({})),
-  }),
+  // docker-py writes the old modes in lower case.
+  Mode: alsoSpelled(
+    { replicated: 'Replicated', global: 'Global' },
+    object({
+      Replicated: object({ Replicas: int() }),
+      Global: object({}),
+      ReplicatedJob: since('1.41', object({ MaxConcurrent: int(), TotalCompletions: int() })),
+      GlobalJob: since('1.41', object({})),
+    }),
+  ),
   UpdateConfig: updateConfig,
   RollbackConfig: since('1.28', updateConfig),
   // The old place of those in TaskTemplate.

@@ -1,14 +1,17 @@
 /** Secrets and configs: small files that a swarm hands to its services. */
 
 import { credential, type Kind, labels, type Mark, makes, uses } from '../marks.ts';
-import { filters, object, since, text } from '../shape.ts';
+import { alsoSpelled, filters, object, since, text } from '../shape.ts';
 import { clusterWide } from './cluster-mark.ts';
 import { labelMap } from './labels.ts';
 import { objectVersion } from './object-version.ts';
 import { clusterDriver } from './swarm-cluster.ts';
 
+// docker-py says `name`.
+const templating = since('1.37', alsoSpelled({ name: 'Name' }, clusterDriver));
+
 function fields(...data: readonly Mark[]) {
-  return { Labels: labelMap, Data: text(...data), Templating: since('1.37', clusterDriver) };
+  return { Labels: labelMap, Data: text(...data), Templating: templating };
 }
 
 const secretFields = { ...fields(credential), Driver: since('1.31', clusterDriver) };
