@@ -28,6 +28,11 @@ const COLLECTED_BYTES = 256 * 1024 * 1024;
 /** What an upgrade of each kind is called on the wire. */
 const PROTOCOLS: Partial<Record<AnswerTravel, string>> = { hijack: 'tcp', websocket: 'websocket', h2c: 'h2c' };
 
+/** Whether a client may end its half of the connection and go on listening. */
+export function becomesTunnel({ answer }: Endpoint): boolean {
+  return PROTOCOLS[answer.travel] !== undefined;
+}
+
 /** Answers that live as long as something happens. */
 const STREAMS: ReadonlySet<AnswerTravel> = new Set(['lines', 'frames', 'tar', 'hijack', 'websocket', 'h2c']);
 

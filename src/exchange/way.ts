@@ -8,7 +8,7 @@ import type { Exchange } from '../wire/inbound.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { Call } from './call.ts';
-import { Carrier } from './carry.ts';
+import { becomesTunnel, Carrier } from './carry.ts';
 import type { Engine } from './engine.ts';
 import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
@@ -59,7 +59,7 @@ export class Way {
 
       const meaning = meaningOf(exchange.head);
       endpoint = meaning.endpoint;
-      if (endpoint.answer.travel === 'hijack') exchange.keepsHalfOpen = true;
+      exchange.keepsHalfOpen = becomesTunnel(endpoint);
 
       const range = engine.api();
       const api = range instanceof Promise ? await range : range;
