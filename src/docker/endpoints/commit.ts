@@ -3,7 +3,7 @@
 import { endpoint, json, jsonBody } from '../endpoint.ts';
 import { dockerfileChange } from '../grammars/dockerfile-change.ts';
 import { borrows, makes, own, uses } from '../marks.ts';
-import { bool, language, list, object, text } from '../shape.ts';
+import { bool, emptyMeans, language, list, object, text } from '../shape.ts';
 import { containerConfig } from '../shapes/container-config.ts';
 
 export const commitEndpoints = [
@@ -19,7 +19,7 @@ export const commitEndpoints = [
       tag: text(own),
       comment: text(own),
       author: text(own),
-      pause: bool(own),
+      pause: emptyMeans('true for engines up to 20.10, false for later ones', bool(own)),
       changes: list(language(dockerfileChange)),
     },
     body: jsonBody(containerConfig, { optional: true }),

@@ -1,7 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isTrue, printQuery, type QueryValues, readQuery } from '../../../src/docker/query.ts';
-import { any, bool, embedded, filters, int, list, map, object, type Shape, text } from '../../../src/docker/shape.ts';
+import {
+  any,
+  bool,
+  embedded,
+  emptyMeans,
+  filters,
+  int,
+  list,
+  map,
+  object,
+  type Shape,
+  text,
+} from '../../../src/docker/shape.ts';
 import { Refusal } from '../../../src/ground/refusal.ts';
 
 const shapes = {
@@ -184,6 +196,12 @@ describe("a truth value is Go's", () => {
     expect(isTrue('\u00850')).toBe(false);
     expect(isTrue('\u20030\u00a0')).toBe(false);
     expect(isTrue('\ufeff0')).toBe(true);
+  });
+
+  test('that is empty stays so where engines differ in what it means', () => {
+    const pausing = { pause: emptyMeans('true for some engines', bool()) };
+    expect(printQuery(readQuery('pause=', pausing).values, pausing)).toBe('?pause=');
+    expect(printQuery(readQuery('pause=0', pausing).values, pausing)).toBe('?pause=0');
   });
 
   test('is printed in one spelling', () => {
