@@ -32,6 +32,24 @@ export const bind: Grammar = {
   name: 'bind',
   form: 'VOLUME:PATH[:OPTIONS] | /HOST/PATH:PATH[:OPTIONS] | PATH',
   marks: [own, ...volume, mountedPath('read'), mountedPath('write'), relabels, spreads],
+  dangerous: [
+    '/:/host',
+    '/etc:/mnt:ro',
+    '//etc:/mnt',
+    '/a/../etc:/mnt',
+    '/./etc/:/mnt:rw',
+    '/srv:/mnt:z',
+    '/srv:/mnt:rshared',
+    'data:/mnt:rshared',
+    '/var/run/docker.sock:/var/run/docker.sock',
+    '/run:/mnt',
+    '/proc/1/root:/mnt',
+    './src:/mnt',
+    '../etc:/mnt',
+    '~/src:/mnt',
+    'data:/mnt:ro:rw',
+    'data:/mnt:suid',
+  ],
   split(text): readonly Part[] | null {
     const pieces = text.split(':');
     const [source = '', target, words] = pieces;
@@ -57,6 +75,7 @@ export const volumesFrom: Grammar = {
   name: 'volumes-from',
   form: 'CONTAINER[:OPTIONS]',
   marks: [uses('container'), borrows, own, relabels],
+  dangerous: ['web:z', 'web:ro,Z', 'web:rshared', 'web:rw:ro', ':ro'],
   split(text): readonly Part[] | null {
     const cut = text.indexOf(':');
     const reference = cut < 0 ? text : text.slice(0, cut);

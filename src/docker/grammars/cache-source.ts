@@ -9,6 +9,7 @@ export const cacheSource: Grammar = {
   name: 'cache-source',
   form: 'IMAGE',
   marks: [uses('image'), source],
+  dangerous: ['type=local,src=/etc', 'type=registry,ref=10.0.0.1:5000/x', 'a,b', '"type=gha"'],
   split(text): readonly Part[] | null {
     // moby joins all sources with commas for BuildKit, which then reads `type=…,src=…` out of them.
     if (/[,="]/.test(text)) return null;

@@ -28,6 +28,18 @@ export const addedCapability: Grammar = {
   form: '[CAP_]NAME | ALL',
   marks: [own, more],
   canonical,
+  dangerous: [
+    'ALL',
+    'all',
+    'SYS_ADMIN',
+    'CAP_SYS_ADMIN',
+    'cap_sys_admin',
+    'Sys_Module',
+    'NET_ADMIN',
+    'CAP_CAP_CHOWN',
+    'k\u0131ll',
+    ' CHOWN',
+  ],
   split(text): readonly Part[] | null {
     return [{ text, marks: [ofEveryContainer.has(canonical(text)) ? own : more] }];
   },

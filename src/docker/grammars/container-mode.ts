@@ -12,6 +12,7 @@ export function containerMode(name: string, words: readonly string[]): Grammar {
     name,
     form: [...words.map((word) => word || '""'), 'host', 'container:CONTAINER'].join(' | '),
     marks: [own, host, joins, uses('container'), borrows],
+    dangerous: ['host', 'Host', 'container', 'container ', 'ns:/proc/1/ns/pid', ' host', 'HOST'],
     split(text): readonly Part[] | null {
       if (words.includes(text)) return [{ text, marks: [own] }];
       if (text === 'host') return [{ text, marks: [host] }];

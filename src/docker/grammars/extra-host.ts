@@ -9,6 +9,7 @@ export const extraHost: Grammar = {
   name: 'extra-host',
   form: 'NAME:ADDRESS | NAME:host-gateway',
   marks: [address, gateway],
+  dangerous: ['host:host-gateway', 'host', ':host-gateway'],
   split(text): readonly Part[] | null {
     const cut = text.indexOf(':');
     if (cut < 1) return null;

@@ -10,6 +10,7 @@ export const networkMode: Grammar = {
   name: 'network-mode',
   form: 'none | host | container:CONTAINER | default | bridge | NETWORK',
   marks: [own, host, joins, uses('container'), uses('network'), borrows],
+  dangerous: ['host', 'container'],
   split(text): readonly Part[] | null {
     if (text === '') return [];
     if (text === 'none') return [{ text, marks: [own] }];

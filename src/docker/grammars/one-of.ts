@@ -3,17 +3,23 @@
 import type { Mark } from '../marks.ts';
 import type { Grammar, Part } from '../shape.ts';
 
-/** `otherwise` is what every other word means; without it, other words are not of the language. */
+/**
+ * `otherwise` is what every other word means; without it, other words are not of the language. `others` are some of
+ * those, for whoever must refuse them.
+ */
 export function oneOf(
   name: string,
   meanings: Readonly<Record<string, readonly Mark[]>>,
   otherwise?: readonly Mark[],
+  others: readonly string[] = [],
 ): Grammar {
   const words = Object.keys(meanings);
+  const reaching = words.filter((word) => meanings[word]?.some(({ mark }) => mark === 'privilege'));
   return {
     name,
     form: [...words.map((word) => word || '""'), ...(otherwise ? ['…'] : [])].join(' | '),
     marks: [...new Set([...Object.values(meanings), otherwise ?? []].flat())],
+    dangerous: [...reaching, ...others],
     split(text): readonly Part[] | null {
       const marks = Object.hasOwn(meanings, text) ? meanings[text] : otherwise;
       return marks === undefined ? null : [{ text, marks }];

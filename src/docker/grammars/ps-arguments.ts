@@ -15,6 +15,16 @@ export const psArguments: Grammar = {
   name: 'ps-arguments',
   form: '-ef | aux | … | -eo COLUMN,COLUMN,…',
   marks: [own, hostProgram],
+  dangerous: [
+    '-eo pid=X',
+    '-e --sort pid',
+    '-p 1',
+    'auxe',
+    '-ef ; id',
+    '-o pid -o args',
+    '--cols 9',
+    '-eo pid,environ',
+  ],
   split(text): readonly Part[] | null {
     const listed = /^-e?o ?([a-z]+(?:,[a-z]+)*)$/.exec(text)?.[1];
     const harmless = styles.has(text) || listed?.split(',').every((name) => columns.has(name)) === true;

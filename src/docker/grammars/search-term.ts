@@ -7,6 +7,7 @@ export const searchTerm: Grammar = {
   name: 'search-term',
   form: 'TERM | HOST[:PORT]/TERM',
   marks: [own, asksRegistry],
+  dangerous: ['10.0.0.1:5000/x', 'localhost/x', 'LocalHost/x', '[::1]:80/x', '169.254.169.254/x'],
   split(text): readonly Part[] | null {
     const slash = text.indexOf('/');
     const host = slash < 0 ? '' : text.slice(0, slash);

@@ -15,6 +15,24 @@ export const securityOption: Grammar = {
   name: 'security-opt',
   form: 'no-new-privileges[=true] | KEY=VALUE | KEY:VALUE | disable | writable-cgroups',
   marks: [own, confinement],
+  dangerous: [
+    'seccomp=unconfined',
+    'seccomp:unconfined',
+    'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}',
+    'apparmor=unconfined',
+    'apparmor:unconfined',
+    'label=disable',
+    'label:disable',
+    'label=type:spc_t',
+    'systempaths=unconfined',
+    'no-new-privileges=false',
+    'no-new-privileges:false',
+    'disable',
+    'writable-cgroups',
+    'writable-cgroups=true',
+    'credentialspec=file://x',
+    'SECCOMP=unconfined',
+  ],
   split(text): readonly Part[] | null {
     if (text === 'no-new-privileges') return [{ text, marks: [own] }];
     const cut = text.indexOf(text.includes('=') ? '=' : ':');

@@ -12,6 +12,7 @@ export const tmpfsOptions: Grammar = {
   name: 'tmpfs-options',
   form: 'size=SIZE,mode=MODE,uid=UID,gid=GID,rw,ro,exec,noexec,nosuid,nodev,…',
   marks: [own, bytes, count, loosens],
+  dangerous: ['suid', 'dev', 'exec,suid,dev', 'size=1m,dev', 'remount', 'bind', 'shared', 'mpol=bind:0', 'SUID'],
   split(text): readonly Part[] | null {
     const parts: Part[] = [];
     for (const [index, option] of text.split(',').entries()) {

@@ -25,7 +25,12 @@ export const ulimits = embedded(list(ulimit));
 const attribute = emptyMeans('is an attribute all the same', text(output));
 
 /** Files that go back to the client are harmless; everything else is an exporter in the engine. */
-const outputType = oneOf('build-output', each(['', 'local', 'tar'], own), [output]);
+const outputType = oneOf(
+  'build-output',
+  each(['', 'local', 'tar'], own),
+  [output],
+  ['image', 'registry', 'docker', 'oci', 'cacheonly', 'Local'],
+);
 
 export const outputs = embedded(
   list(object({ Type: language(outputType), Attrs: known(map(attribute, text(own)), { dest: text(own) }) })),

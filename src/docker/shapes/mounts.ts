@@ -7,9 +7,12 @@ import { borrows, hostPath, makes, mountedPath, own, privilege, resource, reveal
 import { bool, int, language, list, map, neutral, object, since, text, varying, word } from '../shape.ts';
 import { labelMap } from './labels.ts';
 
-const tmpfsWord = oneOf('tmpfs-word', { exec: [own], noexec: [own] }, [
-  privilege('confinement', 'an option of the kernel for a tmpfs'),
-]);
+const tmpfsWord = oneOf(
+  'tmpfs-word',
+  { exec: [own], noexec: [own] },
+  [privilege('confinement', 'an option of the kernel for a tmpfs')],
+  ['suid', 'dev', 'size=1g', 'EXEC'],
+);
 
 export const mount = varying(
   object({
