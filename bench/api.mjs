@@ -1,9 +1,10 @@
 // Small calls: 50 kept-alive connections that ask as fast as they are answered.
 //
 //   node bench/api.mjs [--quick] [--rounds 5] [--seconds 3] [--only berthgate,haproxy-usual,…] [--json FILE]
-//                      [--transport unix,tcp] [--work ping,inspect,list,mixed] [--engine unix:///run/docker.sock]
+//                      [--transport unix,tcp] [--work ping,inspect,distinct,list,mixed] [--engine unix:///run/docker.sock]
 //                      [--connections 50] [--wrk]
 //
+// `distinct` inspects another container over each connection, so that no two calls can share an answer.
 // Without --engine, the engine is one of our own that is never the bottleneck; with it, a real one, where `inspect` asks
 // about one of its containers (one is made, and removed afterwards, where there is none). `--wrk` lets wrk ask over TCP
 // instead of our own client. Needs: gcc, haproxy, nginx-light, golang-go, and for --wrk wrk.
@@ -21,7 +22,7 @@ const options = readOptions(import.meta.url, {
   seconds: { type: 'string' },
   only: { type: 'string', default: EVERYBODY.join(',') },
   transport: { type: 'string', default: 'unix,tcp' },
-  work: { type: 'string', default: 'ping,inspect,list' },
+  work: { type: 'string', default: 'ping,inspect,distinct,list' },
   engine: { type: 'string' },
   connections: { type: 'string', default: '50' },
   wrk: { type: 'boolean', default: false },
@@ -36,9 +37,13 @@ const socket = own?.socket ?? socketOf(options.engine);
 const enginePid = own?.pid ?? pidOfSocket(socket);
 const container = own === null ? await someContainer(socket) : { name: 'some-container', remove: async () => {} };
 
+/** As many as there are connections: no two of them ask the same. */
+const others = Array.from({ length: Number(options.connections) }, (_, i) => `/v1.41/containers/other-${i}/json`);
+
 const WORKS = {
   ping: { title: '/_ping', paths: ['/_ping'] },
   inspect: { title: 'inspect of a container', paths: [`/v1.41/containers/${container.name}/json`] },
+  distinct: { title: 'inspect, of another container by each connection', paths: others },
   list: { title: 'list of containers', paths: ['/v1.41/containers/json?all=1'] },
   mixed: { title: '/_ping and inspect in turn', paths: ['/_ping', `/v1.41/containers/${container.name}/json`] },
 };
@@ -51,7 +56,10 @@ const contenders = await startContenders(options.only.split(','), {
 });
 try {
   for (const transport of options.wrk ? ['tcp'] : options.transport.split(',')) {
-    for (const work of options.work.split(',')) await run(WORKS[work], transport);
+    for (const work of options.work.split(',')) {
+      // A real engine has no fifty containers for us.
+      if (own !== null || work !== 'distinct') await run(WORKS[work], transport);
+    }
   }
 } finally {
   for (const one of contenders) await one.stop();

@@ -68,7 +68,7 @@ export interface Endpoint {
   readonly marks?: readonly Mark[];
   /** Not in Docker's OpenAPI file; says where moby registers it. */
   readonly undocumented?: string;
-  /** Everybody who asks at the same time may be given one answer of the engine (a list that many poll). */
+  /** Everybody who asks at the same time may be given one answer of the engine (what many poll). */
   readonly shareable?: boolean;
 }
 

@@ -2,11 +2,10 @@
 
 import type { AnswerTravel, Endpoint } from '../docker/endpoint.ts';
 import { Refusal } from '../ground/refusal.ts';
-import { endToEnd } from '../wire/end-to-end.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import type { RequestHead } from '../wire/message.ts';
 import type { OutboundFault } from '../wire/outbound-fault.ts';
-import { type RelayRequest, relay } from '../wire/relay.ts';
+import { onward, type RelayRequest, relay } from '../wire/relay.ts';
 import type { Call } from './call.ts';
 import { clampBody, clampHead } from './clamp-version.ts';
 import type { ApiRange, Engine } from './engine.ts';
@@ -122,10 +121,10 @@ export class Carrier {
     return new Promise((resolve, reject) => {
       const leave = ask({
         onAnswer: (head, body) => {
-          const { status, reason, headers } = clampHead(head, api);
+          const start = onward(clampHead(head, api), head);
           const clamped = clampBody(call.endpoint, body, api);
-          const told = back === null || status >= 300 ? clamped : back(clamped);
-          exchange.answer({ status, reason, headers: endToEnd(headers) }, told);
+          const told = back === null || start.status >= 300 ? clamped : back(clamped);
+          exchange.answer(start, told);
           resolve();
         },
         onTooLarge: () => {

@@ -128,8 +128,8 @@ class Relay implements AnswerEvents {
   }
 }
 
-/** What travels on; made once of a head that comes again and again and is not changed on the way. */
-function onward(start: AnswerStart, head: AnswerHead): AnswerStart {
+/** What travels on of `head`, told as `start`; made once of a head that comes again and is not changed on the way. */
+export function onward(start: AnswerStart, head: AnswerHead): AnswerStart {
   if (start !== head) return onlyEndToEnd(start);
   head.onward ??= onlyEndToEnd(head);
   return head.onward;

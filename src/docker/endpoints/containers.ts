@@ -72,6 +72,7 @@ export const containerEndpoints = [
     method: 'GET',
     path: '/containers/{id}/json',
     risk: 'read',
+    shareable: true,
     parameters: container,
     query: { size: bool(own) },
     answer: json(containerInspect),

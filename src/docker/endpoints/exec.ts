@@ -65,6 +65,7 @@ export const execEndpoints = [
     method: 'GET',
     path: '/exec/{id}/json',
     risk: 'read',
+    shareable: true,
     parameters: exec,
     answer: json(
       object({

@@ -56,6 +56,7 @@ export const imageEndpoints = [
     method: 'GET',
     path: '/images/{name}/json',
     risk: 'read',
+    shareable: true,
     parameters: image,
     query: { manifests: since('1.48', bool(own)), platform: since('1.49', platformParameter) },
     answer: json(imageInspect),

@@ -44,6 +44,7 @@ export const networkEndpoints = [
     method: 'GET',
     path: '/networks/{id}',
     risk: 'read',
+    shareable: true,
     parameters: network,
     query: {
       verbose: since('1.28', bool(own)),

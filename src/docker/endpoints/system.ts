@@ -23,6 +23,7 @@ export const systemEndpoints = [
     method: 'GET',
     path: '/_ping',
     risk: 'ping',
+    shareable: true,
     answer: { travel: 'text' },
     answerHeaders: pingHeaders,
   }),

@@ -40,6 +40,7 @@ export const volumeEndpoints = [
     method: 'GET',
     path: '/volumes/{name}',
     risk: 'read',
+    shareable: true,
     parameters: named,
     answer: json(volume),
   }),
