@@ -46,7 +46,7 @@ export function readBody(endpoint: Endpoint, exchange: Exchange, limits: BodyLim
       return readJsonBody(endpoint, exchange, limits, mediaType);
     case 'none':
     case 'hijack':
-      return refuseBody(exchange, limits);
+      return dropBody(exchange, limits);
     default:
       return NO_BODY;
   }
@@ -79,12 +79,13 @@ async function readJsonBody(
   return { body: value, unknown };
 }
 
-/** An endpoint that takes no body gets none; what clients send all the same must be empty in meaning. */
-async function refuseBody(exchange: Exchange, limits: BodyLimits): Promise<ReadBody> {
-  const bytes = await exchange.readBody(limits.jsonBytes);
-  const said = bytes.toString('latin1').trim();
-  if (said === '' || said === '{}' || said === 'null') return NO_BODY;
-  throw new Refusal('unreadable-body', 'this endpoint takes no body', { place: 'body' });
+/**
+ * An endpoint that takes no body gets none. dockerode says the query once more in a body, and engines do not look at it;
+ * so what stands there means nothing, and is never sent on.
+ */
+async function dropBody(exchange: Exchange, limits: BodyLimits): Promise<ReadBody> {
+  await exchange.readBody(limits.jsonBytes);
+  return NO_BODY;
 }
 
 /** @throws Refusal unreadable-header when one that is single stands twice */
