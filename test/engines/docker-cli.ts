@@ -32,7 +32,7 @@ export function dockerCli(
   options: DockerCliOptions = {},
 ): Promise<CommandResult> {
   const { cli, env, ...rest } = options;
-  return run(pathOf(cli), args, { ...rest, env: environment(target, env) });
+  return run(pathOf(cli), args, { ...rest, env: dockerEnvironment(target, env) });
 }
 
 /** As `dockerCli`, but a code other than 0 throws with what the command said. Returns its trimmed standard output. */
@@ -53,7 +53,7 @@ export function spawnDocker(
   options: Pick<DockerCliOptions, 'cli' | 'cwd' | 'env'> = {},
 ): ChildProcessWithoutNullStreams {
   const { cli, cwd, env } = options;
-  return spawn(pathOf(cli), args, { env: environment(target, env), ...(cwd === undefined ? {} : { cwd }) });
+  return spawn(pathOf(cli), args, { env: dockerEnvironment(target, env), ...(cwd === undefined ? {} : { cwd }) });
 }
 
 /** A new DOCKER_CONFIG folder with the plugins in it and nobody logged in. It is removed at the end of the test file. */
@@ -76,7 +76,11 @@ const configs = mkdtempSync(join(tmpdir(), 'berthgate-docker-'));
 process.once('exit', removeDockerConfigs);
 const sharedConfig = makeDockerConfig();
 
-function environment(target: DockerTarget, added: Readonly<Record<string, string>> = {}): Record<string, string> {
+/** The clean environment in which a docker command talks to `target`. */
+export function dockerEnvironment(
+  target: DockerTarget,
+  added: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   return {
     PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: sharedConfig,

@@ -12,6 +12,7 @@ export {
   docker,
   dockerCli,
   dockerClis,
+  dockerEnvironment,
   makeDockerConfig,
   spawnDocker,
 } from './docker-cli.ts';
