@@ -19,6 +19,7 @@ export interface Judgement {
   readonly call: Call;
   readonly decisions: readonly Decision[];
   readonly changed: boolean;
+  readonly hidesHost: boolean;
   ended(status: number): void;
 }
 
@@ -36,7 +37,8 @@ export function judge(
   context: PolicyContext,
   decisions: Decision[] = [],
 ): Judgement | Promise<Judgement> {
-  if (policies.length === 0) return { call, decisions: NO_DECISIONS, changed: false, ended: NOTHING_TO_END };
+  if (policies.length === 0)
+    return { call, decisions: NO_DECISIONS, changed: false, hidesHost: false, ended: NOTHING_TO_END };
   return judgeByAll(policies, call, context, decisions);
 }
 
@@ -52,11 +54,13 @@ async function judgeByAll(
   };
   let judged = call;
   let changed = false;
+  let hidesHost = false;
   try {
     for (const policy of policies) {
       const verdict = await judgeBy(policy, judged, context);
       judged = verdict.call;
       changed ||= verdict.changes.length > 0;
+      hidesHost ||= verdict.hidesHost === true;
       if (verdict.onEnd !== undefined) endings.push(verdict.onEnd);
       const { rule, changes, wouldRefuse = null, labels = NO_LABELS } = verdict;
       decisions.push({ policy: policy.name, rule, changes, wouldRefuse, labels });
@@ -65,7 +69,7 @@ async function judgeByAll(
     ended(fault instanceof Refusal ? fault.status : 500);
     throw fault;
   }
-  return { call: judged, decisions, changed, ended };
+  return { call: judged, decisions, changed, hidesHost, ended };
 }
 
 /** What the client is to be told of the changes. */

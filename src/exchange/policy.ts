@@ -27,6 +27,8 @@ export interface Verdict {
   readonly wouldRefuse?: string;
   /** Labels of ours (`berthgate.…`) that what the call makes shall carry, beside those that every create gets. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** The client is not told what the answer tells about the host of the engine. */
+  readonly hidesHost?: boolean;
   /** Told once when the call has ended, with the status that the client got; 0 for none. */
   readonly onEnd?: (status: number) => void;
 }

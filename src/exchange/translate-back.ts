@@ -2,30 +2,35 @@
 
 import type { Endpoint } from '../docker/endpoint.ts';
 import { showGiven } from '../docker/given.ts';
+import { withoutHost } from '../docker/hide-host.ts';
 import { marksWithin } from '../docker/marks-within.ts';
 import { hideReserved, RESERVED_PREFIX } from '../docker/reserved-labels.ts';
 import type { Shape } from '../docker/shape.ts';
 import { visit } from '../docker/visit.ts';
 import { withWarnings } from '../docker/warnings.ts';
 import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
+import { type Judgement, warningsOf } from './judge.ts';
 
 /** Changes the JSON documents of one answer; gives back the same bytes where there is nothing to change. */
 export type TranslateBack = (document: Buffer) => Buffer;
 
 const MAX_DEPTH = 128;
 
-/** Null where the answer of the endpoint can pass unread. `warnings` are told to the client where the answer has them. */
-export function translatorOf(endpoint: Endpoint, warnings: readonly string[]): TranslateBack | null {
+/** Null where the answer of the endpoint can pass unread. Warnings are told to the client where the answer has them. */
+export function translatorOf(endpoint: Endpoint, judgement: Judgement): TranslateBack | null {
+  const { hidesHost } = judgement;
+  const warnings = warningsOf(judgement);
   const { shape, travel } = endpoint.answer;
   if (shape === undefined || (travel !== 'json' && travel !== 'lines')) return null;
   // A wait is answered twice: its head at once, which clients wait for, and its body when the container has ended.
-  if (warnings.length === 0 && !tellsLabels(endpoint)) return null;
+  if (warnings.length === 0 && !hidesHost && !tellsLabels(endpoint)) return null;
   return (document) => {
     const ours = document.includes(RESERVED_PREFIX);
-    if (!ours && warnings.length === 0) return document;
+    if (!ours && !hidesHost && warnings.length === 0) return document;
     const read = parse(document);
     if (read === undefined) return document;
-    return Buffer.from(printJson(withWarnings(endpoint, ours ? hide(endpoint, shape, read) : read, warnings)));
+    const shown = ours ? hide(endpoint, shape, read) : read;
+    return Buffer.from(printJson(withWarnings(endpoint, hidesHost ? withoutHost(shape, shown) : shown, warnings)));
   };
 }
 

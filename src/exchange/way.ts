@@ -81,7 +81,7 @@ export class Way {
 
       const judging = judge(policies, call, this.carrier, decisions);
       judgement = judging instanceof Promise ? await judging : judging;
-      const back = policies.length === 0 ? null : translatorOf(endpoint, warningsOf(judgement));
+      const back = policies.length === 0 ? null : translatorOf(endpoint, judgement);
       await this.carrier.carry(keepGiven(judgement), api, exchange, back);
     } catch (fault) {
       refusal = asRefusal(fault);

@@ -63,6 +63,7 @@ export const systemEndpoints = [
   endpoint({
     id: 'SystemInfo',
     summary: 'Show what the engine and its host are like',
+    marks: [reveals('host')],
     method: 'GET',
     path: '/info',
     risk: 'read',

@@ -89,6 +89,14 @@ describe('conservative', () => {
     expect(body.HostConfig).toEqual({ Memory: 1 });
   });
 
+  test('does not tell about the host that the engine runs on', async () => {
+    const { hidesHost } = await judgeBy(create(conservativeKind), { method: 'GET', path: '/info' });
+    expect(hidesHost).toBe(true);
+    expect((await judgeBy(create(conservativeKind), { method: 'GET', path: '/containers/json' })).hidesHost).toBe(
+      false,
+    );
+  });
+
   test('asks nobody, and makes nothing new, for calls that can say nothing of weight', () => {
     const context = contextOf();
     const policy = create(conservativeKind);
@@ -263,29 +271,35 @@ describe('what the administrator opens', () => {
     await judged(volume, { allow: { 'DriverOpts.type': ['tmpfs'], 'DriverOpts.device': ['tmpfs'] } });
   });
 
-  test('is a folder of the host, with what is in it', async () => {
-    const options = { allow: { binds: ['/srv/cache', '/srv/cache/keys:ro'] } };
-    for (const bind of ['/srv/cache:/c', '//srv//cache/a/./b:/c:ro', '/srv/cache/:/c'])
-      await judged(host({ Binds: [bind] }), options);
-    for (const bind of [
-      '/srv:/c',
-      '/srv/cache2:/c',
-      '/srv/cache/../x:/c',
-      '/srv/cache:/c:rshared',
-      '/srv/cache:/c:z',
-    ]) {
-      await refused(host({ Binds: [bind] }), options);
+  test('is a folder of the host, and nothing in it or above it', async () => {
+    const options = { allow: { binds: ['/srv/cache', '/srv/data/**:ro', '/srv/data/work'] } };
+    const passing = [
+      '/srv/cache:/c',
+      '//srv/./cache/:/c:ro',
+      '/srv/data:/d:ro',
+      '/srv/data/a/b:/d:ro',
+      '/srv/data/work:/w',
+    ];
+    for (const bind of passing) {
+      const { changes } = await judged(host({ Binds: [bind] }), options);
+      expect(changes).toEqual([]);
     }
-    await judged(host({ Mounts: [{ Type: 'bind', Source: '/srv/cache/a', Target: '/c' }] }), options);
-    await refused(
-      host({ Mounts: [{ Type: 'bind', Source: '/srv/cache', Target: '/c', BindOptions: { Propagation: 'rshared' } }] }),
-      options,
-    );
+    for (const bind of ['/srv', '/srv/cache2', '/srv/cache/a', '/srv/cache/../x', '/srv/data2']) {
+      await refused(host({ Binds: [`${bind}:/c`] }), options);
+    }
+    for (const words of ['rshared', 'z', 'ro,Z']) await refused(host({ Binds: [`/srv/cache:/c:${words}`] }), options);
+    await judged(host({ Mounts: [{ Type: 'bind', Source: '/srv/cache', Target: '/c' }] }), options);
+    const spreading = { Type: 'bind', Source: '/srv/cache', Target: '/c', BindOptions: { Propagation: 'rshared' } };
+    await refused(host({ Mounts: [spreading] }), options);
     await refused(host({ Mounts: [{ Source: '/etc', Target: '/c' }] }), options);
   });
 
+  test('is what is in a folder only read-only: a link in it would lead anywhere', () => {
+    expect(() => create(conservativeKind, { allow: { binds: ['/srv/**'] } })).toThrow(/must be read-only/);
+  });
+
   test('is a folder that is mounted read-only, whatever was asked for', async () => {
-    const options = { allow: { binds: ['/srv/cache:ro'] } };
+    const options = { allow: { binds: ['/srv/cache/**:ro'] } };
     const { body, changes } = await judged(
       host({
         Binds: ['/srv/cache:/c', '/srv/cache:/d:ro', '/srv/cache/x:/e:rw,nocopy'],

@@ -15,6 +15,8 @@ export type AllowOption = Readonly<Record<string, readonly AllowedValue[]>>;
 
 export interface AllowedBind {
   readonly path: string;
+  /** With everything that is in it. */
+  readonly below: boolean;
   readonly readOnly: boolean;
 }
 
@@ -32,7 +34,8 @@ export class Allowed {
       values.set(place, wanted.map(matcherOf));
     }
     this.values = values;
-    this.binds = binds.map(readBind);
+    // Single folders first: what they say holds for them.
+    this.binds = binds.map(readBind).sort((a, b) => Number(a.below) - Number(b.below));
   }
 
   /** Whether the whole value at the leaf is listed; `document` is what the leaf's path leads through. */
@@ -53,9 +56,7 @@ export class Allowed {
   bindFor(source: string): AllowedBind | undefined {
     const path = cleanPath(source);
     if (path === null) return undefined;
-    const fitting = this.binds.filter((bind) => isWithin(path, bind.path));
-    // The most exact entry says what holds.
-    return fitting.sort((a, b) => b.path.length - a.path.length)[0];
+    return this.binds.find((bind) => path === bind.path || (bind.below && isWithin(path, bind.path)));
   }
 }
 
@@ -65,12 +66,16 @@ function listedPlace(place: string): string {
 }
 
 function readBind(text: string): AllowedBind {
-  const found = /^(.*?)(?::(ro|rw))?$/.exec(text);
+  const found = /^(.*?)(\/\*\*)?(?::(ro|rw))?$/.exec(text);
   const path = cleanPath(found?.[1] ?? '');
   if (path === null) throw new Error(`binds: ${JSON.stringify(text)} is not an absolute path without ..`);
   const holder = sockets.find((socket) => isWithin(socket, path) || isWithin(path, socket));
   if (holder !== undefined) throw new Error(`binds: ${text} would give ${holder} to containers, which is root`);
-  return { path, readOnly: found?.[2] === 'ro' };
+  const below = found?.[2] !== undefined;
+  const readOnly = found?.[3] === 'ro';
+  // Who can write there can make a link there, to any folder of the host, and mount the link.
+  if (below && !readOnly) throw new Error(`binds: ${text} must be read-only (:ro): links in it would lead anywhere`);
+  return { path, below, readOnly };
 }
 
 /** What is root on the host for everybody who can open it, or leads there. */

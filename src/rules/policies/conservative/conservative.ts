@@ -60,7 +60,9 @@ class Conservative implements Policy {
   judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
     const { endpoint, unknown } = call;
     if (!isServed(endpoint.risk) || isRefusedWhole(endpoint)) throw refuseEndpoint(endpoint);
-    if (unknown.length === 0 && saysNothingOfWeight(endpoint)) return { call, rule: 'harmless', changes: NO_CHANGES };
+    if (unknown.length === 0 && saysNothingOfWeight(endpoint)) {
+      return { call, rule: 'harmless', changes: NO_CHANGES, hidesHost: isAboutHost(endpoint) };
+    }
     return this.judgeWords(this.withoutUnknown(call), context);
   }
 
@@ -132,6 +134,10 @@ function saysNothingOfWeight(endpoint: Endpoint): boolean {
     weightless.set(endpoint, known);
   }
   return known;
+}
+
+function isAboutHost({ marks = [] }: Endpoint): boolean {
+  return marks.some((mark) => mark.mark === 'reveals' && mark.about === 'host');
 }
 
 function isRefusedWhole({ marks = [] }: Endpoint): boolean {

@@ -13,7 +13,8 @@ const allowedValue: z.ZodType<AllowedValue> = z.lazy(() =>
 const allow = z
   .object({
     binds: listOf(word('a path of the host, with :ro where it must be read-only')).optional().meta({
-      description: 'Folders of the host that may be mounted, with what is in them. Links inside lead out of them.',
+      description:
+        'Folders of the host that may be mounted: `/srv/cache`, `/srv/cache:ro`, and `/srv/data/**:ro` with what is in it.',
     }),
   })
   .catchall(listOf(allowedValue));
