@@ -1,5 +1,6 @@
 /** Every command there is, in the order of the help. */
 
+import { audit } from './audit.ts';
 import { check } from './check.ts';
 import { explain } from './explain/explain.ts';
 import { init } from './init.ts';
@@ -8,4 +9,4 @@ import { reference } from './reference.ts';
 import { serve } from './serve.ts';
 import { tokens } from './tokens.ts';
 
-export const commands: readonly AddCommand[] = [serve, check, explain, init, tokens, reference];
+export const commands: readonly AddCommand[] = [serve, check, explain, init, tokens, audit, reference];

@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
-import { CallRecorder, type Log, makeRegistry, type OpenLog } from '../../operate/signals/index.ts';
+import {
+  Audit,
+  CallRecorder,
+  DecisionRecorder,
+  type Log,
+  makeRegistry,
+  type OpenLog,
+  recordedBy,
+} from '../../operate/signals/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
@@ -32,6 +40,7 @@ export class Instance {
   private readonly engines: Engines;
   private readonly listening: Listening;
   private readonly admin: Admin;
+  private readonly audit: Audit;
   private stopOffering: (() => void) | null = null;
   private state: 'starting' | 'serving' | 'draining' | 'taken over' = 'starting';
   /** Runs one change at a time. */
@@ -50,9 +59,12 @@ export class Instance {
     });
     const recorder = new CallRecorder(opened);
     this.engines = new Engines(this.buffers, log);
-    this.listening = new Listening(recorder, this.buffers, log);
+    this.audit = new Audit(log);
+    const decisions = new DecisionRecorder(this.audit);
+    this.listening = new Listening(recordedBy(recorder, decisions), this.buffers, log);
     const registry = makeRegistry({
       calls: recorder.calls,
+      decisions: () => decisions.counts,
       openStreams: recorder.openStreams,
       connections: () => this.listening.connections(),
       engines: () => this.engines.facts(),
@@ -140,6 +152,7 @@ export class Instance {
     await this.listening.stop();
     this.admin.close(keepFiles);
     this.engines.close();
+    this.audit.close();
     this.ended();
   }
 
@@ -148,8 +161,12 @@ export class Instance {
     const take = (key: string): readonly number[] => taken.get(key)?.splice(0) ?? [];
     const used: string[] = [];
     const discards = [engines.discard];
-    const commits: (() => void | Promise<void>)[] = [engines.commit];
+    const { audit } = loaded.config.log;
+    const commits: (() => void | Promise<void>)[] = [engines.commit, () => this.audit.open(audit)];
     try {
+      this.audit.check(audit);
+      // Listeners may have clients before everything is committed.
+      if (this.state === 'starting') this.audit.open(audit);
       const admin = await this.admin.prepare(loaded.config.admin, take);
       discards.push(admin.discard);
       commits.push(admin.commit);

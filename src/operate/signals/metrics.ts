@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
 import { type CallTally, durationBounds } from './call-tally.ts';
+import type { DecisionCounts } from './decision-recorder.ts';
 
 export interface EngineFacts {
   readonly name: string;
@@ -13,6 +14,7 @@ export interface EngineFacts {
 
 interface MetricSources {
   readonly calls: CallTally;
+  readonly decisions: () => DecisionCounts;
   readonly openStreams: ReadonlyMap<string, number>;
   /** Open connections by listener. */
   readonly connections: () => ReadonlyMap<string, number>;
@@ -79,6 +81,15 @@ const metrics: readonly Metric[] = [
       for (const [listener, { refusals }] of calls.listeners) {
         for (const [code, count] of refusals) yield value({ listener, code }, count);
       }
+    },
+  },
+  {
+    name: 'berthgate_decisions_total',
+    type: 'counter',
+    help: 'What policies decided: passed, changed, refused, or would-refuse where the policy is only tried (mode warn). Rules plugin-throws, plugin-hangs and plugin-nonsense are failures of a plugin.',
+    labels: ['listener', 'policy', 'rule', 'decision'],
+    *values({ decisions }) {
+      for (const { labels, count } of decisions().values()) yield value({ ...labels }, count);
     },
   },
   {

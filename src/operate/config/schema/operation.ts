@@ -42,5 +42,5 @@ export const log = z.strictObject({
   audit: file()
     .nullable()
     .prefault(null)
-    .meta({ description: 'The file of audit entries: who was refused what, by which rule.', effect: 'none yet' }),
+    .meta({ description: 'The file of audit entries: who was refused what, by which rule. Opened anew with SIGHUP.' }),
 });
