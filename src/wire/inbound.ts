@@ -207,6 +207,8 @@ export class InboundConnection implements ClientConnection, ChannelUser {
       this.#sinkHolds = false;
       this.#onBodyFault = null;
       body.sink = new BodyDrain(DRAINED_BYTES);
+      // Nobody waits for it: it must not hold the connection for longer than a body that is wanted.
+      this.#timer = setTimeout(() => this.channel.destroy(), this.#options.limits.bodyTimeoutMs);
       this.#advance();
       return;
     }
@@ -324,6 +326,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   #next(): void {
     this.channel.streams = false;
     this.#sinkHolds = false;
+    this.#clearTimer();
     this.#exchange = null;
     this.#body = null;
     this.#onBodyFault = null;
@@ -391,8 +394,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   }
 
   #clearTimer(): void {
-    if (this.#timer === null) return;
-    clearTimeout(this.#timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
   }
 }

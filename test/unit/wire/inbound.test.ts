@@ -287,6 +287,14 @@ describe('a connection', () => {
     expect(sink.text).toBe('abc');
   });
 
+  it('does not wait for ever for a body that nobody wants', async () => {
+    const served = await serve((exchange) => exchange.answer(ok(), null), { bodyTimeoutMs: 60 });
+    const talk = await dial(served.port);
+    talk.say(post('/', 'Content-Length: 100\r\n', 'the beginning'));
+    await talk.hears('200 OK');
+    await until(() => served.closed.length === 1);
+  });
+
   it('refuses a body over the limit with 413, announced or not, and the client hears it', async () => {
     const served = await serve((exchange) => {
       exchange.readBody(1000).then(
