@@ -55,13 +55,15 @@ class Walk {
     for (const said of dangerousIn(shape)) this.add(place, shape, said, wrap(said));
     switch (shape.kind) {
       case 'list':
-        return this.node(`${place}[]`, shape.of, (value) => wrap([value]));
+        this.node(`${place}[]`, shape.of, (value) => wrap([value]));
+        break;
       case 'map': {
         for (const key of dangerousIn(shape.key)) {
           this.add(`${place}.(key)`, shape.key, key, wrap({ [String(key)]: sampleOf(elementOf(shape, String(key))) }));
         }
         this.node(`${place}.*`, shape.of, (value) => wrap({ x: value }));
-        return this.fields(place, shape.known ?? {}, wrap);
+        this.fields(place, shape.known ?? {}, wrap);
+        break;
       }
       case 'object': {
         this.fields(place, shape.fields, wrap);
@@ -72,12 +74,14 @@ class Walk {
             wrap({ [by]: word, ...(value as JsonObject) }),
           );
         }
-        return;
+        break;
       }
       case 'filters':
-        return this.fields(place, shape.keys, (value) => wrap(listed(value)));
+        this.fields(place, shape.keys, (value) => wrap(listed(value)));
+        break;
       case 'embedded':
-        return this.node(place, shape.of, wrap);
+        this.node(place, shape.of, wrap);
+        break;
     }
   }
 

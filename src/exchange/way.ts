@@ -12,7 +12,7 @@ import { becomesTunnel, Carrier } from './carry.ts';
 import type { Engine } from './engine.ts';
 import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
-import { type Decision, type Judgement, judge, warningsOf } from './judge.ts';
+import { type Decision, type Judgement, judge } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
 import { meaningOf } from './meaning.ts';
 import type { Policy } from './policy.ts';
