@@ -3,7 +3,8 @@
 import type { Json } from '../ground/json.ts';
 import type { Shape } from './shape.ts';
 
-const ID = '0'.repeat(63);
+/** The id of everything that was not really made. */
+export const sampleId = `${'0'.repeat(63)}1`;
 
 /** Lists and maps are empty, texts too, but for ids, which are of their full length; objects within objects are null. */
 export function sampleOf(shape: Shape): Json {
@@ -34,5 +35,5 @@ function sampleOfField(shape: Shape): Json {
 function sampleText(shape: Shape & { readonly kind: 'text' }): string {
   if (shape.values !== undefined) return shape.values[0] ?? '';
   const named = shape.marks.some(({ mark }) => mark === 'uses' || mark === 'makes');
-  return named ? `${ID}1` : '';
+  return named ? sampleId : '';
 }

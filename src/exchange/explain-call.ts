@@ -3,6 +3,7 @@
 import type { Endpoint } from '../docker/endpoint.ts';
 import { describeMark } from '../docker/marks.ts';
 import { Matcher } from '../docker/match.ts';
+import { isNeutral } from '../docker/neutral.ts';
 import { readQuery } from '../docker/query.ts';
 import { readAs, type Unknown } from '../docker/read.ts';
 import { table } from '../docker/table.ts';
@@ -37,7 +38,7 @@ export interface Circumstances {
   readonly context: PolicyContext;
 }
 
-/** One place of the call that means something to a proxy. */
+/** One place of the call that means something to a proxy; what says nothing is left out. */
 export interface Meaning {
   readonly place: string;
   readonly value: Json;
@@ -101,9 +102,9 @@ export async function explainCall(question: Question, circumstances: Circumstanc
 
 function meaningsOf(call: Call): readonly Meaning[] {
   const meanings: Meaning[] = [];
-  visitCall(call, ({ place, value, marks }) => {
+  visitCall(call, ({ place, value, marks, shape }) => {
     const means = marks.filter(({ mark }) => mark !== 'own').map(describeMark);
-    if (means.length > 0) meanings.push({ place, value, means });
+    if (means.length > 0 && !isNeutral(shape, value)) meanings.push({ place, value, means });
     return value;
   });
   return meanings;

@@ -8,7 +8,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sampleOf } from '../../docker/sample.ts';
+import { sampleId, sampleOf } from '../../docker/sample.ts';
+import { table } from '../../docker/table.ts';
 import { versionHeader } from '../../docker/version-answer.ts';
 import { answerRefusal, asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import { type Circumstances, type Explanation, explainCall } from '../../exchange/explain-call.ts';
@@ -19,10 +20,19 @@ import { ReadBuffers } from '../../wire/read-buffers.ts';
 const LIMITS = { headBytes: 64 * 1024, headers: 200, headTimeoutMs: 10_000, bodyTimeoutMs: 60_000 };
 const JSON_BYTES = 8 * 1024 * 1024;
 
-export interface AskedCall {
-  readonly method: string;
-  readonly target: string;
-  readonly explanation: Explanation;
+/** What was made here is there for the calls that follow, made as its create was let pass. */
+function withSamples(circumstances: Circumstances): Circumstances {
+  const { lookUp } = circumstances.context;
+  return {
+    ...circumstances,
+    context: {
+      lookUp: async (endpointId, parameters) => {
+        const shape = table.find(({ id }) => id === endpointId)?.answer.shape;
+        const made = Object.values(parameters).includes(sampleId);
+        return made && shape !== undefined ? sampleOf(shape) : lookUp(endpointId, parameters);
+      },
+    },
+  };
 }
 
 /** Tells `heard` of each call as it comes. Gives the exit code of the command. */
@@ -35,12 +45,13 @@ export async function askDocker(
   const folder = await mkdtemp(join(tmpdir(), 'berthgate-explain-'));
   const socket = join(folder, 'docker.sock');
   const buffers = new ReadBuffers();
+  const sampled = withSamples(circumstances);
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     new InboundConnection(client, {
       limits: LIMITS,
       buffers,
       renderFault,
-      handler: (exchange) => void tell(exchange, circumstances, heard),
+      handler: (exchange) => void tell(exchange, sampled, heard),
     });
   });
   try {

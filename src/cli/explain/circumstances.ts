@@ -1,7 +1,17 @@
-/** Who asks, at which listener: what `explain` judges a call by. */
+/** Who asks, at which listener, of which engine: what `explain` judges a call by. */
 
+import { DockerEngine } from '../../engines/docker-engine.ts';
+import type { ApiRange } from '../../exchange/engine.ts';
+import { type EngineDesk, emptyDesk, LiveEngineDesk } from '../../exchange/engine-desk.ts';
 import type { Circumstances } from '../../exchange/explain-call.ts';
+import { lookUpOf } from '../../exchange/look-up.ts';
+import { offered } from '../../exchange/version.ts';
+import { Refusal } from '../../ground/refusal.ts';
+import type { LoadedConfig } from '../../operate/config/index.ts';
+import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { readConfiguration } from '../configuration.ts';
+import { loadKinds } from '../kinds.ts';
+import { makePolicies } from '../serve/policies.ts';
 import { CommandFailed, type Terminal } from '../terminal.ts';
 
 export interface Standing {
@@ -11,16 +21,50 @@ export interface Standing {
   readonly group?: readonly string[];
 }
 
+export interface Circumstance extends Omit<Circumstances, 'api'> {
+  /** Of the listener's engine; null where none answers. */
+  readonly api: ApiRange | null;
+  readonly close: () => void;
+}
+
+interface Asked {
+  readonly desk: EngineDesk;
+  readonly api: ApiRange | null;
+  readonly close: () => void;
+}
+
 /** Without a configuration nothing judges the call. */
-export async function circumstancesOf(standing: Standing, terminal: Terminal): Promise<Omit<Circumstances, 'api'>> {
+export async function circumstancesOf(standing: Standing, terminal: Terminal): Promise<Circumstance> {
   const identity = { user: standing.user, groups: standing.group ?? [], claims: {}, by: 'explain' };
-  const context = { lookUp: async () => null };
   if (standing.config === undefined) {
     if (standing.listener !== undefined) throw new CommandFailed('berthgate: --listener needs --config');
-    return { listener: 'none', identity, policies: [], context };
+    const context = { lookUp: lookUpOf(emptyDesk('none')) };
+    return { listener: 'none', identity, policies: [], context, api: null, close: () => {} };
   }
-  const { config } = await readConfiguration(standing.config, terminal);
-  const listener = config.listeners.find(({ name }) => standing.listener === undefined || name === standing.listener);
+  const loaded = await readConfiguration(standing.config, terminal);
+  const { listeners } = loaded.config;
+  const index = listeners.findIndex(({ name }) => standing.listener === undefined || name === standing.listener);
+  const listener = listeners[index];
   if (listener === undefined) throw new CommandFailed(`berthgate: no listener is called ${standing.listener}`);
-  return { listener: listener.name, identity, policies: [], context };
+  const { desk, api, close } = await askEngine(loaded, listener.engine, terminal);
+  const kinds = await loadKinds(loaded);
+  const log = { info: () => {}, warn: () => {} };
+  const policies = makePolicies(loaded, index, { kinds: kinds.policies, engine: desk, log });
+  return { listener: listener.name, identity, policies, context: { lookUp: lookUpOf(desk) }, api, close };
+}
+
+/** What a call refers to is looked up where the engine answers; else it counts as absent, and that is said. */
+async function askEngine(loaded: LoadedConfig, name: string | undefined, terminal: Terminal): Promise<Asked> {
+  const config = loaded.config.engines.find((one) => name === undefined || one.name === name);
+  if (config === undefined) throw new CommandFailed(`berthgate: no engine is called ${name}`);
+  const engine = new DockerEngine({ ...config, buffers: new ReadBuffers() });
+  try {
+    const api = offered(await engine.api());
+    return { desk: new LiveEngineDesk(engine), api, close: () => engine.close() };
+  } catch (fault) {
+    if (!(fault instanceof Refusal)) throw fault;
+    engine.close();
+    terminal.err(`berthgate: engine ${config.name}: ${fault.message}; what the call refers to is taken as absent\n`);
+    return { desk: emptyDesk(config.name), api: null, close: () => {} };
+  }
 }

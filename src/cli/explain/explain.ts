@@ -1,5 +1,6 @@
 /** `berthgate explain`: what would happen to a call, and by which rule. */
 
+import { CommanderError } from 'commander';
 import type { ApiVersion } from '../../docker/shape.ts';
 import { newestVersion, oldestVersion } from '../../docker/table.ts';
 import { minorOf } from '../../docker/target.ts';
@@ -16,7 +17,8 @@ const help = `
 METHOD and PATH are those of the call, with or without the version: GET "/v1.51/containers/json?all=1". A docker command
 line behind -- is run against this command itself: each of its calls is explained, none reaches an engine.
 
-With --config and --listener the policies of that listener judge the call, for the user and groups that are given.
+With --config and --listener the policies of that listener judge the call, for the user and groups that are given. What
+the call refers to is looked up at the listener's engine.
 
 Examples:
   berthgate explain GET /info
@@ -42,7 +44,7 @@ export const explain: AddCommand = (program, terminal) => {
     .option('-l, --listener <name>', 'one of its listeners; the first where none is given')
     .option('-u, --user <name>', 'who asks', 'nobody')
     .option('-g, --group <name...>', 'the groups of who asks')
-    .option('--api <version>', 'the newest API version of the engine, e.g. 1.51')
+    .option('--api <version>', 'the newest API version of the engine, e.g. 1.51; default: what the engine says')
     .option('--json', 'print JSON, one document a call')
     .addHelpText('after', help)
     .action((words: readonly string[], options: ExplainOptions) => runExplain(words, options, terminal));
@@ -50,13 +52,18 @@ export const explain: AddCommand = (program, terminal) => {
 
 async function runExplain(words: readonly string[], options: ExplainOptions, terminal: Terminal): Promise<void> {
   const [method, target, ...rest] = words;
-  if (method === undefined || target === undefined) throw new CommandFailed('berthgate: METHOD PATH, or -- docker …');
+  if (method === undefined || target === undefined)
+    throw new CommanderError(2, 'usage', 'berthgate: METHOD PATH, or -- docker …');
   const standing = await circumstancesOf(options, terminal);
-  const circumstances = { ...standing, api: apiOf(options.api) };
-  if (/^[A-Z]+$/.test(method) && target.startsWith('/') && rest.length === 0) {
-    await explainOne(method, target, options, circumstances, terminal);
-  } else {
-    await explainCommand(words, options, circumstances, terminal);
+  const circumstances = { ...standing, api: apiOf(options.api, standing.api) };
+  try {
+    if (/^[A-Z]+$/.test(method) && target.startsWith('/') && rest.length === 0) {
+      await explainOne(method, target, options, circumstances, terminal);
+    } else {
+      await explainCommand(words, options, circumstances, terminal);
+    }
+  } finally {
+    standing.close();
   }
 }
 
@@ -104,7 +111,8 @@ function tellRefusal(refusal: Refusal, options: ExplainOptions, terminal: Termin
   terminal.out(`${printed}\n`);
 }
 
-function apiOf(written: string | undefined): Circumstances['api'] {
+function apiOf(written: string | undefined, engine: Circumstances['api'] | null): Circumstances['api'] {
+  if (written === undefined && engine !== null) return engine;
   if (written !== undefined && !/^1\.[0-9]{1,3}$/.test(written)) throw new CommandFailed('berthgate: --api is 1.NN');
   return { oldest: minorOf(oldestVersion), newest: minorOf((written as ApiVersion | undefined) ?? newestVersion) };
 }
