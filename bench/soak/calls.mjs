@@ -82,6 +82,8 @@ export class Worker {
     });
     const { Id } = JSON.parse(made.text);
     const { bytes } = await this.call('POST', `/v1.41/exec/${Id}/start`, 200, { Detach: false, Tty: false });
+    // Raw bytes until the connection closes: an engine that is killed ends them as one that is done.
+    if (this.isAway()) throw this.away();
     if (bytes.toString('latin1', 8) !== `${word}\n`)
       throw new Error(`"${bytes.toString('latin1')}" instead of ${word}`);
   }
