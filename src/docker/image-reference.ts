@@ -53,9 +53,12 @@ export function formatReference({ domain, path, tag, digest }: ImageReference): 
   return `${domain}/${path}${tag === null ? '' : `:${tag}`}${digest === null ? '' : `@${digest}`}`;
 }
 
-/** As people write it: without what goes without saying. */
+/** As people write it: without what goes without saying, where that would not be read as something else. */
 export function familiarReference(reference: ImageReference): string {
-  return formatReference(reference).replace(/^docker\.io\/(?:library\/(?=[^/]+$))?/, '');
+  const whole = formatReference(reference);
+  const short = whole.replace(/^docker\.io\/(?:library\/(?=[^/]+$))?/, '');
+  const read = readReference(short);
+  return read !== null && formatReference(read) === whole ? short : whole;
 }
 
 /** With the tag that goes without saying. */

@@ -45,11 +45,6 @@ export class Bounding {
 
 /** What a client is told that asks for more than one thing may have. */
 export function overLimit(rule: string, path: CallPath, asked: string, most: string): Refusal {
-  return refuse(
-    POLICY,
-    `max-${rule}`,
-    `${asked} is over the limit of ${most}`,
-    { place: printPlace(path) },
-    'over-limit',
-  );
+  const facts = { place: printPlace(path), hint: `ask for at most ${most}` };
+  return refuse(POLICY, `max-${rule}`, `${asked} is over the limit of ${most}`, facts, 'over-limit');
 }
