@@ -1,7 +1,7 @@
 /** `berthgate serve`: from a configuration to a running server, and the signals that change and end it. */
 
 import { findIncumbent, loadDescriptorPassing, takeInheritedSockets, takeOver } from '../front/listeners/index.ts';
-import { ConfigRefused, type LoadedConfig } from '../operate/config/index.ts';
+import { ConfigRefused, defaultWithoutNamespace, type LoadedConfig } from '../operate/config/index.ts';
 import { type OpenLog, openLog } from '../operate/signals/index.ts';
 import { readConfiguration, reasonsNotToServe } from './configuration.ts';
 import type { AddCommand } from './program.ts';
@@ -12,7 +12,8 @@ import { CommandFailed, type Terminal } from './terminal.ts';
 
 const help = `
 Without a file: one unix socket ($XDG_RUNTIME_DIR/berthgate/docker.sock, as root /run/berthgate/docker.sock), the engine
-of DOCKER_HOST or the default socket, authentication "peer", namespace "{user}", policy "conservative".
+of DOCKER_HOST or the default socket, authentication "peer", namespace "{user}", policy "conservative". Until namespaces
+are there it refuses to start that way, and shows a configuration to start with.
 
 Prints the line "export DOCKER_HOST=…" for each listener on standard output; the log goes to standard error.
 
@@ -29,18 +30,14 @@ Examples:
 
 Exit codes: 0 ended as told to, 1 it failed, 2 wrong usage.`;
 
-const DEFAULT_NOT_YET = `berthgate: serve without a file refuses to start: what it stands for is not there yet.
-To forward calls without protection, to an engine that only those may reach who may do everything anyway, write
+/** What the default stands for is not there yet; the nearest that is. */
+function defaultNotYet({ env, uid }: Terminal): string {
+  return `berthgate: serve without a file refuses to start: it stands for a namespace for each user, which is not there yet.
+Where clients may see each other's containers, put this into a file and give it with --config (berthgate init writes it
+with comments):
 
-  engines: [{ name: local, url: "unix:///var/run/docker.sock" }]
-  listeners:
-    - name: local
-      url: unix:///run/berthgate/docker.sock
-      auth: [anonymous]
-      namespace: null
-      policies: []
-
-into a file and give it with --config.`;
+${defaultWithoutNamespace(env, uid).replace(/^/gm, '  ').trimEnd()}`;
+}
 
 interface ServeOptions {
   readonly config?: string;
@@ -60,7 +57,7 @@ export const serve: AddCommand = (program, terminal) => {
 
 async function runServer(options: ServeOptions, terminal: Terminal): Promise<void> {
   const loaded = await readConfiguration(options.config, terminal);
-  refuseToServe(loaded, options);
+  refuseToServe(loaded, options, terminal);
   const { state, log: logging } = loaded.config;
   const opened = openLog(logging);
   try {
@@ -81,9 +78,9 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
   }
 }
 
-function refuseToServe(loaded: LoadedConfig, { config }: ServeOptions): void {
+function refuseToServe(loaded: LoadedConfig, { config }: ServeOptions, terminal: Terminal): void {
   const reasons = reasonsNotToServe(loaded);
-  if (reasons.length > 0) throw new CommandFailed(config === undefined ? DEFAULT_NOT_YET : reasons.join('\n'));
+  if (reasons.length > 0) throw new CommandFailed(config === undefined ? defaultNotYet(terminal) : reasons.join('\n'));
 }
 
 /** To paste into a shell. */
@@ -141,7 +138,7 @@ async function untilEnd(
   const reload = (): void => {
     const reloaded = async (): Promise<void> => {
       const next = await readConfiguration(options.config, terminal);
-      refuseToServe(next, options);
+      refuseToServe(next, options, terminal);
       await instance.reload(next);
       if (next.config.state !== current.config.state) log.warn('another state counts from the next start on');
       if (next.config.log.format !== current.config.log.format)

@@ -295,7 +295,6 @@ function accessOf({ mode, owner, group }: ListenerConfig): SocketAccess {
   return { mode: mode ?? defaultSocketMode, owner, group };
 }
 
-/** Whoever lets the reader of configurations know a policy must give it to the way here too. */
 /** What two configurations, or two processes, know the same socket by. Port 0 is another one for each listener. */
 function socketKey({ name, url }: ListenerConfig): string {
   return url.kind === 'tcp' && url.port === 0 ? `${formatAddress(url)} ${name}` : formatAddress(url);

@@ -9,26 +9,33 @@ const name = '(configuration without a file)';
 
 /** `uid` is the effective one. Throws `ConfigRefused` where the environment does not say enough. */
 export function defaultConfig(env: Environment, uid: number): LoadedConfig {
+  const loaded = parseConfig(defaultYaml(env, uid, '"{user}"'), name);
+  if ('faults' in loaded) throw new ConfigRefused(loaded.faults);
+  return loaded;
+}
+
+/** As `defaultConfig`, with no namespace: what this version can serve. */
+export function defaultWithoutNamespace(env: Environment, uid: number): string {
+  return defaultYaml(env, uid, 'null');
+}
+
+function defaultYaml(env: Environment, uid: number, namespace: string): string {
   const folder = runtimeFolder(env, uid);
   if (folder === undefined) {
-    const message = 'XDG_RUNTIME_DIR is not set, so there is no place for a socket: give a file with --config';
+    const message =
+      'XDG_RUNTIME_DIR is not set, so there is no place for a socket: give a file with --config (berthgate init writes one)';
     throw new ConfigRefused([new ConfigFault(name, { line: 1, column: 1 }, '', message)]);
   }
   const socket = `${folder}/docker.sock`;
-  const loaded = parseConfig(
-    `state: ${quoted(stateFolder(env, uid) ?? `${folder}/state`)}
+  return `state: ${quoted(stateFolder(env, uid) ?? `${folder}/state`)}
 ${engineYaml(engineOfEnvironment(env, socket))}
 listeners:
   - name: local
     url: ${quoted(`unix://${socket}`)}
     auth: [peer]
-    namespace: "{user}"
+    namespace: ${namespace}
     policies: [conservative]
-`,
-    name,
-  );
-  if ('faults' in loaded) throw new ConfigRefused(loaded.faults);
-  return loaded;
+`;
 }
 
 /** Where our sockets lie on this machine. The XDG specification has relative paths ignored. */

@@ -36,7 +36,19 @@ export function refusals(loaded: LoadedConfig, implemented: Implemented): readon
     notes.push(noteAt(loaded, place.path, `${subject}does not protect yet, so serve refuses to start${without}`));
     return true;
   });
+  notes.push(...unchosenEngines(loaded));
   return notes.sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+/** Without a namespace it is a fault already: nothing could ever choose. */
+function unchosenEngines(loaded: LoadedConfig): readonly SettingNote[] {
+  const { engines, listeners } = loaded.config;
+  if (engines.length === 1) return [];
+  return listeners.flatMap(({ engine, namespace }, index) => {
+    if (engine !== undefined || namespace === null) return [];
+    const what = `nothing chooses among ${engines.length} engines yet, so serve refuses to start (name one with \`engine\`)`;
+    return [noteAt(loaded, ['listeners', index], what)];
+  });
 }
 
 function noteAt(loaded: LoadedConfig, path: Path, what: string): SettingNote {
@@ -55,6 +67,7 @@ function asksForNothing({ value, byDefault, meta }: Place): boolean {
   if (value === null || value === false) return true;
   if (Array.isArray(value) && value.length === 0) return true;
   const text = JSON.stringify(value);
+  if (meta.beginning !== undefined && typeof value === 'string' && !value.startsWith(meta.beginning)) return true;
   // Where the default is to have none, an empty map asks for one with the defaults inside.
   if (text === '{}' && byDefault !== null) return true;
   return meta.neutral?.some((one) => JSON.stringify(one) === text) ?? false;

@@ -1,6 +1,6 @@
 /** What the rest of Berthgate uses of the configuration. */
 
-export { defaultConfig } from './defaults.ts';
+export { defaultConfig, defaultWithoutNamespace } from './defaults.ts';
 export { refusals, type SettingNote, withoutEffect } from './effect.ts';
 export { ConfigFault, ConfigRefused, type Path, type Position } from './faults.ts';
 export { initConfig, lookAtMachine, type Machine } from './init.ts';

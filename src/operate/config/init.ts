@@ -1,6 +1,7 @@
 /** The commented configuration that `berthgate init` writes for this machine. */
 
-import { stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
 import { runtimeFolder, stateFolder } from './defaults.ts';
 import {
   defaultEngineSocket,
@@ -18,7 +19,11 @@ export interface Machine {
   /** Where our own socket goes. */
   readonly socket: string;
   readonly state: string;
+  /** A group whose members may do everything on this machine already, and so may open our socket too. */
+  readonly group: string | null;
 }
+
+const dockerGroup = 'docker';
 
 async function isSocket(path: string): Promise<boolean> {
   try {
@@ -29,23 +34,40 @@ async function isSocket(path: string): Promise<boolean> {
   }
 }
 
+async function mayOpen(path: string): Promise<boolean> {
+  return access(path, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function hasGroup(name: string): Promise<boolean> {
+  const groups = await readFile('/etc/group', 'utf8').catch(() => '');
+  return groups.split('\n').some((line) => line.startsWith(`${name}:`));
+}
+
 /** What can be found out without talking to an engine. */
 export async function lookAtMachine(env: Environment, uid: number): Promise<Machine> {
   // Never below /tmp: whoever comes first could take the name.
   const state = stateFolder(env, uid) ?? '/var/lib/berthgate';
   const socket = `${runtimeFolder(env, uid) ?? state}/docker.sock`;
+  const group = uid === 0 && (await hasGroup(dockerGroup)) ? dockerGroup : null;
+  const ours = { socket, state, group };
   const engine = engineOfEnvironment(env, socket);
-  if (engine.url !== `unix://${defaultEngineSocket}`) return { engine, foundBy: 'from DOCKER_HOST', socket, state };
+  if (engine.url !== `unix://${defaultEngineSocket}`) return { engine, foundBy: 'from DOCKER_HOST', ...ours };
   const candidates = [defaultEngineSocket, '/run/docker.sock'];
   if (env.XDG_RUNTIME_DIR?.startsWith('/')) candidates.push(`${env.XDG_RUNTIME_DIR}/docker.sock`);
-  for (const candidate of candidates) {
-    if (await isSocket(candidate))
-      return { engine: { url: `unix://${candidate}` }, foundBy: 'found on this machine', socket, state };
+  const sockets: string[] = [];
+  for (const candidate of candidates) if (await isSocket(candidate)) sockets.push(candidate);
+  for (const found of sockets) {
+    if (await mayOpen(found)) return { engine: { url: `unix://${found}` }, foundBy: 'found on this machine', ...ours };
   }
-  return { engine, foundBy: 'the usual place; there is no socket yet', socket, state };
+  const foundBy =
+    sockets.length === 0 ? 'the usual place; there is no socket yet' : 'you may not open it: run Berthgate as who may';
+  return { engine: { url: `unix://${sockets[0] ?? defaultEngineSocket}` }, foundBy, ...ours };
 }
 
-/** YAML that `check` passes. */
+/** YAML that `check` passes and `serve` starts with. */
 export function initConfig(machine: Machine): string {
   return `# Configuration of Berthgate. After a change: berthgate check --config FILE, then SIGHUP.
 # Every setting is described in docs/reference/configuration.md.
@@ -60,13 +82,14 @@ ${engineYaml(machine.engine)}
 listeners:
   - name: people
     url: ${quoted(`unix://${machine.socket}`)}
-    # Who may open the socket. "0666" lets everybody on this machine in, each in a namespace of their own.
-    mode: "0600"
+${socketAccess(machine)}
     # Who the client is: the uid on the other side of the socket.
     auth: [peer]
-    # Each user sees what is theirs and nothing else. null: the engine as it is.
-    namespace: "{user}"
+    # null: the engine as it is, so that clients see, stop and enter each other's containers. "{user}", a namespace for
+    # each, is not there yet, and serve refuses to start with it.
+    namespace: null
     # What may be done: nothing that leads to more privilege or to the host.
+    # {use: limits, memory: {max: 4GiB}} behind it would bound what a container takes.
     policies: [conservative]
     # Limits of a request; these are the defaults.
     # requests: { head: 64KiB, headers: 200, json: 8MiB, depth: 64, connections: 1000, headTimeout: 10s, bodyTimeout: 60s }
@@ -76,13 +99,26 @@ listeners:
 #    url: tcp://0.0.0.0:2376
 #    tls: { cert: server.pem, key: server-key.pem, clientCa: clients-ca.pem, clientCert: require }
 #    auth: [client-cert]
+#    namespace: null
+#    policies: [conservative]
 
 # How long running streams may go on after SIGTERM.
 shutdown: { grace: 30s }
 
+# audit: FILE adds a line for each call that is refused or changed, which \`berthgate audit\` reads.
 log: { level: info, format: json }
 
 # Where /metrics, /healthz and /readyz are served:
 # admin: { metrics: "http://127.0.0.1:9350" }
 `;
+}
+
+function socketAccess({ group }: Machine): string {
+  if (group === null) {
+    return `    # Who may open the socket: who runs Berthgate. "0660" with \`group: NAME\` lets that group in too.
+    mode: "0600"`;
+  }
+  return `    # Who may open the socket: the group that may open the engine's own, and root.
+    mode: "0660"
+    group: ${group}`;
 }

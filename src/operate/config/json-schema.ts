@@ -6,8 +6,8 @@ import { configSchema } from './schema/config.ts';
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** What is said of a flagged setting, in editors and in the reference. */
-export function effectNote({ effect, without }: z.core.GlobalMeta): string {
-  if (effect === 'none yet') return 'Has no effect yet.';
+export function effectNote({ effect, without, beginning }: z.core.GlobalMeta): string {
+  if (effect === 'none yet') return `Has no effect yet${beginning === undefined ? '' : ` as \`${beginning}\``}.`;
   if (effect !== 'refuse until it is there') return '';
   return `Not there yet: \`serve\` refuses to start with it${without === undefined ? '' : ` (to go without: ${without})`}.`;
 }
@@ -19,7 +19,7 @@ export function configJsonSchema(): JsonSchema {
     override: ({ jsonSchema }) => {
       const note = effectNote(jsonSchema as z.core.GlobalMeta);
       if (note !== '') jsonSchema.description = `${jsonSchema.description ?? ''} ${note}`.trimStart();
-      for (const ours of ['kind', 'effect', 'neutral', 'without']) delete jsonSchema[ours];
+      for (const ours of ['kind', 'effect', 'neutral', 'without', 'beginning']) delete jsonSchema[ours];
     },
   });
   return { ...schema, title: 'Configuration of Berthgate' };

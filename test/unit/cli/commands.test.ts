@@ -13,11 +13,18 @@ function folder(): string {
   return made;
 }
 
-async function berthgate(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+function berthgate(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return berthgateWith({ HOME: '/home/somebody' }, ...args);
+}
+
+async function berthgateWith(
+  env: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<{ code: number; out: string; err: string }> {
   let out = '';
   let err = '';
   const terminal = {
-    env: { HOME: '/home/somebody' },
+    env,
     uid: 1000,
     out: (text: string) => {
       out += text;
@@ -77,20 +84,30 @@ test('check says every fault with its place, or that the file is valid', async (
   expect((await berthgate('check', '--config', join(folder(), 'absent.yaml'))).code).toBe(1);
 });
 
-test('init writes what check passes, and overwrites nothing', async () => {
+test('init writes what serve starts with, and overwrites nothing', async () => {
   const printed = await berthgate('init');
   expect(printed.code).toBe(0);
   const file = join(folder(), 'berthgate.yaml');
   expect((await berthgate('init', '--write', file)).code).toBe(0);
   expect(readFileSync(file, 'utf8')).toBe(printed.out);
-  expect((await berthgate('check', '--config', file)).code).toBe(0);
+  expect(await berthgate('check', '--config', file)).toEqual({ code: 0, out: `${file}: valid\n`, err: '' });
   expect((await berthgate('init', '--write', file)).code).toBe(1);
 });
 
-test('serve without a file says what it needs, as long as its default is not there', async () => {
+test('serve without a file shows what it would start with, as long as its default is not there', async () => {
+  const { code, err } = await berthgateWith({ HOME: '/home/somebody', XDG_RUNTIME_DIR: '/run/user/1000' }, 'serve');
+  expect(code).toBe(1);
+  expect(err).toContain('--config');
+  const file = join(folder(), 'berthgate.yaml');
+  writeFileSync(file, err.slice(err.indexOf('  state:')));
+  expect(await berthgate('check', '--config', file)).toEqual({ code: 0, out: `${file}: valid\n`, err: '' });
+  expect(readFileSync(file, 'utf8')).toContain('unix:///run/user/1000/berthgate/docker.sock');
+});
+
+test('serve without a file and without a place for its socket says so', async () => {
   const { code, err } = await berthgate('serve');
   expect(code).toBe(1);
-  expect(err).toMatch(/--config|XDG_RUNTIME_DIR/);
+  expect(err).toMatch(/XDG_RUNTIME_DIR is not set.*--config/);
 });
 
 test('the reference has a page for the configuration, every refusal and every metric', async () => {

@@ -3,6 +3,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { initConfig } from '../../../src/operate/config/index.ts';
 import { builtProgram, call, serve, startBerthgate, temporaryFolder, until, writeConfig } from './built-program.ts';
 import { type StubUpstream, startUpstream } from './stub-upstream.ts';
 
@@ -45,6 +46,18 @@ test('a server says where it can be reached, and forwards calls', async () => {
   expect(upstream.calls).toContain('GET /v1.30/containers/json');
   running.kill('SIGINT');
   expect((await running.exit).code).toBe(0);
+});
+
+test('a server starts with what init writes, and judges by it', async () => {
+  const folder = temporaryFolder();
+  const socket = join(folder, 'docker.sock');
+  const engine = { url: `unix://${upstream.path}` };
+  const file = join(folder, 'berthgate.yaml');
+  writeFileSync(file, initConfig({ engine, foundBy: 'here', socket, state: join(folder, 'state'), group: null }));
+  const running = await serve(file);
+  expect(running.hosts().get('people')).toBe(`unix://${socket}`);
+  expect((await call(`unix://${socket}`, '/containers/json')).status).toBe(200);
+  expect((await call(`unix://${socket}`, '/swarm')).headers['berthgate-refusal']).toBe('refused');
 });
 
 test('an engine that is down does not stop the server, and the next call works as soon as it is up', async () => {

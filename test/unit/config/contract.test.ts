@@ -88,6 +88,7 @@ describe('the contract', () => {
           jobSocket: null,
         },
       ],
+      help: null,
       images: { shared: ['ci-base:*'] },
       cache: {
         store: { kind: 'folder', path: '/var/cache/berthgate' },
@@ -153,6 +154,7 @@ describe('the contract', () => {
           jobSocket: null,
         },
       ],
+      help: null,
       images: { shared: [] },
       cache: null,
       registry: { upstreams: [], allow: ['*'], tags: [], mirror: null, proxy: null },

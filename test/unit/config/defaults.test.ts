@@ -10,8 +10,11 @@ import {
   loadConfig,
   lookAtMachine,
   parseConfig,
+  refusals,
+  withoutEffect,
 } from '../../../src/operate/config/index.ts';
 
+const implemented = { auth: ['peer', 'client-cert'], policies: ['conservative'] };
 let folder: string;
 
 beforeEach(async () => {
@@ -85,9 +88,25 @@ describe('init', () => {
     [{}, 1000],
     [{ XDG_RUNTIME_DIR: '/run/user/1', DOCKER_HOST: 'tcp://[::1]:2375' }, 1],
     [{ DOCKER_HOST: 'tcp://h:2376', DOCKER_TLS_VERIFY: '1', HOME: '/home/"a' }, 0],
-  ])('writes for %j as uid %d what check passes', async (env, uid) => {
+  ])('writes for %j as uid %d what serve starts with', async (env, uid) => {
     const parsed = parseConfig(initConfig(await lookAtMachine(env, uid)), 'berthgate.yaml');
-    expect('faults' in parsed ? parsed.faults.map(String) : []).toEqual([]);
+    if ('faults' in parsed) throw new Error(parsed.faults.join('\n'));
+    expect(refusals(parsed, implemented)).toEqual([]);
+    expect(withoutEffect(parsed, implemented)).toEqual([]);
+    expect(parsed.config.listeners[0]).toMatchObject({ auth: [{ use: 'peer' }], policies: [{ use: 'conservative' }] });
+  });
+
+  test('lets those in who may open the engine anyway, and nobody else', async () => {
+    const machine = await lookAtMachine({}, 0);
+    const modeOf = (group: string | null): unknown => {
+      const parsed = parseConfig(initConfig({ ...machine, group }), 'berthgate.yaml');
+      if ('faults' in parsed) throw new Error(parsed.faults.join('\n'));
+      const [listener] = parsed.config.listeners;
+      return [listener?.mode, listener?.group];
+    };
+    expect(modeOf('docker')).toEqual([0o660, 'docker']);
+    expect(modeOf(null)).toEqual([0o600, undefined]);
+    expect((await lookAtMachine({ HOME: '/home/a' }, 1000)).group).toBeNull();
   });
 
   test('has commented lines that are right too', async () => {
@@ -97,6 +116,7 @@ describe('init', () => {
     const parsed = parseConfig(uncommented, 'berthgate.yaml');
     if ('faults' in parsed) throw new Error(parsed.faults.join('\n'));
     expect(parsed.config.listeners.map(({ name }) => name)).toEqual(['people', 'tls']);
+    expect(refusals(parsed, implemented)).toEqual([]);
     expect(parsed.config.admin.metrics).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 9350 });
   });
 

@@ -49,9 +49,7 @@ describe('settings without effect', () => {
       'cache',
       'registry',
       'outbound',
-      'admin.url',
       'gc',
-      'log.audit',
     ]);
   });
 
@@ -63,6 +61,13 @@ describe('settings without effect', () => {
 
   test('are noted where an empty map asks for one with its defaults', () => {
     expect(places(withoutEffect(listener(open, 'gc: {}\ncache: {}\n'), implemented))).toEqual(['gc', 'cache']);
+  });
+
+  test('are noted for the values alone that have none', () => {
+    const socket = listener(open, 'admin: {url: "unix:///run/admin.sock"}\n');
+    expect(withoutEffect(socket, implemented)).toEqual([]);
+    const port = listener(open, 'admin: {url: "tcp://0.0.0.0:1", tls: {cert: c, key: k}, auth: [anonymous]}\n');
+    expect(places(withoutEffect(port, implemented))).toEqual(['admin.url', 'admin.tls', 'admin.auth']);
   });
 
   test('have one once the program has them', () => {
@@ -112,6 +117,23 @@ listeners:
         line: 7,
         column: 12,
         what: 'does not protect yet, so serve refuses to start (to go without: leave it out)',
+      },
+    ]);
+  });
+
+  test('refuses to start where nothing chooses among engines', () => {
+    const text = `engines: [{name: a, url: "unix:///a"}, {name: b, url: "unix:///b"}]
+listeners:
+  - {name: k, url: "unix:///k", auth: [anonymous], policies: []}
+  - {name: l, url: "unix:///l", auth: [anonymous], policies: [], engine: b}
+`;
+    const chosen = refusals(parse(text), implemented).filter(({ place }) => !place.endsWith('namespace'));
+    expect(chosen).toEqual([
+      {
+        place: 'listeners[0]',
+        line: 3,
+        column: 5,
+        what: 'nothing chooses among 2 engines yet, so serve refuses to start (name one with `engine`)',
       },
     ]);
   });

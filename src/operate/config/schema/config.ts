@@ -10,9 +10,10 @@ import { admin, gc, log, shutdown } from './operation.ts';
 import { images, outbound, registry } from './registry.ts';
 
 export const configSchema = z.strictObject({
-  state: file()
-    .prefault('/var/lib/berthgate')
-    .meta({ description: 'The folder of what must outlive the process: the CA, capabilities. Mode 0700.' }),
+  state: file().prefault('/var/lib/berthgate').meta({
+    description:
+      'The folder of what must outlive the process, and of the socket over which the next process takes over. Mode 0700. A change counts from the next start.',
+  }),
   engines: listOf(engine, 1).meta({ description: 'The Docker engines that calls are forwarded to.' }),
   listeners: listOf(listener, 1).meta({ description: 'The sockets that clients come in on.' }),
   images: images.prefault({}).meta({ description: 'Images of the engine itself.' }),
@@ -21,9 +22,11 @@ export const configSchema = z.strictObject({
     .prefault(null)
     .meta({ description: 'The HTTP cache for containers. Absent: none.', effect: 'none yet' }),
   registry: registry.prefault({}).meta({ description: 'The registries that images come from.', effect: 'none yet' }),
-  outbound: outbound
-    .prefault({})
-    .meta({ description: 'The way out: for gateway, mirror, cache and key sets.', effect: 'none yet' }),
+  outbound: outbound.prefault({}).meta({
+    description:
+      'The way out: for gateway, mirror and cache. The key sets of `jwt` are fetched without it, with a `ca` of their own.',
+    effect: 'none yet',
+  }),
   admin: admin.prefault({}).meta({ description: 'What operators see.' }),
   gc: gc.nullable().prefault(null).meta({
     description: "Tidying the engine's disk: what nobody owns goes first. Absent: nothing is removed.",

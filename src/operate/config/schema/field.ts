@@ -17,6 +17,8 @@ declare module 'zod' {
     effect?: Effect;
     /** Values beside null, false and [] that ask for nothing. */
     neutral?: readonly unknown[];
+    /** How the values begin that are meant, where the others have their effect. */
+    beginning?: string;
     /** What to write to go without, for the message of a refusal. */
     without?: string;
   }

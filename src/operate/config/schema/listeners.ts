@@ -101,7 +101,10 @@ export const listener = z.strictObject({
     .optional(),
   tls: serverTls.meta({ description: 'TLS; not for `unix://`.' }).optional(),
   engine: partName()
-    .meta({ description: 'The engine of this listener. Default: the only one there is, or one chosen by load.' })
+    .meta({
+      description:
+        'The engine of this listener. Default: the only one there is. With several it must be named: nothing chooses among them yet.',
+    })
     .optional(),
   auth: listOf(authenticatorUse(), 1).prefault(['peer']).meta({
     description:

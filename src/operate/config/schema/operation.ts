@@ -10,12 +10,13 @@ import { serverTls } from './tls.ts';
 export const admin = z.strictObject({
   metrics: httpListenUrl().nullable().prefault(null).meta({
     description:
-      'Where `/metrics`, `/healthz`, `/readyz` and `/ca.crt` are served, and nothing else: loopback is no boundary between local users.',
+      'Where `/metrics`, `/healthz` and `/readyz` are served, and nothing else: loopback is no boundary between local users.',
   }),
   url: adminUrl().nullable().prefault(null).meta({
     description:
-      'Where the dashboard and `/api/…` are served: a socket of mode 0600, or `tcp://` with `tls` and `auth`.',
+      'For operators: a socket of mode 0600, or `tcp://` with `tls` and `auth`. Serves what `metrics` does; the dashboard and `/api/…` are not there yet.',
     effect: 'none yet',
+    beginning: 'tcp://',
   }),
   tls: serverTls.meta({ description: 'TLS of `url`.', effect: 'none yet' }).optional(),
   auth: listOf(authenticatorUse()).prefault([]).meta({
@@ -38,7 +39,9 @@ export const shutdown = z.strictObject({
 
 export const log = z.strictObject({
   level: oneOf('trace', 'debug', 'info', 'warn', 'error').prefault('info').meta({ description: 'How much is logged.' }),
-  format: oneOf('json', 'text').prefault('json').meta({ description: 'One JSON object a line, or text for people.' }),
+  format: oneOf('json', 'text').prefault('json').meta({
+    description: 'One JSON object a line, or text for people. A change counts from the next start.',
+  }),
   audit: file()
     .nullable()
     .prefault(null)
