@@ -18,7 +18,8 @@ are there it refuses to start that way, and shows a configuration to start with.
 Prints the line "export DOCKER_HOST=…" for each listener on standard output; the log goes to standard error.
 
 Signals:
-  SIGHUP          read the configuration and the certificates again; a bad configuration is refused, the old one stays
+  SIGHUP          read the configuration and the certificates again, and open the audit anew; a bad configuration is
+                  refused, the old one stays
   SIGTERM SIGINT  take no new calls, let running ones end for shutdown.grace, then end; a second one ends at once
 
 Upgrades: berthgate serve --take-over takes the sockets of the process that serves with the same state. No connection is
@@ -136,6 +137,7 @@ async function untilEnd(
   let current = loaded;
   let asked = false;
   const reload = (): void => {
+    instance.reopenAudit();
     const reloaded = async (): Promise<void> => {
       const next = await readConfiguration(options.config, terminal);
       refuseToServe(next, options, terminal);

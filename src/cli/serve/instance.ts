@@ -108,6 +108,11 @@ export class Instance {
     return turn;
   }
 
+  /** The audit may have been renamed: what comes goes into a new file, whatever the configuration is like. */
+  reopenAudit(): void {
+    this.audit.reopen();
+  }
+
   dockerHosts(): readonly DockerHost[] {
     return this.listening.dockerHosts();
   }

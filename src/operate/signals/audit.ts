@@ -13,6 +13,7 @@ type Destination = ReturnType<typeof pino.destination>;
 
 export class Audit {
   private readonly log: Log;
+  private file: string | null = null;
   private stream: Destination | null = null;
   private readonly atExit = (): void => this.flush();
 
@@ -31,7 +32,7 @@ export class Audit {
     }
   }
 
-  /** From now on into this file; the same one is opened anew, since another may stand under its name. */
+  /** From now on into this file; also the same one is opened anew. */
   open(file: string | null): void {
     let next: Destination | null;
     try {
@@ -44,6 +45,12 @@ export class Audit {
     this.flush();
     this.stream?.end();
     this.stream = next;
+    this.file = file;
+  }
+
+  /** Another file may stand under the name by now. */
+  reopen(): void {
+    this.open(this.file);
   }
 
   write(entry: Json): void {
