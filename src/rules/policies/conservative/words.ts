@@ -63,7 +63,7 @@ export function remedyFor(mark: Mark): string {
 export const engineSocket = "the engine's own socket is root on the host, and is not given to containers";
 
 export const reaper =
-  'for the reaper of Testcontainers set TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED=false, or TESTCONTAINERS_RYUK_DISABLED=true';
+  'the reaper of Testcontainers needs the socket of the engine, which is root: set TESTCONTAINERS_RYUK_DISABLED=true';
 
 const endpointRemedies: Partial<Record<Risk, string>> = {
   tunnel: buildKit,
