@@ -29,6 +29,8 @@ export interface Guarded {
   /** Through Berthgate; throws where that is refused. */
   makeGuarded(body: Readonly<Record<string, unknown>>, start?: boolean): Promise<string>;
   docker(args: readonly string[], options?: DockerCliOptions): Promise<CommandResult>;
+  /** The endpoints of the calls that were served and not refused. */
+  served(): readonly string[];
 }
 
 /** `policies` as in a configuration. */
@@ -76,6 +78,10 @@ export function describeGuarded(
         guarded: (method, path, body) => ask(through(), method, path, said(body)),
         make: (body, start = false) => make(engine.socket, body, start),
         makeGuarded: (body, start = false) => make(through(), body, start),
+        served: () =>
+          (berthgate?.log() ?? []).flatMap(({ endpoint, status }) =>
+            typeof endpoint === 'string' && Number(status) < 400 ? [endpoint] : [],
+          ),
         docker: (args, options = {}) => dockerCli(`unix://${through()}`, args, options),
       });
     },
