@@ -68,7 +68,13 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
     process.on('uncaughtException', endAfterFault(opened));
     const instance = new Instance({ log: opened, inherited, passing });
     await startInstance(instance, loaded, options, passing);
-    for (const one of instance.dockerHosts()) terminal.out(`${exportLine(one)}\n`);
+    // In one piece: whoever waits for the first line finds all of them.
+    terminal.out(
+      instance
+        .dockerHosts()
+        .map((one) => `${exportLine(one)}\n`)
+        .join(''),
+    );
     await untilEnd(instance, loaded, options, opened, terminal);
   } catch (fault) {
     throw fault instanceof ConfigRefused || fault instanceof CommandFailed
