@@ -28,6 +28,7 @@ describe.each(readdirSync(folder).map((file) => file.replace(/\.json$/, '')))('w
           get: (_target, name) => {
             const [id, reference = ''] = String(name).split(' ');
             if (id === 'ContainerInspect') return { Id: reference.padEnd(64, '0'), HostConfig: {}, Mounts: [] };
+            if (id === 'ExecInspect') return { ID: reference, ContainerID: 'web', ProcessConfig: {} };
             if (id === 'NetworkInspect')
               return { Id: reference.padEnd(64, '0'), Name: reference, Driver: 'bridge', Options: {} };
             return undefined;

@@ -37,7 +37,8 @@ export function callOf({ method = 'POST', path, body, headers = {} }: Said): Cal
     query: query.values,
     headers,
     body: value,
-    unknown: [...query.unknown, ...read.unknown],
+    // What stands in the query already is dropped where it is read.
+    unknown: [...query.unknown, ...read.unknown.filter(({ place }) => !(place in endpoint.query))],
   };
 }
 
