@@ -7,11 +7,13 @@ import { table } from '../docker/table.ts';
 import { reasons } from '../ground/refusal.ts';
 import { configJsonSchema, renderReference as renderConfiguration } from '../operate/config/index.ts';
 import { renderMetricsReference } from '../operate/signals/index.ts';
+import { renderRefused } from '../rules/policies/conservative/reference.ts';
 import type { AddCommand } from './program.ts';
 import { CommandFailed } from './terminal.ts';
 
 const help = `
-Writes the pages of the API, the configuration with its JSON Schema, the refusals and the metrics.
+Writes the pages of the API, the configuration with its JSON Schema, the refusals, the metrics, and what conservative
+refuses.
 
 Example:
   berthgate reference --write docs/reference
@@ -44,6 +46,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['configuration.md', renderConfiguration()],
     ['configuration.schema.json', `${JSON.stringify(configJsonSchema(), null, 2)}\n`],
     ['refusals.md', renderRefusals()],
+    ['refused.md', renderRefused()],
     ['metrics.md', renderMetricsReference()],
   ]);
 }
