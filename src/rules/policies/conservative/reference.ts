@@ -58,13 +58,13 @@ function rowOf([place, dangers]: readonly [string, readonly Danger[]]): string {
   const marks = dangers[0]?.marks.filter((mark) => decisionOn(mark).asked !== 'pass') ?? [];
   const reaches = [...new Set(marks.map(describeMark))].join('; ');
   const said = dangers.map((danger) => code(printJson(danger.said))).join(', ');
-  return `| ${code(place.replace(/^body\./, ''))} | ${escape(reaches)} | ${said} |`;
+  return `| ${code(place.replace(/^body\./, ''))} | ${inCell(reaches)} | ${said} |`;
 }
 
 function code(text: string): string {
-  return `\`${escape(text)}\``;
+  return `\`${inCell(text)}\``;
 }
 
-function escape(text: string): string {
+function inCell(text: string): string {
   return text.replaceAll('|', '\\|');
 }
