@@ -3,7 +3,7 @@
 import type { Endpoint } from '../docker/endpoint.ts';
 import { readAs, type Unknown } from '../docker/read.ts';
 import type { Shape } from '../docker/shape.ts';
-import { type Json, JsonFault, readJson } from '../ground/json.ts';
+import { isObject, type Json, JsonFault, readJson } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import { headerValue, type RawHeaders } from '../wire/message.ts';
@@ -76,13 +76,19 @@ async function readJsonBody(
     throw new Refusal('unreadable-body', fault.message, { place: fault.place || 'body', cause: fault });
   }
   const { unknown } = readAs(endpoint.body.shape as Shape, value);
-  return { body: value, unknown };
+  return { body: value, unknown: unknown.filter(({ place }) => !dropSaidAgain(endpoint, value, place)) };
 }
 
 /**
- * An endpoint that takes no body gets none. dockerode says the query once more in a body, and engines do not look at it;
- * so what stands there means nothing, and is never sent on.
+ * dockerode says the query once more in the body, and engines do not look at it there; so it means nothing, and is never
+ * sent on.
  */
+function dropSaidAgain(endpoint: Endpoint, body: Json, place: string): boolean {
+  if (!isObject(body) || !Object.hasOwn(endpoint.query, place)) return false;
+  return delete (body as Record<string, Json>)[place];
+}
+
+/** An endpoint that takes no body gets none, for the same reason. */
 async function dropBody(exchange: Exchange, limits: BodyLimits): Promise<ReadBody> {
   await exchange.readBody(limits.jsonBytes);
   return NO_BODY;

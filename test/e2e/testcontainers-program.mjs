@@ -7,6 +7,8 @@ import { GenericContainer, Network, Wait } from 'testcontainers';
 
 const name = process.argv[2];
 const seen = {};
+// Testcontainers lets go of the socket of a container's log: waiting for a line alone would end the program.
+const awake = setInterval(() => {}, 1000);
 
 const folder = mkdtempSync(join(tmpdir(), 'berthgate-testcontainers-'));
 writeFileSync(join(folder, 'Dockerfile'), `FROM busybox\nARG WORD\nRUN echo -n $WORD ${name} >/word\nCMD sleep 600\n`);
@@ -57,3 +59,4 @@ await network.stop();
 
 rmSync(folder, { recursive: true });
 console.log(JSON.stringify(seen));
+clearInterval(awake);

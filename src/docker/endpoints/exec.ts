@@ -44,9 +44,17 @@ export const execEndpoints = [
     path: '/exec/{id}/start',
     risk: 'exec',
     parameters: { id: text(uses('exec', 'id'), borrows) },
-    body: jsonBody(object({ Detach: bool(own), Tty: bool(own), ConsoleSize: since('1.42', list(int(own))) }), {
-      optional: true,
-    }),
+    body: jsonBody(
+      object({
+        Detach: bool(own),
+        Tty: bool(own),
+        ConsoleSize: since('1.42', list(int(own))),
+        // Options of dockerode itself, which it sends along; no engine reads them.
+        hijack: bool(own),
+        stdin: bool(own),
+      }),
+      { optional: true },
+    ),
     answer: { travel: 'hijack' },
   }),
   endpoint({
