@@ -34,6 +34,8 @@ const streamCount = Number(options.streams);
 const run = promisify(execFile);
 const script = fileURLToPath(new URL('../test/engines/engine', import.meta.url));
 const name = options['engine-name'];
+/** What the calls have left behind is collected when nothing else goes on. */
+const QUIET_MS = 40_000;
 const startedAt = Date.now();
 const faults = [];
 let away = false;
@@ -61,7 +63,7 @@ try {
     if (measures) await Promise.all(workers.map((one) => one.end()));
     await restartEngine();
     if (measures) {
-      await pause(10_000);
+      await pause(QUIET_MS);
       figures.push(await measure(minute));
       workers = minute === minutes ? workers : startWorkers(workers);
     }

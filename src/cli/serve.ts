@@ -1,5 +1,6 @@
 /** `berthgate serve`: from a configuration to a running server, and the signals that change and end it. */
 
+import { setFlagsFromString } from 'node:v8';
 import { findIncumbent, loadDescriptorPassing, takeInheritedSockets, takeOver } from '../front/listeners/index.ts';
 import { ConfigRefused, defaultWithoutNamespace, type LoadedConfig } from '../operate/config/index.ts';
 import { type OpenLog, openLog } from '../operate/signals/index.ts';
@@ -56,7 +57,16 @@ export const serve: AddCommand = (program, terminal) => {
     .action((options: ServeOptions) => runServer(options, terminal));
 };
 
+/**
+ * All that belongs to a call is dead a moment later. V8 takes a burst of calls for long-lived objects and makes the next
+ * ones old from birth; each dead old one then keeps younger ones, and collecting them takes half of the time.
+ */
+function keepYoungObjectsYoung(): void {
+  setFlagsFromString('--no-allocation-site-pretenuring');
+}
+
 async function runServer(options: ServeOptions, terminal: Terminal): Promise<void> {
+  keepYoungObjectsYoung();
   const loaded = await readConfiguration(options.config, terminal);
   refuseToServe(loaded, options, terminal);
   const { state, log: logging } = loaded.config;

@@ -124,8 +124,9 @@ export class Carrier {
           const start = onward(clampHead(head, api), head);
           const clamped = clampBody(call.endpoint, body, api);
           const told = back === null || start.status >= 300 ? clamped : back(clamped);
-          exchange.answer(start, told);
+          const free = exchange.answer(start, told);
           resolve();
+          return free;
         },
         onTooLarge: () => {
           if (back === null) this.relay(carried).then(resolve, reject);

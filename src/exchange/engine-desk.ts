@@ -75,13 +75,14 @@ export class LiveEngineDesk implements EngineDesk {
     return new Promise((resolve, reject) => {
       this.shared.ask(`${endpoint.method} ${target}`, request, {
         onAnswer: ({ status }, body) => {
-          if (status === 404) return resolve(null);
-          if (status >= 400) return reject(new Error(`the engine answered ${status} for ${endpointId}`));
           try {
-            resolve(body.length === 0 ? null : readJson(body, MAX_DEPTH));
+            if (status === 404) resolve(null);
+            else if (status >= 400) reject(new Error(`the engine answered ${status} for ${endpointId}`));
+            else resolve(body.length === 0 ? null : readJson(body, MAX_DEPTH));
           } catch (fault) {
             reject(fault);
           }
+          return true;
         },
         onTooLarge: () => reject(new Error(`the answer of ${endpointId} is too large`)),
         onFault: (fault) => reject(engineRefusal(fault)),

@@ -7,7 +7,8 @@ import type { AnswerHead } from '../wire/message.ts';
 import { type EnginePool, type OutboundCall, OutboundFault, type OutboundRequest } from '../wire/outbound.ts';
 
 export interface Waiter {
-  onAnswer(head: AnswerHead, body: Buffer): void;
+  /** False while the bytes are still in use: nobody changes them then. */
+  onAnswer(head: AnswerHead, body: Buffer): boolean;
   /** The answer is too large to be kept for several: the waiter asks alone. */
   onTooLarge(): void;
   onFault(fault: OutboundFault): void;
@@ -17,14 +18,17 @@ const NO_BODY = Buffer.alloc(0);
 
 interface Round {
   readonly request: OutboundRequest;
-  readonly waiters: Set<Waiter>;
+  readonly waiters: Waiter[];
   call: OutboundCall | null;
 }
 
+/** One question. It stays when nobody asks it: a map that is added to and deleted from with every call keeps the dead alive. */
 interface Slot {
-  flying: Round;
+  flying: Round | null;
   next: Round | null;
 }
+
+const MOST_SLOTS = 512;
 
 export class SharedAnswers {
   private readonly slots = new Map<string, Slot>();
@@ -38,33 +42,44 @@ export class SharedAnswers {
 
   /** `key` tells which questions are the same. Gives back how to stop waiting. */
   ask(key: string, request: OutboundRequest, waiter: Waiter): () => void {
-    const slot = this.slots.get(key);
+    let slot = this.slots.get(key);
     if (slot === undefined) {
-      const flying: Round = { request, waiters: new Set([waiter]), call: null };
-      this.slots.set(key, { flying, next: null });
-      this.send(key, flying);
-      return () => this.leave(key, flying, waiter);
+      if (this.slots.size >= MOST_SLOTS) this.forgetQuietOnes();
+      slot = { flying: null, next: null };
+      this.slots.set(key, slot);
     }
-    slot.next ??= { request, waiters: new Set(), call: null };
-    slot.next.waiters.add(waiter);
-    const round = slot.next;
-    return () => this.leave(key, round, waiter);
+    let round: Round;
+    if (slot.flying === null) {
+      round = { request, waiters: [waiter], call: null };
+      this.send(slot, round);
+    } else {
+      slot.next ??= { request, waiters: [], call: null };
+      round = slot.next;
+      round.waiters.push(waiter);
+    }
+    const asked = slot;
+    return () => this.leave(asked, round, waiter);
   }
 
-  private leave(key: string, round: Round, waiter: Waiter): void {
-    round.waiters.delete(waiter);
-    if (round.waiters.size > 0) return;
-    const slot = this.slots.get(key);
-    if (slot === undefined) return;
+  private leave(slot: Slot, round: Round, waiter: Waiter): void {
+    const at = round.waiters.indexOf(waiter);
+    if (at < 0) return;
+    round.waiters.splice(at, 1);
+    if (round.waiters.length > 0) return;
     if (slot.next === round) {
       slot.next = null;
     } else if (slot.flying === round && round.call !== null) {
       round.call.abort();
-      this.finish(key, round);
+      this.finish(slot, round);
     }
   }
 
-  private send(key: string, round: Round): void {
+  private forgetQuietOnes(): void {
+    for (const [key, { flying }] of this.slots) if (flying === null) this.slots.delete(key);
+  }
+
+  private send(slot: Slot, round: Round): void {
+    slot.flying = round;
     let head: AnswerHead | null = null;
     let pieces: Buffer[] = [];
     let bytes = 0;
@@ -73,22 +88,23 @@ export class SharedAnswers {
       // The wire reuses its read buffers: what is kept must be a copy.
       if (bytes <= this.maxBytes) pieces.push(Buffer.from(chunk));
     };
-    const answered = (): void => {
-      const body = pieces.length === 1 ? (pieces[0] as Buffer) : pieces.length === 0 ? NO_BODY : Buffer.concat(pieces);
-      const waiters = this.finish(key, round);
-      for (const waiter of waiters) waiter.onAnswer(head as AnswerHead, body);
+    const answer = (body: Buffer): boolean => {
+      let free = true;
+      for (const waiter of this.finish(slot, round)) free = waiter.onAnswer(head as AnswerHead, body) && free;
+      return free;
     };
     const tooLarge = (): void => {
       pieces = [];
       round.call?.abort();
-      for (const waiter of this.finish(key, round)) waiter.onTooLarge();
+      for (const waiter of this.finish(slot, round)) waiter.onTooLarge();
     };
     round.call = this.pool.send(round.request, {
       onHead: (given, body, complete) => {
         head = given;
+        // The usual small answer: told from where it was read.
+        if (complete) return answer(body ?? NO_BODY);
         if (body !== null) keep(body);
-        if (complete) answered();
-        else if (bytes > this.maxBytes) tooLarge();
+        if (bytes > this.maxBytes) tooLarge();
         return true;
       },
       onData: (chunk) => {
@@ -96,31 +112,26 @@ export class SharedAnswers {
         if (bytes > this.maxBytes) tooLarge();
         return true;
       },
-      onEnd: answered,
+      onEnd: () => void answer(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)),
       onUpgrade: (_head, end) => {
         end.channel.reset();
-        for (const waiter of this.finish(key, round))
+        for (const waiter of this.finish(slot, round))
           waiter.onFault(new OutboundFault('garbage', 'an upgrade nobody asked for'));
       },
       onFault: (fault) => {
-        for (const waiter of this.finish(key, round)) waiter.onFault(fault);
+        for (const waiter of this.finish(slot, round)) waiter.onFault(fault);
       },
     });
   }
 
   /** Takes the round off; who came meanwhile gets a call of its own, sent now. */
-  private finish(key: string, round: Round): readonly Waiter[] {
-    const slot = this.slots.get(key);
-    if (slot === undefined || slot.flying !== round) return [];
-    const waiters = [...round.waiters];
-    round.waiters.clear();
-    if (slot.next === null) {
-      this.slots.delete(key);
-    } else {
-      slot.flying = slot.next;
-      slot.next = null;
-      this.send(key, slot.flying);
-    }
+  private finish(slot: Slot, round: Round): readonly Waiter[] {
+    if (slot.flying !== round) return [];
+    slot.flying = null;
+    const waiters = round.waiters.splice(0);
+    const { next } = slot;
+    slot.next = null;
+    if (next !== null) this.send(slot, next);
     return waiters;
   }
 }
