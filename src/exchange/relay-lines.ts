@@ -61,7 +61,7 @@ export function relayLines(
       const start = { status, reason, headers: endToEnd(headers) };
       if (complete) {
         const lines = body === null ? EMPTY : Buffer.concat([take(body), eachLine(Buffer.concat(rest), translate)]);
-        exchange.answer(start, lines);
+        exchange.answer(start, lines, head.framing.kind === 'chunked');
         hooks.onDone(null);
         return true;
       }

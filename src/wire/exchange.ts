@@ -22,6 +22,7 @@ export interface ClientConnection {
 }
 
 const NOTHING = Buffer.alloc(0);
+const CHUNKED: Framing = { kind: 'chunked' };
 
 /** Stands for a request that could not be read, so that its answer is printed like every other one. */
 export const UNREAD_HEAD: RequestHead = {
@@ -101,24 +102,32 @@ export class Exchange {
 
   /**
    * The complete answer, in one write. Gives true when the kernel took it; false when `body` is still in use, and must
-   * not be changed any more.
+   * not be changed any more. `chunked`: the body keeps that framing, since clients take it for the mark of a stream.
    */
-  answer(start: AnswerStart, body: Buffer | string | null): boolean {
+  answer(start: AnswerStart, body: Buffer | string | null, chunked = false): boolean {
     const text = this.#begin(start);
     const bytes = body === null ? NOTHING : typeof body === 'string' ? Buffer.from(body) : body;
     const stayOpen = this.connection.staysOpenAfter(this);
-    const framing =
-      hasNoLength(start.status) || (this.head.method === 'HEAD' && body === null)
+    const inChunks = chunked && this.head.minorVersion === 1 && !this.#hasNoBody(start.status);
+    const framing = inChunks
+      ? printFraming(CHUNKED)
+      : hasNoLength(start.status) || (this.head.method === 'HEAD' && body === null)
         ? ''
         : `Content-Length: ${bytes.length}\r\n`;
     const top = `${text}${framing}${this.#connectionFields(stayOpen)}\r\n`;
     let flushed = true;
     if (!this.gone) {
       const { channel } = this.connection;
-      flushed =
-        this.#hasNoBody(start.status) || bytes.length === 0
-          ? channel.write(top)
-          : writeTogether(channel, top, bytes, '');
+      if (inChunks) {
+        const writer = new BodyWriter(channel, CHUNKED);
+        flushed = writer.write(bytes, true, top);
+        writer.end();
+      } else {
+        flushed =
+          this.#hasNoBody(start.status) || bytes.length === 0
+            ? channel.write(top)
+            : writeTogether(channel, top, bytes, '');
+      }
     }
     this.#complete(stayOpen);
     return flushed;

@@ -78,7 +78,7 @@ class Relay implements AnswerEvents {
     const exchange = this.#exchange;
     const start = onward(this.#hooks.onHead(head), head);
     if (complete) {
-      const flushed = exchange.answer(start, body);
+      const flushed = exchange.answer(start, body, head.framing.kind === 'chunked');
       this.finish(ANSWERED);
       return flushed;
     }
