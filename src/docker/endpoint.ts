@@ -16,7 +16,7 @@ export type Risk =
   | 'never'; // reaches the engine's insides: not served at all
 
 /** How bytes travel. */
-export type RequestTravel = 'none' | 'json' | 'tar' | 'hijack' | 'websocket' | 'h2c';
+type RequestTravel = 'none' | 'json' | 'tar' | 'hijack' | 'websocket' | 'h2c';
 export type AnswerTravel =
   | 'none' // a status, and headers
   | 'text' // plain text

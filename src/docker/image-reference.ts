@@ -13,7 +13,7 @@ export interface ImageReference {
   readonly digest: string | null;
 }
 
-export const defaultDomain = 'docker.io';
+const defaultDomain = 'docker.io';
 const formerDefaultDomain = 'index.docker.io';
 const official = 'library/';
 

@@ -5,7 +5,7 @@ import { type CallPath, valueAt } from './call-place.ts';
 import { placeOfSetting } from './settings.ts';
 import type { CallValues } from './visit-call.ts';
 
-export interface SaidUlimit {
+interface SaidUlimit {
   readonly name: string;
   /** The soft and the hard one; -1 is without limit, null what is no number that can be compared. */
   readonly amounts: readonly { readonly path: CallPath; readonly amount: number | null }[];

@@ -47,7 +47,7 @@ export function namesReserved(said: Json): boolean {
 }
 
 /** The same labels without ours; itself where there are none. */
-export function withoutReserved(labels: Json): Json {
+function withoutReserved(labels: Json): Json {
   if (!isObject(labels) || !Object.keys(labels).some(isReserved)) return labels;
   const kept: Record<string, Json> = Object.create(null);
   for (const [name, value] of Object.entries(labels)) if (!isReserved(name)) kept[name] = value;
@@ -60,7 +60,7 @@ export function hideReserved({ marks, value }: Leaf): Json {
 }
 
 /** A body of a create with labels of ours added to those of the client. */
-export function withLabels(body: JsonObject, added: Readonly<Record<string, string>>): JsonObject {
+function withLabels(body: JsonObject, added: Readonly<Record<string, string>>): JsonObject {
   const labels: Record<string, Json> = Object.create(null);
   const changed: Record<string, Json> = Object.create(null);
   const before = body.Labels;

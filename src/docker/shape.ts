@@ -236,20 +236,3 @@ export function firstCounts<S extends Shape>(shape: S): S {
 export function marked<S extends Shape>(shape: S, ...marks: readonly Mark[]): S {
   return { ...shape, marks: [...shape.marks, ...marks] };
 }
-
-/** The TypeScript type of what a shape describes. */
-export type ValueOf<S extends Shape> = S extends TextShape
-  ? string
-  : S extends BoolShape
-    ? boolean
-    : S extends IntShape
-      ? number | bigint
-      : S extends NumberShape
-        ? number
-        : S extends ListShape & { readonly of: infer E extends Shape }
-          ? readonly ValueOf<E>[] | null
-          : S extends MapShape & { readonly of: infer E extends Shape }
-            ? Readonly<Record<string, ValueOf<E>>> | null
-            : S extends ObjectShape & { readonly fields: infer F extends Readonly<Record<string, Shape>> }
-              ? { readonly [K in keyof F]?: ValueOf<F[K]> | null }
-              : unknown;

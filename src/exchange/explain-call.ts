@@ -39,14 +39,14 @@ export interface Circumstances {
 }
 
 /** One place of the call that means something to a proxy; what says nothing is left out. */
-export interface Meaning {
+interface Meaning {
   readonly place: string;
   readonly value: Json;
   readonly means: readonly string[];
 }
 
 /** What an engine would be sent. */
-export interface Sent {
+interface Sent {
   readonly line: string;
   readonly headers: readonly string[];
   readonly body: Json;

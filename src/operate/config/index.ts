@@ -2,18 +2,15 @@
 
 export { defaultConfig, defaultWithoutNamespace } from './defaults.ts';
 export { refusals, type SettingNote, withoutEffect } from './effect.ts';
-export { ConfigFault, ConfigRefused, type Path, type Position } from './faults.ts';
-export { initConfig, lookAtMachine, type Machine } from './init.ts';
+export { ConfigFault, ConfigRefused, type Path } from './faults.ts';
+export { initConfig, lookAtMachine } from './init.ts';
 export { configJsonSchema } from './json-schema.ts';
-export type { FaultyConfig, LoadedConfig } from './loaded.ts';
+export type { LoadedConfig } from './loaded.ts';
 export { loadConfig, parseConfig } from './parse.ts';
-export { type ReadOptions, readOptions } from './plugin-options.ts';
+export { readOptions } from './plugin-options.ts';
 export { renderReference } from './reference.ts';
 export {
-  type Cidr,
-  type EngineAddress,
   formatAddress,
-  type InheritedSocket,
   type ListenAddress,
   type TcpAddress,
   type UnixAddress,
@@ -21,4 +18,3 @@ export {
 export type * from './schema/config.ts';
 export { defaultSocketMode } from './schema/listeners.ts';
 export type { Implemented, PluginUse } from './schema/plugin-use.ts';
-export type { PortRange } from './schema/quantities.ts';

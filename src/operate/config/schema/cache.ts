@@ -6,12 +6,12 @@ import { expecting, Objection, textOf } from './field.ts';
 import { listOf, oneOf, pathGlob } from './names.ts';
 import { duration, lastingDuration, size } from './quantities.ts';
 
-export interface FolderStore {
+interface FolderStore {
   readonly kind: 'folder';
   readonly path: string;
 }
 
-export interface BucketStore {
+interface BucketStore {
   readonly kind: 's3';
   readonly bucket: string;
   /** Without slashes at its ends; empty for the whole bucket. */

@@ -8,7 +8,7 @@ import { z } from 'zod';
  * - `refuse until it is there`: it protects, so `serve` does not start with it: an empty promise is worse than none.
  * - `by its name`: an authenticator or policy; there when the program that reads the file knows its name.
  */
-export type Effect = 'none yet' | 'refuse until it is there' | 'by its name';
+type Effect = 'none yet' | 'refuse until it is there' | 'by its name';
 
 declare module 'zod' {
   interface GlobalMeta {
