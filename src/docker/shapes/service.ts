@@ -6,14 +6,25 @@ import { labelMap } from './labels.ts';
 import { objectVersion } from './object-version.ts';
 import { networkAttachments, publishedPorts, taskSpec } from './task-spec.ts';
 
-const updateConfig = object({
-  Parallelism: int(),
-  Delay: int(),
-  FailureAction: text(),
-  Monitor: int(),
-  MaxFailureRatio: number(),
-  Order: since('1.29', text()),
-});
+// docker-py hands the dictionaries of its users on as they are, and Go folds their keys.
+const updateConfig = alsoSpelled(
+  {
+    parallelism: 'Parallelism',
+    delay: 'Delay',
+    failureAction: 'FailureAction',
+    monitor: 'Monitor',
+    maxFailureRatio: 'MaxFailureRatio',
+    order: 'Order',
+  },
+  object({
+    Parallelism: int(),
+    Delay: int(),
+    FailureAction: text(),
+    Monitor: int(),
+    MaxFailureRatio: number(),
+    Order: since('1.29', text()),
+  }),
+);
 
 const endpointSpec = object({ Mode: text(), Ports: publishedPorts });
 

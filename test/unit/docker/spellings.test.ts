@@ -23,6 +23,12 @@ test('what docker-py spells in lower case is printed as the engine has it', () =
   expect(reread('ConfigCreate', '{"Templating":{"name":"golang"}}')).toBe('{"Templating":{"Name":"golang"}}');
 });
 
+test('how a service is updated and rolled back is read in the spelling of dictionaries', () => {
+  expect(reread('ServiceCreate', '{"RollbackConfig":{"order":"start-first","maxFailureRatio":0.5}}')).toBe(
+    '{"RollbackConfig":{"MaxFailureRatio":0.5,"Order":"start-first"}}',
+  );
+});
+
 test('both spellings of one field are refused', () => {
   expect(() => reread('ContainerExec', '{"detachKeys":"a","DetachKeys":"b"}')).toThrow(Refusal);
 });
