@@ -12,7 +12,7 @@ import { Watched } from './watched.ts';
 /** BERTHGATE_PROGRAM is another build, a packaged one for example. */
 const program = process.env.BERTHGATE_PROGRAM ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-export interface Certificates {
+interface Certificates {
   /** With ca.pem, cert.pem and key.pem of a client, as DOCKER_CERT_PATH wants them. */
   readonly client: string;
   readonly ca: Buffer;
@@ -37,7 +37,7 @@ export interface Berthgate {
   stop(): Promise<readonly string[]>;
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly msg: string;
   readonly [key: string]: unknown;

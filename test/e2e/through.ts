@@ -17,7 +17,7 @@ import {
 import { type Berthgate, startBerthgate } from './berthgate.ts';
 import { atTerminal, Watched, type WatchOptions } from './watched.ts';
 
-export interface CommandOptions {
+interface CommandOptions {
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -63,7 +63,7 @@ export interface Ways {
   same<T>(scenario: (way: Way) => Promise<T>, options?: SameOptions): Promise<T>;
 }
 
-export interface SameOptions {
+interface SameOptions {
   /** Default: the newest one. `all`: the scenario runs for the oldest and the newest docker command. */
   readonly clis?: 'all';
   /** Also over plain TCP. */
