@@ -16,7 +16,7 @@ export interface TcpAddress {
 }
 
 /** A socket that the service manager opened and named. */
-interface InheritedSocket {
+export interface InheritedSocket {
   readonly kind: 'fd';
   readonly name: string;
 }

@@ -6,12 +6,12 @@ import { expecting, Objection, textOf } from './field.ts';
 import { listOf, oneOf, pathGlob } from './names.ts';
 import { duration, lastingDuration, size } from './quantities.ts';
 
-interface FolderStore {
+export interface FolderStore {
   readonly kind: 'folder';
   readonly path: string;
 }
 
-interface BucketStore {
+export interface BucketStore {
   readonly kind: 's3';
   readonly bucket: string;
   /** Without slashes at its ends; empty for the whole bucket. */
