@@ -1,8 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Two projects: `unit` needs nothing but Node; `engines` talks to the real engines that test/run.mjs has started.
 export default defineConfig({
   test: {
+    // Tests with engines wait more than they compute; vitest's own choice on two cores is one worker.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/house.test.ts'], testTimeout: 30_000 } },
       {
