@@ -1,4 +1,5 @@
 // RED-TEAM 43 to 45, and of 46 what is the host's: what else the API reaches. Each is first asked of the engine itself.
+import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { table } from '../../src/docker/table.ts';
@@ -6,6 +7,9 @@ import { ask, type WholeAnswer } from '../engine/raw-client.ts';
 import { describeGuarded, refusalOf } from './guarded.ts';
 
 type Body = Readonly<Record<string, unknown>>;
+
+/** Engines may share one host, which has a bridge of a name once. */
+const bridge = `pol${randomBytes(4).toString('hex')}`;
 
 /** A service inside the site: it counts who comes. */
 let visits = 0;
@@ -78,7 +82,7 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
     ['macvlan', { Driver: 'macvlan', Options: { parent: 'lo' } }, false],
     ['ipvlan', { Driver: 'ipvlan', Options: { parent: 'lo' } }, false],
     ['the host itself', { Driver: 'host' }, false],
-    ["a bridge of the host's", { Options: { 'com.docker.network.bridge.name': 'polbr0' } }, true],
+    ["a bridge of the host's", { Options: { 'com.docker.network.bridge.name': `${bridge}a` } }, true],
     ['an address of the host', { Options: { 'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0' } }, true],
     ['an option that nobody knows', { Options: { tomorrow: '1' } }, true],
     ['another gateway mode', { Options: { 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' } }, true],
@@ -104,8 +108,8 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
 
   test('44: a network that was made with more elsewhere is not joined, and lends nothing', async () => {
     const name = own('bridged');
-    const Options = { 'com.docker.network.bridge.name': 'polbr1' };
-    await directly('POST', `${version}/networks/create`, { Name: name, Options });
+    const Options = { 'com.docker.network.bridge.name': `${bridge}b` };
+    expect((await directly('POST', `${version}/networks/create`, { Name: name, Options })).status).toBe(201);
     const lent = own('lending');
     await directly('POST', `${version}/networks/create`, { Name: lent, ConfigOnly: true, Options });
     const plain = await makeGuarded({});
