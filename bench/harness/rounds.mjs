@@ -2,17 +2,27 @@
 
 /**
  * Runs `measure(contender)` in turn for each contender, `rounds` times, each round beginning with another one. Gives the
- * figures of each contender by its name; one that fails is left out, and why is told.
+ * figures of each contender by its name; null where it failed, which is told. Berthgate must not fail.
  */
 export async function takeTurns(contenders, rounds, measure) {
   const figures = new Map(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(i + round) % contenders.length];
-      figures.get(contender.name).push(await measure(contender, round));
+      figures.get(contender.name).push(await measureOnce(contender, round, measure));
     }
   }
   return figures;
+}
+
+async function measureOnce(contender, round, measure) {
+  try {
+    return await measure(contender, round);
+  } catch (fault) {
+    if (contender.name === 'berthgate') throw fault;
+    console.error(`${contender.name} failed in round ${round + 1}: ${fault.message}`);
+    return null;
+  }
 }
 
 function median(numbers) {
@@ -23,8 +33,9 @@ function median(numbers) {
 
 /** The median of each figure of one contender. */
 export function medians(runs) {
+  const whole = runs.filter((run) => run !== null);
   const result = {};
-  for (const key of Object.keys(runs[0] ?? {})) result[key] = median(runs.map((run) => run[key]));
+  for (const key of Object.keys(whole[0] ?? {})) result[key] = median(whole.map((run) => run[key]));
   return result;
 }
 
@@ -32,6 +43,8 @@ export function medians(runs) {
 export function ratio(figures, name, other, key) {
   const ours = figures.get(name) ?? [];
   const theirs = figures.get(other) ?? [];
-  const pairs = ours.map((run, i) => run[key] / theirs[i]?.[key]).filter(Number.isFinite);
+  const pairs = ours
+    .map((run, i) => (run?.[key] ?? Number.NaN) / (theirs[i]?.[key] ?? Number.NaN))
+    .filter(Number.isFinite);
   return pairs.length === 0 ? Number.NaN : median(pairs);
 }
