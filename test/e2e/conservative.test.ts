@@ -97,7 +97,10 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
         'db healthy',
         'web healthy',
       ]);
-      expect(await compose('logs', '--no-log-prefix', 'app')).toContain('all found');
+      // It has no health check: when it has found the others is told by its log alone.
+      await expect
+        .poll(() => compose('logs', '--no-log-prefix', 'app'), { timeout: 60_000, interval: 500 })
+        .toContain('all found');
       expect(await compose('exec', '--no-TTY', 'db', 'cat', '/data/ready')).toBe('ready');
       expect(await compose('port', 'web', '80')).toMatch(/^127\.0\.0\.1:\d+$/);
       // Nothing has changed, so nothing is made anew.
