@@ -174,7 +174,7 @@ class Walk {
       const shape = Object.hasOwn(keys, key) ? keys[key] : undefined;
       const before = filters[key] as Json;
       this.path.push(key);
-      walked[key] = shape === undefined ? before : this.list(shape, before, false) ?? [];
+      walked[key] = shape === undefined ? before : (this.list(shape, before, false) ?? []);
       this.path.pop();
       if (walked[key] !== before) changed = true;
     }
