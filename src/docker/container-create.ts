@@ -121,10 +121,11 @@ export function withVolumesAt(body: JsonObject, names: ReadonlyMap<string, strin
     placed.add(target);
     return { ...mount, Source: name };
   });
-  const binds = listOf(hostConfig.Binds).filter((bind) => textOf(bind).includes(':'));
+  const said = listOf(hostConfig.Binds);
+  const binds = said.length === 0 ? {} : { Binds: said.filter((bind) => textOf(bind).includes(':')) };
   const added = [...names].filter(([target]) => !placed.has(target));
   const more = added.map(([target, name]) => ({ Type: 'volume', Source: name, Target: target }));
-  return withHostConfig(body, { Binds: binds, Mounts: [...mounts, ...more] });
+  return withHostConfig(body, { ...binds, Mounts: [...mounts, ...more] });
 }
 
 /** The volumes that an inspected container has mounted, and where. */
