@@ -26,7 +26,7 @@ export function imageOf(body: JsonObject): string {
   return textOf(body.Image);
 }
 
-export function networkModeOf(body: JsonObject): string {
+function networkModeOf(body: JsonObject): string {
   return textOf(hostConfigOf(body).NetworkMode);
 }
 

@@ -76,7 +76,7 @@ export function hideReserved({ marks, value }: Leaf): Json {
 }
 
 /** A body of a create with labels of ours added to those of the client. */
-function withLabels(body: JsonObject, added: Readonly<Record<string, string>>): JsonObject {
+export function withLabels(body: JsonObject, added: Readonly<Record<string, string>>): JsonObject {
   const labels: Record<string, Json> = Object.create(null);
   const changed: Record<string, Json> = Object.create(null);
   const before = body.Labels;

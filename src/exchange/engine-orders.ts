@@ -57,7 +57,10 @@ export class LiveEngineOrders implements EngineOrders {
     const request = await this.requestFor(endpointId, order);
     return new Promise((resolve, reject) => {
       new SharedAnswers(this.engine.pool, MOST_BYTES).ask('', request, {
-        onAnswer: ({ status }, body) => resolve({ status, answer: readAnswer(body) }),
+        onAnswer: ({ status }, body) => {
+          resolve({ status, answer: readAnswer(body) });
+          return true;
+        },
         onTooLarge: () => reject(new Error(`the answer of ${endpointId} is too large`)),
         onFault: (fault) => reject(engineRefusal(fault)),
       });
