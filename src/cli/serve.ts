@@ -2,7 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { findIncumbent, loadDescriptorPassing, takeInheritedSockets, takeOver } from '../front/listeners/index.ts';
-import { ConfigRefused, defaultWithoutNamespace, type LoadedConfig } from '../operate/config/index.ts';
+import { ConfigRefused, type LoadedConfig } from '../operate/config/index.ts';
 import { type OpenLog, openLog } from '../operate/signals/index.ts';
 import { readConfiguration, reasonsNotToServe } from './configuration.ts';
 import type { AddCommand } from './program.ts';
@@ -13,8 +13,7 @@ import { CommandFailed, type Terminal } from './terminal.ts';
 
 const help = `
 Without a file: one unix socket ($XDG_RUNTIME_DIR/berthgate/docker.sock, as root /run/berthgate/docker.sock), the engine
-of DOCKER_HOST or the default socket, authentication "peer", namespace "{user}", policy "conservative". Until namespaces
-are there it refuses to start that way, and shows a configuration to start with.
+of DOCKER_HOST or the default socket, authentication "peer", namespace "{user}", policy "conservative".
 
 Prints the line "export DOCKER_HOST=…" for each listener on standard output; the log goes to standard error.
 
@@ -31,15 +30,6 @@ Examples:
   berthgate serve --config /etc/berthgate/berthgate.yaml --take-over
 
 Exit codes: 0 ended as told to, 1 it failed, 2 wrong usage.`;
-
-/** What the default stands for is not there yet; the nearest that is. */
-function defaultNotYet({ env, uid }: Terminal): string {
-  return `berthgate: serve without a file refuses to start: it stands for a namespace for each user, which is not there yet.
-Where clients may see each other's containers, put this into a file and give it with --config (berthgate init writes it
-with comments):
-
-${defaultWithoutNamespace(env, uid).replace(/^/gm, '  ').trimEnd()}`;
-}
 
 interface ServeOptions {
   readonly config?: string;
@@ -68,7 +58,7 @@ function keepYoungObjectsYoung(): void {
 async function runServer(options: ServeOptions, terminal: Terminal): Promise<void> {
   keepYoungObjectsYoung();
   const loaded = await readConfiguration(options.config, terminal);
-  refuseToServe(loaded, options, terminal);
+  refuseToServe(loaded);
   const { state, log: logging } = loaded.config;
   const opened = openLog(logging);
   try {
@@ -95,9 +85,9 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
   }
 }
 
-function refuseToServe(loaded: LoadedConfig, { config }: ServeOptions, terminal: Terminal): void {
+function refuseToServe(loaded: LoadedConfig): void {
   const reasons = reasonsNotToServe(loaded);
-  if (reasons.length > 0) throw new CommandFailed(config === undefined ? defaultNotYet(terminal) : reasons.join('\n'));
+  if (reasons.length > 0) throw new CommandFailed(reasons.join('\n'));
 }
 
 /** To paste into a shell. */
@@ -156,7 +146,7 @@ async function untilEnd(
     instance.reopenAudit();
     const reloaded = async (): Promise<void> => {
       const next = await readConfiguration(options.config, terminal);
-      refuseToServe(next, options, terminal);
+      refuseToServe(next);
       await instance.reload(next);
       if (next.config.state !== current.config.state) log.warn('another state counts from the next start on');
       if (next.config.log.format !== current.config.log.format)

@@ -11,6 +11,15 @@ export const GIVEN_LABEL = 'berthgate.given';
 /** Who made it: the user of the identity. */
 export const USER_LABEL = 'berthgate.user';
 
+/** Which namespace it belongs to, together with its name. */
+export const NAMESPACE_LABEL = 'berthgate.namespace';
+
+/** The default network of a namespace. */
+export const DEFAULT_NETWORK_LABEL = 'berthgate.default-network';
+
+/** Volumes without a name that go with their container, where the engine removes it by itself. */
+export const VOLUMES_LABEL = 'berthgate.volumes';
+
 /** What tells a thing in the engine's lists from others of its user, as soon as the engine has begun to make it. */
 export const CLAIM_LABEL = 'berthgate.claim';
 
@@ -18,7 +27,14 @@ export const CLAIM_LABEL = 'berthgate.claim';
 export const EXPIRES_LABEL = 'berthgate.expires';
 
 /** Every container says all of them, empty where they do not apply: one that its image brings along would count. */
-const onEveryContainer = { [GIVEN_LABEL]: '', [USER_LABEL]: '', [CLAIM_LABEL]: '', [EXPIRES_LABEL]: '' };
+const onEveryContainer = {
+  [GIVEN_LABEL]: '',
+  [USER_LABEL]: '',
+  [CLAIM_LABEL]: '',
+  [EXPIRES_LABEL]: '',
+  [NAMESPACE_LABEL]: '',
+  [VOLUMES_LABEL]: '',
+};
 
 /** The body of a create with our labels; itself where what is made can carry none. */
 export function withOwnLabels(endpointId: string, body: JsonObject, own: Readonly<Record<string, string>>): JsonObject {
@@ -60,7 +76,7 @@ export function hideReserved({ marks, value }: Leaf): Json {
 }
 
 /** A body of a create with labels of ours added to those of the client. */
-function withLabels(body: JsonObject, added: Readonly<Record<string, string>>): JsonObject {
+export function withLabels(body: JsonObject, added: Readonly<Record<string, string>>): JsonObject {
   const labels: Record<string, Json> = Object.create(null);
   const changed: Record<string, Json> = Object.create(null);
   const before = body.Labels;

@@ -21,10 +21,15 @@ export interface Leaf {
   /** The marks of this value; for a part of a text, the marks of that part. */
   readonly marks: readonly Mark[];
   readonly shape: Shape;
+  /** A text that is not of its language: `marks` are everything that it could have meant. */
+  readonly unread?: true;
 }
 
-/** Gives back what shall stand there: the same value leaves the tree as it is. */
-export type Visitor = (leaf: Leaf) => Json;
+/**
+ * Gives back what shall stand there: the same value leaves the tree as it is. Undefined takes it out of its list or map;
+ * a field of an object becomes empty.
+ */
+export type Visitor = (leaf: Leaf) => Json | undefined;
 
 const EMBEDDED_DEPTH = 16;
 
@@ -33,7 +38,15 @@ const EMBEDDED_DEPTH = 16;
  * Lists, maps and objects that carry marks of their own are shown whole, before what is in them.
  */
 export function visit(shape: Shape, value: Json, visitor: Visitor, root = ''): Json {
-  return new Walk(visitor, root).walk(shape, value);
+  const walked = new Walk(visitor, root).walk(shape, value);
+  return walked === undefined ? emptied(value) : walked;
+}
+
+/** What says nothing, of the same type. */
+function emptied(value: Json): Json {
+  if (typeof value === 'string') return '';
+  if (typeof value === 'number') return 0;
+  return typeof value === 'boolean' ? false : null;
 }
 
 class Walk {
@@ -46,17 +59,17 @@ class Walk {
     this.root = root;
   }
 
-  walk(shape: Shape, value: Json): Json {
+  walk(shape: Shape, value: Json): Json | undefined {
     if (value === null) return value;
     switch (shape.kind) {
       case 'text':
         return typeof value === 'string' ? this.text(shape, value) : value;
       case 'list':
-        return this.list(shape.of, this.leaf(shape, value), shape.orOne === true);
+        return this.inner(shape, value, (seen) => this.list(shape.of, seen, shape.orOne === true));
       case 'map':
-        return this.map(shape, this.leaf(shape, value));
+        return this.inner(shape, value, (seen) => this.map(shape, seen));
       case 'object':
-        return this.object(shape, this.leaf(shape, value));
+        return this.inner(shape, value, (seen) => this.object(shape, seen));
       case 'filters':
         return this.filters(shape.keys, value);
       case 'embedded':
@@ -66,9 +79,16 @@ class Walk {
     }
   }
 
-  private leaf(shape: Shape, value: Json, marks: readonly Mark[] = shape.marks): Json {
+  private leaf(shape: Shape, value: Json, marks: readonly Mark[] = shape.marks, unread?: true): Json | undefined {
     if (marks.length === 0) return value;
-    return this.visitor({ place: this.place(), path: [...this.path], value, marks, shape });
+    const leaf = { place: this.place(), path: [...this.path], value, marks, shape };
+    return this.visitor(unread === undefined ? leaf : { ...leaf, unread });
+  }
+
+  /** A thing that is shown whole first, and then what is in it. */
+  private inner(shape: Shape, value: Json, go: (seen: Json) => Json | undefined): Json | undefined {
+    const seen = this.leaf(shape, value);
+    return seen === undefined ? undefined : go(seen);
   }
 
   private place(): string {
@@ -77,37 +97,42 @@ class Walk {
     return inner.startsWith('[') ? this.root + inner : `${this.root}.${inner}`;
   }
 
-  private within(step: string | number, shape: Shape, value: Json): Json {
+  private within(step: string | number, shape: Shape, value: Json): Json | undefined {
     this.path.push(step);
     const walked = this.walk(shape, value);
     this.path.pop();
     return walked;
   }
 
-  private text(shape: TextShape, value: string): Json {
+  private text(shape: TextShape, value: string): Json | undefined {
     const parts = shape.grammar?.split(value);
     if (parts === undefined) return this.leaf(shape, value);
     // A text that is not of its language is shown whole, with everything that it could have meant.
-    if (parts === null) return this.leaf(shape, value, [...shape.marks, ...(shape.grammar?.marks ?? [])]);
+    if (parts === null) {
+      return this.leaf(shape, value, [...shape.marks, ...(shape.grammar?.marks ?? [])], true);
+    }
     const seen = this.leaf(shape, value);
     if (seen !== value) return seen;
     let changed = false;
-    const pieces = parts.map((part: Part) => {
+    const pieces: Json[] = [];
+    for (const part of parts as readonly Part[]) {
       const piece = this.leaf(shape, part.text, part.marks);
+      if (piece === undefined) return undefined;
       if (piece !== part.text) changed = true;
-      return piece;
-    });
+      pieces.push(piece);
+    }
     return changed ? pieces.join('') : value;
   }
 
-  private list(of: Shape, value: Json, orOne: boolean): Json {
+  private list(of: Shape, value: Json, orOne: boolean): Json | undefined {
     if (!isList(value)) return orOne ? this.walk(of, value) : value;
     let changed = false;
-    const items = value.map((item, index) => {
+    const items: Json[] = [];
+    for (const [index, item] of value.entries()) {
       const walked = this.within(index, of, item);
       if (walked !== item) changed = true;
-      return walked;
-    });
+      if (walked !== undefined) items.push(walked);
+    }
     return changed ? items : value;
   }
 
@@ -117,11 +142,11 @@ class Walk {
     const fields: Record<string, Json> = Object.create(null);
     for (const key in value) {
       this.path.push(key);
-      const walkedKey = this.walk(shape.key, key) as string;
+      const walkedKey = this.walk(shape.key, key) as string | undefined;
       const walked = this.walk(elementOf(shape, key), value[key] as Json);
       this.path.pop();
       if (walkedKey !== key || walked !== value[key]) changed = true;
-      fields[walkedKey] = walked;
+      if (walkedKey !== undefined && walked !== undefined) fields[walkedKey] = walked;
     }
     return changed ? fields : value;
   }
@@ -136,7 +161,7 @@ class Walk {
       const walked = this.within(key, shape, value[key] as Json);
       if (walked === value[key]) continue;
       fields ??= Object.assign(Object.create(null), value) as Record<string, Json>;
-      fields[key] = walked;
+      fields[key] = walked === undefined ? emptied(value[key] as Json) : walked;
     }
     return fields ?? value;
   }
@@ -149,7 +174,7 @@ class Walk {
       const shape = Object.hasOwn(keys, key) ? keys[key] : undefined;
       const before = filters[key] as Json;
       this.path.push(key);
-      walked[key] = shape === undefined ? before : this.list(shape, before, false);
+      walked[key] = shape === undefined ? before : (this.list(shape, before, false) ?? []);
       this.path.pop();
       if (walked[key] !== before) changed = true;
     }
@@ -157,10 +182,11 @@ class Walk {
   }
 
   /** A query has read an embedded document already; elsewhere it is still a text. */
-  private embedded(of: Shape, value: Json): Json {
+  private embedded(of: Shape, value: Json): Json | undefined {
     if (typeof value !== 'string') return this.walk(of, value);
     const read = readJsonText(value, EMBEDDED_DEPTH);
     const walked = this.walk(of, read);
+    if (walked === undefined) return undefined;
     return walked === read ? value : printJson(walked);
   }
 }

@@ -18,6 +18,7 @@ import type { Recorder } from './recorder.ts';
 import { relayLines } from './relay-lines.ts';
 import { SharedAnswers, type Waiter } from './shared-answers.ts';
 import type { TranslateBack } from './translate-back.ts';
+import { translatingFaults } from './translate-faults.ts';
 
 /** An answer up to this size is kept for all who asked the same; larger ones are streamed to each. */
 const SHARED_BYTES = 16 * 1024 * 1024;
@@ -67,7 +68,7 @@ export class Carrier {
     const request = meaningOf(head).sentFor(call, () => requestFor(call, head));
     const carried: Carried = { call, api, exchange, request, back };
     if (endpoint.shareable === true) return this.share(carried);
-    if (!STREAMS.has(travel)) return back === null ? this.relay(carried) : this.collect(carried);
+    if (!STREAMS.has(travel)) return back === null || travel !== 'json' ? this.relay(carried) : this.collect(carried);
     this.recorder.streamOpened(travel);
     try {
       await (travel === 'lines' && back !== null ? this.relayLines(carried, back) : this.relay(carried));
@@ -76,10 +77,11 @@ export class Carrier {
     }
   }
 
-  private relay({ api, exchange, request }: Carried): Promise<void> {
+  private relay({ api, exchange, request, back }: Carried): Promise<void> {
+    const pool = back === null ? this.engine.pool : translatingFaults(this.engine.pool, back);
     return new Promise((resolve, reject) => {
       let failed: OutboundFault | null = null;
-      relay(exchange, this.engine.pool, request, {
+      relay(exchange, pool, request, {
         onHead: (head) => clampHead(head, api),
         onFault: (fault) => {
           failed = fault;
@@ -123,7 +125,7 @@ export class Carrier {
         onAnswer: (head, body) => {
           const start = onward(clampHead(head, api), head);
           const clamped = clampBody(call.endpoint, body, api);
-          const told = back === null || start.status >= 300 ? clamped : back(clamped);
+          const told = back === null ? clamped : back(clamped, start.status);
           const free = exchange.answer(start, told);
           resolve();
           return free;

@@ -27,6 +27,7 @@ export function relayLines(
   let rest: Buffer[] = [];
   let restBytes = 0;
   let call: OutboundCall | null = null;
+  let status = 0;
 
   const take = (chunk: Buffer): Buffer => {
     const end = chunk.lastIndexOf(LINE_FEED) + 1;
@@ -38,7 +39,7 @@ export function relayLines(
     rest = [];
     restBytes = 0;
     if (end < chunk.length) keep(chunk.subarray(end));
-    return eachLine(whole, translate);
+    return eachLine(whole, translate, status);
   };
   const keep = (piece: Buffer): void => {
     restBytes += piece.length;
@@ -57,15 +58,18 @@ export function relayLines(
   };
   call = pool.send(request, {
     onHead(head, body, complete) {
-      const { status, reason, headers } = hooks.onHead(head);
+      const { reason, headers, ...begun } = hooks.onHead(head);
+      status = begun.status;
       const start = { status, reason, headers: endToEnd(headers) };
       if (complete) {
-        const lines = body === null ? EMPTY : Buffer.concat([take(body), eachLine(Buffer.concat(rest), translate)]);
+        const lines =
+          body === null ? EMPTY : Buffer.concat([take(body), eachLine(Buffer.concat(rest), translate, status)]);
         exchange.answer(start, lines, head.framing.kind === 'chunked');
         hooks.onDone(null);
         return true;
       }
-      sink = exchange.startAnswer(start, null, body === null ? null : take(body));
+      const first = body === null ? EMPTY : take(body);
+      sink = exchange.startAnswer(start, null, first.length === 0 ? null : first);
       sink.onReady = () => call?.resume();
       return !sink.held;
     },
@@ -75,7 +79,9 @@ export function relayLines(
       return lines.length === 0 || (sink as AnswerSink).write(lines);
     },
     onEnd(trailers) {
-      if (restBytes > 0) (sink as AnswerSink).write(translate(Buffer.concat(rest)));
+      const last = restBytes > 0 ? translate(Buffer.concat(rest), status) : EMPTY;
+      // An empty chunk would be the end.
+      if (last.length > 0) (sink as AnswerSink).write(last);
       (sink as AnswerSink).end(trailers);
       hooks.onDone(null);
     },
@@ -93,18 +99,19 @@ export function relayLines(
 
 const EMPTY = Buffer.alloc(0);
 
-function eachLine(lines: Buffer, translate: TranslateBack): Buffer {
+function eachLine(lines: Buffer, translate: TranslateBack, status: number): Buffer {
   const translated: Buffer[] = [];
   let start = 0;
   while (start < lines.length) {
     const found = lines.indexOf(LINE_FEED, start);
     const end = found < 0 ? lines.length : found + 1;
     const line = lines.subarray(start, end);
-    const changed = translate(line);
+    const changed = translate(line, status);
+    start = end;
+    if (changed.length === 0) continue;
     translated.push(changed);
     // A document that was printed anew has lost its line break.
     if (changed !== line && found >= 0) translated.push(lines.subarray(found, found + 1));
-    start = end;
   }
   return translated.length === 1 ? (translated[0] as Buffer) : Buffer.concat(translated);
 }

@@ -10,27 +10,55 @@ import { visit } from '../docker/visit.ts';
 import { withWarnings } from '../docker/warnings.ts';
 import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
 import { type Judgement, warningsOf } from './judge.ts';
+import type { Names } from './namespacing.ts';
 
-/** Changes the JSON documents of one answer; gives back the same bytes where there is nothing to change. */
-export type TranslateBack = (document: Buffer) => Buffer;
+/**
+ * Changes the JSON documents of one answer; gives back the same bytes where there is nothing to change, and none where
+ * nothing of it may be told.
+ */
+export type TranslateBack = (document: Buffer, status: number) => Buffer;
 
 const MAX_DEPTH = 128;
+const NOTHING = Buffer.alloc(0);
 
-/** Null where the answer of the endpoint can pass unread. Warnings are told to the client where the answer has them. */
-export function translatorOf(endpoint: Endpoint, judgement: Judgement): TranslateBack | null {
+/**
+ * Null where the answer of the endpoint can pass unread. Warnings are told to the client where the answer has them;
+ * `names` are those of a namespace.
+ */
+export function translatorOf(
+  endpoint: Endpoint,
+  judgement: Judgement,
+  names: Names | null = null,
+): TranslateBack | null {
+  if (names !== null) return namingTranslator(endpoint, warningsOf(judgement), names);
   const { hidesHost } = judgement;
   const warnings = warningsOf(judgement);
   const { shape, travel } = endpoint.answer;
   if (shape === undefined || (travel !== 'json' && travel !== 'lines')) return null;
   // A wait is answered twice: its head at once, which clients wait for, and its body when the container has ended.
   if (warnings.length === 0 && !hidesHost && !tellsLabels(endpoint)) return null;
-  return (document) => {
+  return (document, status) => {
+    if (status >= 300) return document;
     const ours = document.includes(RESERVED_PREFIX);
     if (!ours && !hidesHost && warnings.length === 0) return document;
     const read = parse(document);
     if (read === undefined) return document;
     const shown = ours ? hide(endpoint, shape, read) : read;
     return Buffer.from(printJson(withWarnings(endpoint, hidesHost ? withoutHost(shape, shown) : shown, warnings)));
+  };
+}
+
+function namingTranslator(endpoint: Endpoint, warnings: readonly string[], names: Names): TranslateBack {
+  const { shape } = endpoint.answer;
+  return (document, status) => {
+    const read = parse(document);
+    if (read === undefined) return Buffer.from(names.toldText(document.toString()));
+    const told = names.told(read, status);
+    if (told === undefined) return NOTHING;
+    if (status >= 300 || shape === undefined) return Buffer.from(printJson(told));
+    // Nobody in a namespace has a need of the host.
+    const shown = withoutHost(shape, hide(endpoint, shape, told));
+    return Buffer.from(printJson(withWarnings(endpoint, shown, warnings)));
   };
 }
 

@@ -3,18 +3,20 @@
  */
 
 import type { Endpoint } from '../docker/endpoint.ts';
+import { printJson } from '../ground/json.ts';
 import type { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { Call } from './call.ts';
 import { becomesTunnel, Carrier } from './carry.ts';
-import type { Engine } from './engine.ts';
+import type { ApiRange, Engine } from './engine.ts';
 import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
 import { type Decision, type Judgement, judge } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
 import { meaningOf } from './meaning.ts';
+import type { Namespace, Namespacing, OwnAnswer } from './namespacing.ts';
 import type { Policy } from './policy.ts';
 import { type BodyLimits, readBody } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
@@ -27,6 +29,8 @@ export interface WayOptions {
   readonly authenticators: readonly Authenticator[];
   readonly policies: readonly Policy[];
   readonly engine: Engine;
+  /** Null: the engine as it is. */
+  readonly namespacing?: Namespacing | null;
   readonly limits: BodyLimits;
   readonly recorder: Recorder;
   /** The site's page about refusals, named in those of policies; null for none. */
@@ -44,7 +48,16 @@ export class Way {
 
   /** Serves one call to its end. Never throws: what goes wrong is the client's answer, and is recorded. */
   async serve(exchange: Exchange, peer: Peer): Promise<void> {
-    const { listener, authenticators, policies, engine, limits, recorder, help = null } = this.options;
+    const {
+      listener,
+      authenticators,
+      policies,
+      engine,
+      limits,
+      recorder,
+      help = null,
+      namespacing = null,
+    } = this.options;
     const decisions: Decision[] = [];
     const startedAt = performance.now();
     let identity: Identity | null = null;
@@ -79,10 +92,17 @@ export class Way {
         unknown: query.unknown.length === 0 ? unknown : [...query.unknown, ...unknown],
       };
 
-      const judging = judge(policies, call, this.carrier, decisions);
-      judgement = judging instanceof Promise ? await judging : judging;
-      const back = policies.length === 0 ? null : translatorOf(endpoint, judgement);
-      await this.carrier.carry(keepGiven(judgement), api, exchange, back);
+      const namespace = namespacing?.of(identity) ?? null;
+      const alone = namespace?.answerAlone(call) ?? null;
+      if (alone !== null) {
+        answerHere(exchange, alone);
+      } else {
+        const judging = judge(policies, call, namespace?.context ?? this.carrier, decisions);
+        judgement = judging instanceof Promise ? await judging : judging;
+        await (namespace === null
+          ? this.carryAsItIs(judgement, api, exchange)
+          : this.carryTranslated(judgement, namespace, api, exchange));
+      }
     } catch (fault) {
       refusal = asRefusal(fault);
       answerRefusal(exchange, refusal, authenticators, help);
@@ -103,4 +123,25 @@ export class Way {
       bytesOut: exchange.bytesOut,
     });
   }
+
+  private carryAsItIs(judgement: Judgement, api: ApiRange, exchange: Exchange): Promise<void> {
+    const back = this.options.policies.length === 0 ? null : translatorOf(judgement.call.endpoint, judgement);
+    return this.carrier.carry(keepGiven(judgement), api, exchange, back);
+  }
+
+  private async carryTranslated(
+    judgement: Judgement,
+    namespace: Namespace,
+    api: ApiRange,
+    exchange: Exchange,
+  ): Promise<void> {
+    const { call, names, answer } = await namespace.enter(keepGiven(judgement));
+    if (answer !== null) answerHere(exchange, answer);
+    else await this.carrier.carry(call, api, exchange, translatorOf(call.endpoint, judgement, names));
+  }
+}
+
+function answerHere(exchange: Exchange, { status, body }: OwnAnswer): void {
+  const headers = body === null ? [] : ['Content-Type', 'application/json'];
+  exchange.answer({ status, reason: '', headers }, body === null ? null : `${printJson(body)}\n`);
 }

@@ -33,7 +33,12 @@ export interface RelayHooks {
   readonly onDone: (outcome: RelayOutcome) => void;
 }
 
-export function relay(exchange: Exchange, pool: EnginePool, request: RelayRequest, hooks: RelayHooks): OutboundCall {
+export function relay(
+  exchange: Exchange,
+  pool: Pick<EnginePool, 'send'>,
+  request: RelayRequest,
+  hooks: RelayHooks,
+): OutboundCall {
   if (request.hijack === true) exchange.keepsHalfOpen = true;
   const relayed = new Relay(exchange, hooks);
   exchange.onGone = relayed.onGone;

@@ -5,6 +5,8 @@ import { asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
 import type { Engine } from '../../exchange/engine.ts';
 import { type EngineDesk, LiveEngineDesk } from '../../exchange/engine-desk.ts';
+import { LiveEngineOrders } from '../../exchange/engine-orders.ts';
+import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { Policy } from '../../exchange/policy.ts';
 import type { Recorder } from '../../exchange/recorder.ts';
 import { Way } from '../../exchange/way.ts';
@@ -28,6 +30,7 @@ import type { Log } from '../../operate/signals/index.ts';
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
 import { loadKinds } from '../kinds.ts';
 import { startAuthenticators, stopAuthenticators } from './authenticators.ts';
+import { endNamespaces, namespacingOf, startNamespaces } from './namespaces.ts';
 import { startPolicies, stopPolicies } from './policies.ts';
 
 interface Serving {
@@ -62,6 +65,7 @@ export class Listening {
   private readonly leaving = new Set<Listener>();
   /** What policies know of an engine outlives a reload. */
   private readonly desks = new WeakMap<Engine, EngineDesk>();
+  private namespaced: ReadonlySet<Engine> = new Set();
 
   constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
     this.recorder = recorder;
@@ -77,6 +81,7 @@ export class Listening {
     const opens: { readonly ready: readonly number[]; readonly open: () => Promise<void> }[] = [];
     const started: Authenticator[] = [];
     const startedPolicies: Policy[] = [];
+    const namespaced = new Set<Engine>();
     const discard = async (): Promise<void> => {
       for (const undo of discards) undo();
       await stopAuthenticators(started);
@@ -96,7 +101,9 @@ export class Listening {
           log: this.log,
         });
         startedPolicies.push(...policies);
-        const setup = this.setupOf(config, authenticators, policies, engine, loaded.config.help);
+        const namespacing = namespacingOf(loaded, index, this.deskOf(engine), new LiveEngineOrders(engine));
+        if (namespacing !== null) namespaced.add(engine);
+        const setup = this.setupOf(config, authenticators, policies, engine, namespacing, loaded.config.help);
         const key = socketKey(config);
         const before = this.serving.get(key)?.listener;
         if (before !== undefined) {
@@ -121,7 +128,13 @@ export class Listening {
       await discard();
       throw fault;
     }
-    return { discard, commit: () => this.commit(next, commits) };
+    return {
+      discard,
+      commit: async () => {
+        this.listenFor(namespaced);
+        await this.commit(next, commits);
+      },
+    };
   }
 
   /** What is listened on, by key: for who takes over. */
@@ -174,6 +187,7 @@ export class Listening {
   }
 
   async stop(): Promise<void> {
+    this.listenFor(new Set());
     for (const { authenticators, policies } of this.serving.values()) {
       await stopAuthenticators(authenticators);
       await stopPolicies(policies);
@@ -203,6 +217,15 @@ export class Listening {
     void listener.empty().then(() => this.leaving.delete(listener));
   }
 
+  /** Engines that no listener with a namespace needs any more are not listened to. */
+  private listenFor(needed: ReadonlySet<Engine>): void {
+    for (const engine of this.namespaced) {
+      if (!needed.has(engine)) endNamespaces(this.deskOf(engine), new LiveEngineOrders(engine));
+    }
+    for (const engine of needed) startNamespaces(this.deskOf(engine), new LiveEngineOrders(engine));
+    this.namespaced = needed;
+  }
+
   private deskOf(engine: Engine): EngineDesk {
     const desk = this.desks.get(engine) ?? new LiveEngineDesk(engine);
     this.desks.set(engine, desk);
@@ -214,6 +237,7 @@ export class Listening {
     authenticators: readonly Authenticator[],
     policies: readonly Policy[],
     engine: Engine,
+    namespacing: Namespacing | null,
     help: string | null,
   ): ListenerSetup {
     const { name, requests, tls } = config;
@@ -235,6 +259,7 @@ export class Listening {
         authenticators,
         policies,
         engine,
+        namespacing,
         limits: { jsonBytes: json, jsonDepth: depth },
         recorder: this.recorder,
         help,

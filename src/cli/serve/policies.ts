@@ -41,7 +41,8 @@ export async function stopPolicies(policies: readonly Policy[]): Promise<void> {
 export function makePolicies(loaded: LoadedConfig, index: number, from: MadeFrom): readonly Policy[] {
   const { policies, faults } = createPolicies(loaded, index, from);
   if (faults.length > 0) throw new ConfigRefused(faults);
-  return policies.length === 0 ? policies : [...alwaysFirst, ...policies];
+  const open = policies.length === 0 && loaded.config.listeners[index]?.namespace === null;
+  return open ? policies : [...alwaysFirst, ...policies];
 }
 
 /** What is wrong with the options of any of them. Nothing is started, and no engine is asked. */

@@ -1,6 +1,6 @@
 /** The life of a container, from its start to its removal. */
 
-import { empty, endpoint, json } from '../endpoint.ts';
+import { empty, endpoint, lines } from '../endpoint.ts';
 import { hostPath, makes, own, prose, uses } from '../marks.ts';
 import { bool, int, object, since, text, word } from '../shape.ts';
 import { borrowed, container } from './container-parameter.ts';
@@ -78,7 +78,8 @@ export const containerLifeEndpoints = [
     risk: 'read',
     parameters: container,
     query: { condition: since('1.30', word(['not-running', 'next-exit', 'removed'], own)) },
-    answer: json(object({ StatusCode: int(), Error: since('1.34', object({ Message: text(prose) })) })),
+    // Its head comes at once, and clients wait for that; its one document when the container has ended.
+    answer: lines(object({ StatusCode: int(), Error: since('1.34', object({ Message: text(prose) })) })),
   }),
   endpoint({
     id: 'ContainerResize',

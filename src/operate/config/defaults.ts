@@ -9,17 +9,12 @@ const name = '(configuration without a file)';
 
 /** `uid` is the effective one. Throws `ConfigRefused` where the environment does not say enough. */
 export function defaultConfig(env: Environment, uid: number): LoadedConfig {
-  const loaded = parseConfig(defaultYaml(env, uid, '"{user}"'), name);
+  const loaded = parseConfig(defaultYaml(env, uid), name);
   if ('faults' in loaded) throw new ConfigRefused(loaded.faults);
   return loaded;
 }
 
-/** As `defaultConfig`, with no namespace: what this version can serve. */
-export function defaultWithoutNamespace(env: Environment, uid: number): string {
-  return defaultYaml(env, uid, 'null');
-}
-
-function defaultYaml(env: Environment, uid: number, namespace: string): string {
+function defaultYaml(env: Environment, uid: number): string {
   const folder = runtimeFolder(env, uid);
   if (folder === undefined) {
     const message =
@@ -33,7 +28,7 @@ listeners:
   - name: local
     url: ${quoted(`unix://${socket}`)}
     auth: [peer]
-    namespace: ${namespace}
+    namespace: "{user}"
     policies: [conservative]
 `;
 }

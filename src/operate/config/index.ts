@@ -1,6 +1,6 @@
 /** What the rest of Berthgate uses of the configuration. */
 
-export { defaultConfig, defaultWithoutNamespace } from './defaults.ts';
+export { defaultConfig } from './defaults.ts';
 export { refusals, type SettingNote, withoutEffect } from './effect.ts';
 export { ConfigFault, ConfigRefused, type Path } from './faults.ts';
 export { initConfig, lookAtMachine } from './init.ts';

@@ -74,7 +74,7 @@ test('check says every fault with its place, or that the file is valid', async (
   expect(faulty.err).toContain(`${file}:2:`);
   writeFileSync(
     file,
-    'engines: [{ name: local, url: "unix:///x" }]\nlisteners: [{ name: people, url: "unix:///y" }]\ngc: { high: 90% }\n',
+    'engines: [{ name: local, url: "unix:///x" }]\nlisteners: [{ name: people, url: "unix:///y", networks: {} }]\ngc: { high: 90% }\n',
   );
   const valid = await berthgate('check', '--config', file);
   expect(valid).toMatchObject({ code: 0, err: '' });
@@ -92,16 +92,6 @@ test('init writes what serve starts with, and overwrites nothing', async () => {
   expect(readFileSync(file, 'utf8')).toBe(printed.out);
   expect(await berthgate('check', '--config', file)).toEqual({ code: 0, out: `${file}: valid\n`, err: '' });
   expect((await berthgate('init', '--write', file)).code).toBe(1);
-});
-
-test('serve without a file shows what it would start with, as long as its default is not there', async () => {
-  const { code, err } = await berthgateWith({ HOME: '/home/somebody', XDG_RUNTIME_DIR: '/run/user/1000' }, 'serve');
-  expect(code).toBe(1);
-  expect(err).toContain('--config');
-  const file = join(folder(), 'berthgate.yaml');
-  writeFileSync(file, err.slice(err.indexOf('  state:')));
-  expect(await berthgate('check', '--config', file)).toEqual({ code: 0, out: `${file}: valid\n`, err: '' });
-  expect(readFileSync(file, 'utf8')).toContain('unix:///run/user/1000/berthgate/docker.sock');
 });
 
 test('serve without a file and without a place for its socket says so', async () => {

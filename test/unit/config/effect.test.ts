@@ -33,7 +33,6 @@ describe('settings without effect', () => {
     expect(places(withoutEffect(parse(contract), implemented))).toEqual([
       'engines[0].gateway',
       'listeners[0].auth[0]',
-      'listeners[0].namespace',
       'listeners[0].policies[0]',
       'listeners[0].policies[1]',
       'listeners[0].ports',
@@ -88,7 +87,11 @@ describe('serve', () => {
   test.each([
     ['an authenticator', 'auth: [anonymous, token], namespace: null, policies: []', 'listeners[0].auth[1]'],
     ['a module', 'auth: [./a.js], namespace: null, policies: []', 'listeners[0].auth[0]'],
-    ['a namespace', 'auth: [anonymous], namespace: "{user}", policies: []', 'listeners[0].namespace'],
+    [
+      'a namespace by labels',
+      'auth: [anonymous], namespace: "{label.k}", trustLabels: true, policies: []',
+      'listeners[0].namespace',
+    ],
     ['a policy', 'auth: [anonymous], namespace: null, policies: [{use: limits}]', 'listeners[0].policies[0]'],
     ['published ports', `${open}, ports: {}`, 'listeners[0].ports'],
     ['networks', `${open}, networks: {}`, 'listeners[0].networks'],
@@ -127,7 +130,7 @@ listeners:
   - {name: k, url: "unix:///k", auth: [anonymous], policies: []}
   - {name: l, url: "unix:///l", auth: [anonymous], policies: [], engine: b}
 `;
-    const chosen = refusals(parse(text), implemented).filter(({ place }) => !place.endsWith('namespace'));
+    const chosen = refusals(parse(text), implemented);
     expect(chosen).toEqual([
       {
         place: 'listeners[0]',
@@ -157,12 +160,6 @@ listeners:
         line: 3,
         column: 5,
         what: '"peer", the default, does not protect yet, so serve refuses to start',
-      },
-      {
-        place: 'listeners[0].namespace',
-        line: 3,
-        column: 5,
-        what: '"{user}", the default, does not protect yet, so serve refuses to start (to go without: say `namespace: null`)',
       },
       {
         place: 'listeners[0].policies[0]',

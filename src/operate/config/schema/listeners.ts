@@ -118,8 +118,6 @@ export const listener = z.strictObject({
   namespace: template().nullable().prefault('{user}').meta({
     description:
       'The namespace of a client: a template of `{user}`, `{group}`, `{listener}`, `{claim.NAME}`, and `{label.KEY}` of a create where `trustLabels` is true. `null`: none, the engine as it is.',
-    effect: 'refuse until it is there',
-    without: 'say `namespace: null`',
   }),
   trustLabels: yesOrNo().prefault(false).meta({
     description: "Whether labels of a create may choose the namespace: for a CI runner's own listener only.",

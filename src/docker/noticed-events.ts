@@ -1,0 +1,38 @@
+/** The events of an engine that tell which containers, networks and volumes there are. */
+
+import { isObject, type Json, type JsonObject } from '../ground/json.ts';
+import type { NamedKind } from './named-things.ts';
+
+export interface NoticedEvent {
+  readonly kind: NamedKind;
+  readonly action: string;
+  readonly id: string;
+  readonly name: string;
+  /** Of containers alone. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The filter of what is listened to. */
+export const noticed = {
+  type: ['container', 'network', 'volume'],
+  event: ['create', 'destroy', 'rename'],
+};
+
+/** Null for what is none of these. */
+export function noticeOf(event: Json): NoticedEvent | null {
+  if (!isObject(event) || !isObject(event.Actor ?? null)) return null;
+  const { ID: id = '', Attributes: said = null } = event.Actor as JsonObject;
+  const attributes: Record<string, string> = Object.create(null);
+  if (isObject(said)) {
+    for (const [key, value] of Object.entries(said)) if (typeof value === 'string') attributes[key] = value;
+  }
+  const { Type: kind = '', Action: action = '' } = event;
+  if ((kind !== 'container' && kind !== 'network' && kind !== 'volume') || typeof action !== 'string') return null;
+  if (typeof id !== 'string' || id === '') return null;
+  const name = kind === 'volume' ? id : (attributes.name ?? '');
+  return { kind, action, id, name, labels: kind === 'container' ? attributes : {} };
+}
+
+export function isRemoval({ action }: NoticedEvent): boolean {
+  return action === 'destroy';
+}

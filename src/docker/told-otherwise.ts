@@ -1,0 +1,60 @@
+/** Answers as they would be on an engine that has one user: what a namespace's own bridge and volumes make look otherwise. */
+
+import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
+import { ANONYMOUS_NAME } from './own-requests.ts';
+
+/** What the engine tells at the top of the network settings for its own default bridge alone. */
+const legacyAddresses = [
+  'EndpointID',
+  'Gateway',
+  'GlobalIPv6Address',
+  'GlobalIPv6PrefixLen',
+  'IPAddress',
+  'IPPrefixLen',
+  'IPv6Gateway',
+  'MacAddress',
+];
+
+/** An inspection with the addresses of the default network where old clients look, and without mounts that nobody asked for. */
+export function asAlone(inspection: Json, bridge: string): Json {
+  if (!isObject(inspection)) return inspection;
+  return withoutUnnamedMounts(withLegacyAddresses(inspection, bridge));
+}
+
+function withLegacyAddresses(inspection: JsonObject, bridge: string): JsonObject {
+  const settings = inspection.NetworkSettings ?? null;
+  if (!isObject(settings) || !isObject(settings.Networks ?? null)) return inspection;
+  const endpoint = (settings.Networks as JsonObject)[bridge] ?? null;
+  if (!isObject(endpoint)) return inspection;
+  const filled: Record<string, Json> = Object.assign(Object.create(null), settings);
+  for (const key of legacyAddresses) if (key in filled) filled[key] = endpoint[key] ?? filled[key] ?? null;
+  return { ...inspection, NetworkSettings: filled };
+}
+
+/** A volume without a name stands among the mounts, but was never said in the host configuration. */
+function withoutUnnamedMounts(inspection: JsonObject): JsonObject {
+  const hostConfig = inspection.HostConfig ?? null;
+  if (!isObject(hostConfig) || !isList(hostConfig.Mounts ?? null)) return inspection;
+  const mounts = hostConfig.Mounts as readonly Json[];
+  const said = mounts.filter(
+    (mount) => !isObject(mount) || typeof mount.Source !== 'string' || !ANONYMOUS_NAME.test(mount.Source),
+  );
+  if (said.length === mounts.length) return inspection;
+  const { Mounts: _, ...rest } = hostConfig;
+  return { ...inspection, HostConfig: said.length === 0 ? rest : { ...rest, Mounts: said } };
+}
+
+/** What the engine tells of itself, with how many containers there are of the listed ones. */
+export function withCounts(info: Json, containers: readonly Json[]): Json {
+  if (!isObject(info)) return info;
+  const states = containers.map((container) => (isObject(container) ? container.State : null));
+  const running = states.filter((state) => state === 'running' || state === 'restarting').length;
+  const paused = states.filter((state) => state === 'paused').length;
+  return {
+    ...info,
+    Containers: states.length,
+    ContainersRunning: running,
+    ContainersPaused: paused,
+    ContainersStopped: states.length - running - paused,
+  };
+}

@@ -1,0 +1,44 @@
+/** What a listener with a namespace makes of a call: names of the client become those of the engine, and back. */
+
+import type { Json } from '../ground/json.ts';
+import type { Call } from './call.ts';
+import type { Identity } from './identity.ts';
+import type { PolicyContext } from './policy.ts';
+
+/** The names of one answer, as the client knows them. */
+export interface Names {
+  /** Undefined where nothing of it is the client's: a line that is left out. */
+  told(document: Json, status: number): Json | undefined;
+  /** The same for what is not JSON. */
+  toldText(text: string): string;
+}
+
+/** An answer without the engine. */
+export interface OwnAnswer {
+  readonly status: number;
+  readonly body: Json;
+}
+
+/** A call that has come into its namespace. */
+export interface Passage {
+  readonly call: Call;
+  readonly names: Names;
+  /** What is answered without the engine; null where the call is carried. */
+  readonly answer: OwnAnswer | null;
+}
+
+/** One namespace, as its calls see it. */
+export interface Namespace {
+  readonly name: string;
+  /** What policies ask: about the namespace's own things, by the client's names, told in the client's names. */
+  readonly context: PolicyContext;
+  /** What is answered whatever the policies say, since nothing is done and nothing told; null for every other call. */
+  answerAlone(call: Call): OwnAnswer | null;
+  /** @throws Refusal `not-found` in dockerd's words for what is absent or another's, `refused` for what no namespace has */
+  enter(call: Call): Promise<Passage>;
+}
+
+export interface Namespacing {
+  /** @throws Refusal where the identity has no namespace here */
+  of(identity: Identity): Namespace;
+}

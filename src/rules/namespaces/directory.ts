@@ -1,0 +1,217 @@
+/**
+ * What an engine has of every namespace: names and ids, kept true by one stream of its events and by our own answers. It
+ * answers a yes by itself; before a no it has the engine list the namespace, at the same cost for what is another's and
+ * for what is not there.
+ */
+
+import { listEndpoints, listIn, type NamedKind, type NamedThing, thingIn } from '../../docker/named-things.ts';
+import { isRemoval, type NoticedEvent, noticed, noticeOf } from '../../docker/noticed-events.ts';
+import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import type { EngineOrders } from '../../exchange/engine-orders.ts';
+import { Holdings } from './holdings.ts';
+import { engineName } from './names.ts';
+import { labelled, ownerOf } from './ownership.ts';
+
+export interface Found {
+  readonly kind: NamedKind;
+  readonly id: string;
+  /** The engine's. */
+  readonly name: string;
+}
+
+const RETRY_MS = 1000;
+
+export class Directory {
+  private readonly desk: EngineDesk;
+  private readonly orders: EngineOrders;
+  private readonly held = new Map<string, Holdings>();
+  private readonly ownerById = new Map<string, string>();
+  private readonly onRemoved: (event: NoticedEvent) => void;
+  /** Whether what is known is what the engine has: only while its events come. */
+  private trusted = false;
+  /** Whether everything that was there when the events began is known. */
+  private filled = false;
+  private stop: (() => void) | null = null;
+  private retry: NodeJS.Timeout | null = null;
+  private running = false;
+
+  constructor(desk: EngineDesk, orders: EngineOrders, onRemoved: (event: NoticedEvent) => void) {
+    this.desk = desk;
+    this.orders = orders;
+    this.onRemoved = onRemoved;
+  }
+
+  /** Begins to listen; resolves at once, since calls can be answered before. */
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    void this.listen();
+  }
+
+  end(): void {
+    this.running = false;
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.stop?.();
+    this.forget();
+  }
+
+  /** What the namespace has by this name, id or beginning of an id; null where there is none. */
+  async find(namespace: string, kind: NamedKind, reference: string): Promise<Found | null> {
+    if (this.trusted) {
+      const known = this.held.get(namespace)?.find(kind, reference, engineName(namespace, reference));
+      if (known !== undefined) return known;
+    }
+    const listed = await this.list(namespace, kind);
+    return listed.find(kind, reference, engineName(namespace, reference)) ?? null;
+  }
+
+  /** What is known without asking. */
+  owner(id: string): string | null {
+    return this.ownerById.get(id) ?? null;
+  }
+
+  isOwn(namespace: string, id: string): boolean {
+    return this.ownerById.get(id) === namespace;
+  }
+
+  isAnothersName(namespace: string, name: string): boolean {
+    const [owner = ''] = name.split('.');
+    return owner !== namespace && this.held.get(owner)?.hasName(name) === true;
+  }
+
+  /** The namespaces that are known to have something of this name. */
+  namespacesWith(kind: NamedKind, name: string): readonly string[] {
+    return [...this.held.keys()].filter((namespace) => this.knowsName(namespace, kind, name));
+  }
+
+  /** Without asking. */
+  knowsName(namespace: string, kind: NamedKind, name: string): boolean {
+    return this.held.get(namespace)?.named(kind, engineName(namespace, name)) === true;
+  }
+
+  /** The engine's name of an id; null where it is not known. */
+  nameOf(id: string): string | null {
+    const owner = this.ownerById.get(id);
+    return owner === undefined ? null : (this.held.get(owner)?.nameOf(id) ?? null);
+  }
+
+  /** Knows afterwards what the namespace has of a kind, also where nothing has been told yet. */
+  async settle(namespace: string, kind: NamedKind): Promise<void> {
+    if (!this.trusted || !this.filled) await this.list(namespace, kind);
+  }
+
+  /** Everything of the kind that the namespace has now, by asking the engine. */
+  async all(namespace: string, kind: NamedKind): Promise<readonly Found[]> {
+    return (await this.list(namespace, kind)).all(kind);
+  }
+
+  /** Whether something carries the namespace's label and not its name: made by somebody on the engine itself. */
+  async hasImpostors(namespace: string, kind: NamedKind): Promise<boolean> {
+    const things = await this.listed(namespace, kind);
+    return things.some((thing) => ownerOf(thing) !== namespace);
+  }
+
+  /** What our own call has made, or renamed. */
+  learn(namespace: string, found: Found): void {
+    this.ownerById.set(found.id, namespace);
+    this.heldBy(namespace).put(found);
+  }
+
+  /** What our own call has removed. */
+  lose(kind: NamedKind, id: string): void {
+    const owner = this.ownerById.get(id);
+    if (owner === undefined) return;
+    this.held.get(owner)?.drop(kind, id);
+    this.ownerById.delete(id);
+  }
+
+  private async list(namespace: string, kind: NamedKind): Promise<Holdings> {
+    const own = (await this.listed(namespace, kind)).filter((thing) => ownerOf(thing) === namespace);
+    const before = this.heldBy(namespace);
+    for (const { id } of before.all(kind)) this.ownerById.delete(id);
+    before.replace(kind, own);
+    for (const { id } of own) this.ownerById.set(id, namespace);
+    return before;
+  }
+
+  private async listed(namespace: string, kind: NamedKind): Promise<readonly NamedThing[]> {
+    const query = { ...(kind === 'container' ? { all: true } : {}), filters: { label: [labelled(namespace)] } };
+    return thingsIn(kind, await this.desk.ask(listEndpoints[kind], { query }));
+  }
+
+  private heldBy(namespace: string): Holdings {
+    const held = this.held.get(namespace) ?? new Holdings();
+    this.held.set(namespace, held);
+    return held;
+  }
+
+  private async listen(): Promise<void> {
+    try {
+      this.stop = await this.orders.follow(
+        'SystemEvents',
+        { query: { filters: noticed } },
+        {
+          onBegin: () => void this.fill(),
+          onLine: (event) => this.notice(noticeOf(event)),
+          onEnd: () => this.lost(),
+        },
+      );
+      if (!this.running) this.stop();
+    } catch {
+      // The engine is not there; calls say so themselves.
+      this.lost();
+    }
+  }
+
+  private lost(): void {
+    this.forget();
+    this.stop = null;
+    if (!this.running) return;
+    this.retry = setTimeout(() => void this.listen(), RETRY_MS);
+    this.retry.unref();
+  }
+
+  private forget(): void {
+    this.trusted = false;
+    this.filled = false;
+    this.held.clear();
+    this.ownerById.clear();
+  }
+
+  /** What is there already; whatever happens meanwhile is told by the events that come by now. */
+  private async fill(): Promise<void> {
+    this.trusted = true;
+    const filters = { label: [NAMESPACE_LABEL] };
+    try {
+      for (const kind of ['container', 'network', 'volume'] as const) {
+        const query = { ...(kind === 'container' ? { all: true } : {}), filters };
+        for (const thing of thingsIn(kind, await this.desk.ask(listEndpoints[kind], { query }))) {
+          const owner = ownerOf(thing);
+          if (owner !== null && this.trusted) this.learn(owner, thing);
+        }
+      }
+      this.filled = this.trusted;
+    } catch {
+      // Whoever asks for something lists it then; the next stream of events begins anew.
+      this.filled = false;
+    }
+  }
+
+  private notice(event: NoticedEvent | null): void {
+    if (event === null) return;
+    const { kind, id, name, labels } = event;
+    if (isRemoval(event)) {
+      this.lose(kind, id);
+      this.onRemoved(event);
+      return;
+    }
+    // Of networks and volumes no event tells the labels: whoever asks for one asks the engine.
+    const owner = ownerOf({ name, labels });
+    if (kind === 'container' && owner !== null) this.learn(owner, { kind, id, name });
+  }
+}
+
+function thingsIn(kind: NamedKind, answer: Parameters<typeof listIn>[1]): readonly NamedThing[] {
+  return listIn(kind, answer).flatMap((item) => thingIn(kind, item) ?? []);
+}

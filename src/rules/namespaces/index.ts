@@ -1,0 +1,74 @@
+/** Namespaces of the listeners on one engine: who calls sees names of their own alone. */
+
+import { LRUCache } from 'lru-cache';
+import { VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
+import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import type { EngineOrders } from '../../exchange/engine-orders.ts';
+import type { Identity } from '../../exchange/identity.ts';
+import type { Namespace, Namespacing } from '../../exchange/namespacing.ts';
+import { Directory } from './directory.ts';
+import type { EngineSide, NamespaceSettings } from './engine-side.ts';
+import { engineName } from './names.ts';
+import { OwnNamespace } from './own-namespace.ts';
+import { removeIdleNetworks } from './own-network.ts';
+import { ownerOf } from './ownership.ts';
+import { Subnets } from './subnets.ts';
+import { type NamespaceOf, readTemplate } from './template.ts';
+import { isUnnamed, removeVolumes } from './volumes.ts';
+
+export type { NamespaceSettings } from './engine-side.ts';
+
+const NAMESPACES_KEPT = 5000;
+const SWEEP_MS = 30_000;
+
+/** One for an engine, however many listeners and reloads there are. */
+export function engineSide(desk: EngineDesk, orders: EngineOrders): EngineSide {
+  return desk.once('namespaces', () => {
+    const directory: Directory = new Directory(desk, orders, (event) => {
+      const owner = event.kind === 'container' ? ownerOf(event) : null;
+      const volumes = (event.labels[VOLUMES_LABEL] ?? '').split(' ').map((name) => engineName(owner ?? '', name));
+      const gone = owner === null ? [] : volumes.filter((name) => isUnnamed(owner, name));
+      // The engine has removed the container by itself; what it leaves can be pruned where this fails.
+      if (gone.length > 0) void removeVolumes(side, gone).catch(() => {});
+    });
+    let sweeping: NodeJS.Timeout | null = null;
+    const side: EngineSide = {
+      desk,
+      orders,
+      directory,
+      subnets: new Subnets(desk),
+      networkNeededAtMs: new Map(),
+      start() {
+        directory.start();
+        // What cannot be removed now is tried again; an engine that is gone says so to its callers.
+        sweeping ??= setInterval(() => void removeIdleNetworks(side).catch(() => {}), SWEEP_MS).unref();
+      },
+      end() {
+        directory.end();
+        if (sweeping !== null) clearInterval(sweeping);
+        sweeping = null;
+      },
+    };
+    return side;
+  });
+}
+
+export class Namespaces implements Namespacing {
+  private readonly side: EngineSide;
+  private readonly settings: NamespaceSettings;
+  private readonly namespaceOf: NamespaceOf;
+  private readonly kept = new LRUCache<string, Namespace>({ max: NAMESPACES_KEPT });
+
+  constructor(template: string, listener: string, side: EngineSide, settings: NamespaceSettings) {
+    this.namespaceOf = readTemplate(template, listener);
+    this.side = side;
+    this.settings = settings;
+  }
+
+  of(identity: Identity): Namespace {
+    const name = this.namespaceOf(identity);
+    const kept = this.kept.get(name) ?? new OwnNamespace(name, this.side, this.settings);
+    this.kept.set(name, kept);
+    return kept;
+  }
+}

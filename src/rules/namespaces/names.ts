@@ -1,0 +1,30 @@
+/** Names of clients and of engines: `web` of alice is `alice.web`. The first dot ends the namespace. */
+
+export const DEFAULT_NETWORK = 'bridge';
+
+const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
+
+/** What dockerd takes for a name of a container or volume; for networks it would take nearly anything. */
+const CLIENT_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+/** An engine takes longer ones, and then fails where they become names of folders. */
+const LONGEST_NAME = 200;
+
+export function isNamespace(text: string): boolean {
+  return NAMESPACE.test(text);
+}
+
+export function isClientName(name: string): boolean {
+  return name.length <= LONGEST_NAME && CLIENT_NAME.test(name);
+}
+
+export function engineName(namespace: string, name: string): string {
+  return `${namespace}.${name}`;
+}
+
+/** Null for a name of another namespace, or of none. */
+export function clientName(namespace: string, name: string): string | null {
+  return name.startsWith(`${namespace}.`) && name.length > namespace.length + 1
+    ? name.slice(namespace.length + 1)
+    : null;
+}

@@ -1,0 +1,99 @@
+/** Answers in the client's names: its own prefix is taken off, what is another's is left out. */
+
+import type { Endpoint } from '../../docker/endpoint.ts';
+import type { Kind } from '../../docker/marks.ts';
+import { keepThings, thingIn } from '../../docker/named-things.ts';
+import { type Leaf, visit } from '../../docker/visit.ts';
+import type { Json } from '../../ground/json.ts';
+import type { Directory } from './directory.ts';
+import { clientName } from './names.ts';
+import { ownerOf } from './ownership.ts';
+
+const ID = /^[0-9a-f]{64}$/;
+/** How an engine names what it makes by itself: nobody's, and reached by no call. */
+const ENGINES_OWN: ReadonlySet<string> = new Set(['none']);
+
+/** What a call has said, and what the engine was told instead. */
+export interface Spoken {
+  /** The engine's name or id, and the client's spelling. */
+  readonly engine: string;
+  readonly client: string;
+}
+
+export class Outward {
+  private readonly namespace: string;
+  private readonly directory: Directory;
+  private readonly own: RegExp;
+
+  constructor(namespace: string, directory: Directory) {
+    this.namespace = namespace;
+    this.directory = directory;
+    this.own = new RegExp(`(^|[^A-Za-z0-9_.-])${namespace}\\.(?=[A-Za-z0-9])(?![^\\s"',:]*/)`, 'g');
+  }
+
+  /** `strict`: an id that is not known to be the namespace's is left out. */
+  answer(endpoint: Endpoint, document: Json, spoken: readonly Spoken[], strict: boolean): Json {
+    const { shape } = endpoint.answer;
+    if (shape === undefined) return document;
+    const kept = keepThings(endpoint.id, document, (kind, item) => {
+      const thing = thingIn(kind, item);
+      return thing !== null && ownerOf(thing) === this.namespace;
+    });
+    return visit(shape, kept, (leaf) => this.leaf(leaf, spoken, strict));
+  }
+
+  /** Names as they stand in sentences. */
+  prose(text: string, spoken: readonly Spoken[]): string {
+    let told = text;
+    for (const { engine, client } of spoken) {
+      // Where the name is said too, the id beside it is what dockerd would say.
+      const idBesideName =
+        ID.test(engine) &&
+        spoken.some((other) => other.client === client && !ID.test(other.engine) && text.includes(other.engine));
+      if (engine !== client && !idBesideName) told = told.replaceAll(engine, client);
+    }
+    return told
+      .replace(this.own, '$1')
+      .replace(/[a-z0-9-]+\.[A-Za-z0-9][A-Za-z0-9_.-]*/g, (word) =>
+        this.directory.isAnothersName(this.namespace, word) ? '(hidden)' : word,
+      )
+      .replace(/\b[0-9a-f]{64}\b/g, (id) => (this.isAnothers(id) ? '(hidden)' : id));
+  }
+
+  private leaf(leaf: Leaf, spoken: readonly Spoken[], strict: boolean): Json | undefined {
+    const { marks, value } = leaf;
+    for (const mark of marks) {
+      if (mark.mark === 'reveals' && mark.about === 'others') return undefined;
+      if (typeof value !== 'string' || value === '') continue;
+      if (mark.mark === 'prose') return this.prose(value, spoken);
+      if (mark.mark === 'uses') return this.name(leaf, mark.kind, value, strict);
+    }
+    return value;
+  }
+
+  private name({ shape }: Leaf, kind: Kind, value: string, strict: boolean): Json | undefined {
+    if (kind !== 'container' && kind !== 'network' && kind !== 'volume') return value;
+    if (kind === 'network' && ENGINES_OWN.has(value)) return value;
+    if (kind !== 'volume' && ID.test(value)) {
+      if (this.isAnothers(value) || (strict && !this.directory.isOwn(this.namespace, value))) return undefined;
+      // dockerd shows a network's mode as it was said, which is by name nearly always.
+      const mode = kind === 'network' && shape.kind === 'text' && shape.grammar?.name === 'network-mode';
+      return mode ? this.nameOf(value) : value;
+    }
+    const slash = value.startsWith('/') ? '/' : '';
+    const own = clientName(this.namespace, value.slice(slash.length));
+    if (own !== null) return slash + own;
+    // A volume that the engine named itself, of an image that nobody has looked into.
+    return kind === 'volume' && ID.test(value) ? value : undefined;
+  }
+
+  private nameOf(id: string): string {
+    const known = this.directory.nameOf(id);
+    return known === null ? id : (clientName(this.namespace, known) ?? id);
+  }
+
+  private isAnothers(id: string): boolean {
+    const owner = this.directory.owner(id);
+    return owner !== null && owner !== this.namespace;
+  }
+}

@@ -1,0 +1,321 @@
+/** One namespace on one engine: how a call comes in, and how its answer goes out. */
+
+import { LRUCache } from 'lru-cache';
+import { connectedContainer, withConnectAlias } from '../../docker/container-create.ts';
+import { lenders } from '../../docker/lends.ts';
+import { listIn, messageIn, type NamedKind, thingIn, withMessage } from '../../docker/named-things.ts';
+import {
+  ANONYMOUS_LABEL,
+  containerOfExec,
+  madeId,
+  nameAsked,
+  wantsSubnet,
+  withName,
+  withoutDuplicate,
+  withSubnet,
+} from '../../docker/own-requests.ts';
+import { hideReserved, NAMESPACE_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { asAlone, withCounts } from '../../docker/told-otherwise.ts';
+import { visit } from '../../docker/visit.ts';
+import type { Call } from '../../exchange/call.ts';
+import { refuse } from '../../exchange/judge.ts';
+import { lookUpOf } from '../../exchange/look-up.ts';
+import type { Namespace, OwnAnswer, Passage } from '../../exchange/namespacing.ts';
+import type { PolicyContext } from '../../exchange/policy.ts';
+import { isObject, type Json, type JsonObject } from '../../ground/json.ts';
+import type { Refusal } from '../../ground/refusal.ts';
+import type { Found } from './directory.ts';
+import type { EngineSide, NamespaceSettings } from './engine-side.ts';
+import { endpointOf, PLAIN, refuseImport, spokenIn, withoutStrangers } from './entering.ts';
+import { ownEvents } from './event-filters.ts';
+import { withOwnFilters } from './filters.ts';
+import { clientName, DEFAULT_NETWORK, engineName } from './names.ts';
+import { Outward, type Spoken } from './outward.ts';
+import { OwnCreate } from './own-create.ts';
+import { OwnNetwork } from './own-network.ts';
+import { keyOf, missing, type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
+import { answerAlone, refuseUnserved } from './served.ts';
+import { refuseAnothers, removeVolumes, unnamedOf, unnamedVolume } from './volumes.ts';
+
+type Told = (document: Json, status: number) => Json | undefined;
+
+const PRUNED: Readonly<Record<string, NamedKind>> = {
+  ContainerPrune: 'container',
+  NetworkPrune: 'network',
+  VolumePrune: 'volume',
+};
+/** Answers in which ids of containers stand that need not be the namespace's. */
+const STRICT = /^(Image|Network|SystemDataUsage)/;
+const EXECS_KEPT = 10_000;
+/** What is known of a name is not so any more when one of these has been done. */
+const MOVES: ReadonlySet<string> = new Set(['ContainerRename', 'NetworkDelete', 'VolumeDelete']);
+
+export class OwnNamespace implements Namespace {
+  readonly name: string;
+  readonly context: PolicyContext;
+  private readonly side: EngineSide;
+  private readonly settings: NamespaceSettings;
+  private readonly outward: Outward;
+  private readonly network: OwnNetwork;
+  private readonly create: OwnCreate;
+  /** The containers of commands: an exec never moves to another one. */
+  private readonly execs = new LRUCache<string, string>({ max: EXECS_KEPT });
+
+  constructor(name: string, side: EngineSide, settings: NamespaceSettings) {
+    this.name = name;
+    this.side = side;
+    this.outward = new Outward(name, side.directory);
+    this.network = new OwnNetwork(name, side, settings);
+    this.create = new OwnCreate(name, side, settings);
+    this.settings = settings;
+    this.context = { lookUp: (endpointId, parameters) => this.lookUp(endpointId, parameters) };
+  }
+
+  answerAlone(call: Call): OwnAnswer | null {
+    return answerAlone(call);
+  }
+
+  async enter(said: Call): Promise<Passage> {
+    const { endpoint } = said;
+    refuseUnserved(endpoint);
+    refuseImport(said);
+    const known = withoutStrangers(said);
+    if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
+    const call = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
+    if (STRICT.test(endpoint.id)) await this.side.directory.settle(this.name, 'container');
+    const references = referencesIn(call);
+    const resolved = await this.resolve(references, call);
+    if (resolved === null) return { call, names: PLAIN, answer: { status: 204, body: null } };
+    return this.act(call, references, resolved, spokenIn(references, resolved));
+  }
+
+  private async act(
+    call: Call,
+    references: readonly Reference[],
+    resolved: Resolved,
+    spoken: readonly Spoken[],
+  ): Promise<Passage> {
+    const named = (): Call => withOwnFilters(withEngineNames(call, this.name, resolved), this.name);
+    const { id } = call.endpoint;
+    const body = isObject(call.body) ? call.body : null;
+    switch (id) {
+      case 'ContainerCreate': {
+        if (body !== null) await this.create.makeNamed(body, references);
+        return this.createContainer(named(), spoken);
+      }
+      case 'NetworkCreate':
+        return this.passage(await this.ownNetwork(named()), spoken, (answer) => this.learn('network', answer, call));
+      case 'VolumeCreate':
+        return this.createVolume(this.ownVolume(call, named()), spoken);
+      case 'NetworkConnect':
+        return this.passage(await this.withAlias(named()), spoken);
+      case 'NetworkDelete':
+        this.refuseDefault(resolved);
+        break;
+      case 'ContainerDelete':
+        return this.deleteContainer(call, named(), resolved, spoken);
+      case 'SystemInfo': {
+        const query = { all: true, filters: { label: [`${NAMESPACE_LABEL}=${this.name}`] } };
+        const containers = listIn('container', await this.side.desk.ask('ContainerList', { query }));
+        return this.passage(named(), spoken, undefined, (info) => withCounts(info, containers));
+      }
+      case 'ContainerInspect':
+        return this.passage(named(), spoken, undefined, (inspection) => asAlone(inspection, DEFAULT_NETWORK));
+      default:
+        await this.refuseImpostors(id);
+    }
+    if (MOVES.has(id)) for (const { kind, id: moved } of resolved.values()) this.side.directory.lose(kind, moved);
+    return this.passage(named(), spoken);
+  }
+
+  private passage(
+    call: Call,
+    spoken: readonly Spoken[],
+    learn: (answer: Json) => void = () => {},
+    show: (told: Json) => Json = (told) => told,
+  ): Passage {
+    const strict = STRICT.test(call.endpoint.id);
+    const told: Told = (document, status) => {
+      if (status >= 400) return withMessage(document, this.outward.prose(messageIn(document), spoken));
+      learn(document);
+      return show(this.outward.answer(call.endpoint, document, spoken, strict));
+    };
+    return { call, answer: null, names: { told, toldText: (text) => this.outward.prose(text, spoken) } };
+  }
+
+  private enterEvents(call: Call): Passage {
+    const events = ownEvents(call, this.name);
+    const passed = this.passage(events.call, []);
+    const told: Told = (document, status) =>
+      status < 400 && !events.shows(document) ? undefined : passed.names.told(document, status);
+    return { ...passed, names: { ...passed.names, told } };
+  }
+
+  private async createContainer(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
+    const { call, volumes } = await this.create.after(named);
+    const passed = this.passage(call, spoken, (answer) => {
+      const id = madeId(answer);
+      if (id !== '') this.side.directory.learn(this.name, { kind: 'container', id, name: String(call.query.name) });
+    });
+    const told: Told = (document, status) => {
+      // What was made for a container that is not to be goes again; a failure leaves an owned volume without a name.
+      if (status >= 400) void removeVolumes(this.side, volumes).catch(() => {});
+      return passed.names.told(document, status);
+    };
+    return { ...passed, names: { ...passed.names, told } };
+  }
+
+  private async deleteContainer(
+    call: Call,
+    named: Call,
+    resolved: Resolved,
+    spoken: readonly Spoken[],
+  ): Promise<Passage> {
+    if (call.query.link === true) throw refuse(RULE, 'link', 'must be false', { place: 'query.link' });
+    const [container] = resolved.values();
+    const id = container?.id as string;
+    const volumes = call.query.v === true ? await unnamedOf(this.side, this.name, id) : [];
+    if (volumes.length === 0) {
+      this.side.directory.lose('container', id);
+      return this.passage(named, spoken);
+    }
+    const done = await this.order(named, spoken);
+    if (done.answer.status >= 400) return done;
+    this.side.directory.lose('container', id);
+    await removeVolumes(this.side, volumes);
+    return done;
+  }
+
+  /** dockerd answers with the volume that is there already, so whose it is is seen before the answer is told. */
+  private async createVolume(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
+    return this.order(named, spoken, (answer) => {
+      refuseAnothers(this.name, answer);
+      const made = thingIn('volume', answer);
+      if (made !== null) this.side.directory.learn(this.name, made);
+    });
+  }
+
+  /** Done here and now, where something has to follow before the client hears of it. */
+  private async order(
+    named: Call,
+    spoken: readonly Spoken[],
+    learn?: (answer: Json) => void,
+  ): Promise<Passage & { readonly answer: OwnAnswer }> {
+    const { endpoint, parameters, query, body } = named;
+    const { status, answer } = await this.side.orders.order(endpoint.id, { parameters, query, body });
+    const passed = this.passage(named, spoken, learn);
+    const told = answer === null ? null : (passed.names.told(answer, status) ?? null);
+    const { shape } = endpoint.answer;
+    const shown = told === null || shape === undefined || status >= 400 ? told : visit(shape, told, hideReserved);
+    return { ...passed, answer: { status, body: shown } };
+  }
+
+  private async ownNetwork(call: Call): Promise<Call> {
+    const body = withoutDuplicate(withLabels(call.body as JsonObject, { [NAMESPACE_LABEL]: this.name }));
+    if (!wantsSubnet(body)) return { ...call, body };
+    const { pools, size } = this.settings;
+    return { ...call, body: withSubnet(body, await this.side.subnets.choose(pools, size)) };
+  }
+
+  private ownVolume(call: Call, named: Call): Call {
+    const body = named.body as JsonObject;
+    const name = nameAsked(call.body as JsonObject);
+    const unnamed = name === '' ? engineName(this.name, unnamedVolume()) : nameAsked(body);
+    const labels = { [NAMESPACE_LABEL]: this.name, ...(name === '' ? { [ANONYMOUS_LABEL]: '' } : {}) };
+    return { ...named, body: withLabels(withName(body, unnamed), labels) };
+  }
+
+  private async withAlias(call: Call): Promise<Call> {
+    const body = call.body as JsonObject;
+    const name = this.side.directory.nameOf(connectedContainer(body));
+    const alias = name === null ? null : clientName(this.name, name);
+    return alias === null ? call : { ...call, body: withConnectAlias(body, alias) };
+  }
+
+  private learn(kind: NamedKind, answer: Json, call: Call): void {
+    const id = madeId(answer);
+    const name = engineName(this.name, nameAsked(call.body as JsonObject));
+    if (id !== '') this.side.directory.learn(this.name, { kind, id, name });
+  }
+
+  private refuseDefault(resolved: Resolved): void {
+    for (const { kind, name } of resolved.values()) {
+      if (kind === 'network' && name === engineName(this.name, DEFAULT_NETWORK)) {
+        throw refuse(RULE, 'predefined', `${DEFAULT_NETWORK} is a pre-defined network and cannot be removed`);
+      }
+    }
+  }
+
+  private async refuseImpostors(endpointId: string): Promise<void> {
+    const kind = PRUNED[endpointId];
+    if (kind === undefined || !(await this.side.directory.hasImpostors(this.name, kind))) return;
+    throw refuse(RULE, 'impostor', `a ${kind} of somebody else carries the label of this namespace`, {
+      hint: 'an administrator must remove it, or its label, first',
+    });
+  }
+
+  /** Null where it is not there, and need not be: `force` of a volume. */
+  private async resolve(references: readonly Reference[], call: Call): Promise<Resolved | null> {
+    const resolved = new Map<string, Found>();
+    for (const reference of references) {
+      const { kind, text, made, filter } = reference;
+      if (kind === 'exec') {
+        await this.ownExec(text);
+        continue;
+      }
+      const found = await this.findOne(reference, call);
+      if (found !== null) resolved.set(keyOf(kind, text), found);
+      else if (call.endpoint.id === 'VolumeDelete' && call.query.force === true) return null;
+      else if (!made && !(filter && kind !== 'container')) throw missing(reference);
+    }
+    return resolved;
+  }
+
+  private findOne({ kind, text, filter }: Reference, call: Call): Promise<Found | null> {
+    // Looking at the default network must not be told from having it.
+    const needed = kind === 'network' && text === DEFAULT_NETWORK && !filter && call.endpoint.id !== 'NetworkDelete';
+    return needed ? this.network.need() : this.side.directory.find(this.name, kind as NamedKind, text);
+  }
+
+  /** @throws Refusal in dockerd's words, at the same cost for what is another's and for what is not there */
+  private async ownExec(id: string): Promise<void> {
+    const known = this.execs.get(id);
+    if (known !== undefined && this.side.directory.isOwn(this.name, known)) return;
+    const container = containerOfExec(await this.side.desk.ask('ExecInspect', { parameters: { id } }));
+    const found = await this.side.directory.find(this.name, 'container', container ?? id);
+    if (container === null || found?.id !== container) throw missing({ kind: 'exec', text: id });
+    this.execs.set(id, container);
+  }
+
+  /** What a policy asks about: as the client would see it, with our labels. */
+  private async lookUp(endpointId: string, parameters: Readonly<Record<string, string>>): Promise<Json> {
+    const ask = lookUpOf(this.side.desk);
+    const lent = Object.entries(lenders).find(([, lender]) => lender?.inspect === endpointId);
+    if (lent === undefined) return ask(endpointId, parameters);
+    const [kind, lender] = lent;
+    const text = parameters[lender?.parameter as string] as string;
+    const reference = { kind: kind as Reference['kind'], text: text.replace(/^\//, ''), made: false, filter: false };
+    let engine: string;
+    try {
+      engine = await this.engineReference(reference);
+    } catch (fault) {
+      if ((fault as Refusal).code === 'not-found') return null;
+      throw fault;
+    }
+    const answer = await ask(endpointId, { [lender?.parameter as string]: engine });
+    return answer === null ? null : this.outward.answer(endpointOf(endpointId), answer, [], false);
+  }
+
+  private async engineReference(reference: Reference): Promise<string> {
+    if (reference.kind === 'exec') {
+      await this.ownExec(reference.text);
+      return reference.text;
+    }
+    const found =
+      reference.kind === 'network' && reference.text === DEFAULT_NETWORK
+        ? await this.network.need()
+        : await this.side.directory.find(this.name, reference.kind, reference.text);
+    if (found === null) throw missing(reference);
+    return found.id;
+  }
+}

@@ -1,0 +1,16 @@
+/** Whose a thing of the engine is: its name and its label say so together; one of the two alone says nothing. */
+
+import type { NamedThing } from '../../docker/named-things.ts';
+import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { clientName, isNamespace } from './names.ts';
+
+/** Null for what belongs to nobody. */
+export function ownerOf({ name, labels }: Pick<NamedThing, 'name' | 'labels'>): string | null {
+  const owner = labels[NAMESPACE_LABEL];
+  return owner !== undefined && isNamespace(owner) && clientName(owner, name) !== null ? owner : null;
+}
+
+/** The filter of lists that keeps what carries the label; whose it is, the name says too. */
+export function labelled(namespace: string): string {
+  return `${NAMESPACE_LABEL}=${namespace}`;
+}

@@ -1,0 +1,68 @@
+/** Volumes of a namespace: made with their owner before anything mounts them, and those without a name removed by us. */
+
+import { randomBytes } from 'node:crypto';
+import { mountedVolumes, type VolumeWish } from '../../docker/container-create.ts';
+import { messageIn, thingIn } from '../../docker/named-things.ts';
+import { ANONYMOUS_LABEL, ANONYMOUS_NAME, volumeRequest } from '../../docker/own-requests.ts';
+import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { refuse } from '../../exchange/judge.ts';
+import { isObject, type Json } from '../../ground/json.ts';
+import { Refusal } from '../../ground/refusal.ts';
+import type { EngineSide } from './engine-side.ts';
+import { clientName, engineName } from './names.ts';
+import { ownerOf } from './ownership.ts';
+import { RULE } from './references.ts';
+
+const NO_WISH: VolumeWish = { driver: '', options: null, labels: {} };
+
+/** As an engine would name a volume itself. */
+export function unnamedVolume(): string {
+  return randomBytes(32).toString('hex');
+}
+
+export function isUnnamed(namespace: string, name: string): boolean {
+  const own = clientName(namespace, name);
+  return own !== null && ANONYMOUS_NAME.test(own);
+}
+
+/** @throws Refusal in the engine's words, or where the name is another's */
+export async function makeVolume(side: EngineSide, namespace: string, name: string, wish = NO_WISH): Promise<void> {
+  const labels = { [NAMESPACE_LABEL]: namespace, ...(isUnnamed(namespace, name) ? { [ANONYMOUS_LABEL]: '' } : {}) };
+  const { status, answer } = await side.orders.order('VolumeCreate', { body: volumeRequest(name, wish, labels) });
+  if (status >= 400) {
+    const message = messageIn(answer).replaceAll(`${namespace}.`, '');
+    throw new Refusal(status === 404 ? 'not-found' : 'unreadable-body', message, { place: 'HostConfig' });
+  }
+  refuseAnothers(namespace, answer);
+  side.directory.learn(namespace, { kind: 'volume', id: name, name });
+}
+
+/** dockerd shows the one that is there already, whoever has made it. @throws Refusal */
+export function refuseAnothers(namespace: string, answer: Json): void {
+  const thing = thingIn('volume', answer);
+  if (thing === null || ownerOf(thing) === namespace) return;
+  throw refuse(RULE, 'taken', 'a volume of this name exists on the engine and belongs to no namespace', {
+    hint: 'use another name, or ask an administrator',
+  });
+}
+
+export async function makeUnnamed(side: EngineSide, namespace: string): Promise<string> {
+  const name = engineName(namespace, unnamedVolume());
+  await makeVolume(side, namespace, name);
+  return name;
+}
+
+/** The volumes without a name that a container has mounted. */
+export async function unnamedOf(side: EngineSide, namespace: string, container: string): Promise<readonly string[]> {
+  const inspection = await side.desk.ask('ContainerInspect', { parameters: { id: container } });
+  if (!isObject(inspection)) return [];
+  return mountedVolumes(inspection).flatMap(({ name }) => (isUnnamed(namespace, name) ? [name] : []));
+}
+
+/** Those that are in use stay, as they would with dockerd. */
+export async function removeVolumes(side: EngineSide, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const { status } = await side.orders.order('VolumeDelete', { parameters: { name } });
+    if (status < 300) side.directory.lose('volume', name);
+  }
+}

@@ -1,0 +1,157 @@
+import { describe, expect, test } from 'vitest';
+import type { Endpoint } from '../../../src/docker/endpoint.ts';
+import { table } from '../../../src/docker/table.ts';
+import type { Call } from '../../../src/exchange/call.ts';
+import { type Json, printJson } from '../../../src/ground/json.ts';
+import { Refusal } from '../../../src/ground/refusal.ts';
+import { type Marked, markedIn, type NamedKind } from './marked.ts';
+import { callOf, idOf, twoNamespaces } from './two-namespaces.ts';
+
+const foreignNames: Readonly<Record<NamedKind, readonly string[]>> = {
+  container: ['nsb.web', idOf('nsb', 'container'), idOf('nsb', 'container').slice(0, 12)],
+  network: ['nsb.net', idOf('nsb', 'network'), idOf('nsb', 'network').slice(0, 12), 'nsb.bridge'],
+  volume: ['nsb.data'],
+};
+const ownName: Readonly<Record<NamedKind, string>> = { container: 'web', network: 'net', volume: 'data' };
+
+interface Spot extends Marked {
+  readonly part: 'parameters' | 'query' | 'body';
+}
+
+function spotsOf(endpoint: Endpoint): readonly Spot[] {
+  const inMap = (part: 'parameters' | 'query', shapes: Endpoint['query']): readonly Spot[] =>
+    Object.entries(shapes).flatMap(([key, shape]) =>
+      markedIn(shape, key).map((one) => ({ ...one, part, with: (name: string) => ({ [key]: one.with(name) }) })),
+    );
+  const body = endpoint.body.shape === undefined ? [] : markedIn(endpoint.body.shape, 'body');
+  return [
+    ...inMap('parameters', endpoint.parameters),
+    ...inMap('query', endpoint.query),
+    ...body.map((one) => ({ ...one, part: 'body' as const })),
+  ].filter(({ spelling }) => spelling !== 'pattern');
+}
+
+function callAt(endpoint: Endpoint, { part, with: put }: Spot, name: string): Call {
+  return callOf(endpoint.id, { [part]: put(name) } as Partial<Pick<Call, 'parameters' | 'query' | 'body'>>);
+}
+
+/** What would be sent, or why it is not; with everything that the engine was told to do on the way. */
+async function entered(call: Call): Promise<{ readonly sent: string | null; readonly refusal: Refusal | null }> {
+  const engine = twoNamespaces();
+  try {
+    const { call: sent, answer } = await engine.of('nsa').enter(call);
+    const orders = engine.asked.filter(({ endpoint }) => !/List$|Inspect$/.test(endpoint)).map(({ said }) => said);
+    const said = answer === null ? printJson([sent.parameters, sent.query as Json, sent.body]) : '';
+    return { sent: [said, ...orders].join('\n'), refusal: null };
+  } catch (fault) {
+    if (fault instanceof Refusal) return { sent: null, refusal: fault };
+    throw fault;
+  }
+}
+
+/** As the engine would read it: a name of the other namespace, or its id. Double prefixes are names of nsa. */
+function speaksOfOther(sent: string): boolean {
+  return /(?<![A-Za-z0-9_.-])nsb\./.test(sent) || /(?<![A-Za-z0-9_.-])[cde]b{11}/.test(sent);
+}
+
+const requests = table.flatMap((endpoint) => spotsOf(endpoint).map((spot) => ({ endpoint, spot })));
+
+describe('what a client of one namespace says', () => {
+  test('has many marked places', () => {
+    expect(requests.length).toBeGreaterThan(80);
+  });
+
+  test.each(
+    requests.map(({ endpoint, spot }) => [`${endpoint.id} ${spot.part} ${spot.place}`, endpoint, spot] as const),
+  )('reaches nothing of another one: %s', async (_, endpoint, spot) => {
+    for (const name of foreignNames[spot.kind]) {
+      const { sent, refusal } = await entered(callAt(endpoint, spot, name));
+      // A name that is free here may be taken, and is an alias of its container.
+      const said = spot.made ? sent?.replace(/"Aliases":\[[^\]]*\]/g, '') : sent;
+      if (typeof said === 'string') expect(speaksOfOther(said), `${name} in ${said}`).toBe(false);
+      else expect([403, 404, 400]).toContain(refusal?.status);
+    }
+  });
+
+  test.each(
+    requests.map(({ endpoint, spot }) => [`${endpoint.id} ${spot.part} ${spot.place}`, endpoint, spot] as const),
+  )('says the same of what is there and of what is not: %s', async (_, endpoint, spot) => {
+    const foreign = await entered(callAt(endpoint, spot, 'nsb.web'));
+    const absent = await entered(callAt(endpoint, spot, 'nsx.web'));
+    expect(foreign.refusal?.message.replaceAll('nsb.', 'nsx.')).toBe(absent.refusal?.message);
+    expect(foreign.refusal?.code).toBe(absent.refusal?.code);
+  });
+
+  test.each(
+    requests
+      .filter(({ spot }) => !spot.made)
+      .map(({ endpoint, spot }) => [`${endpoint.id} ${spot.part} ${spot.place}`, endpoint, spot] as const),
+  )('reaches what is its own, or is refused as a whole: %s', async (_, endpoint, spot) => {
+    const { sent, refusal } = await entered(callAt(endpoint, spot, ownName[spot.kind]));
+    if (refusal !== null) {
+      // Old clients say fields of the host configuration beside it.
+      expect(refusal.code === 'refused' || refusal.place === 'HostConfig').toBe(true);
+      return;
+    }
+    // Events are filtered here, and a call that is answered here sends nothing.
+    if (endpoint.id === 'SystemEvents') return;
+    const engines = spot.kind === 'volume' ? 'nsa.data' : idOf('nsa', spot.kind);
+    expect(sent === '' || sent?.includes(engines) || sent?.includes(`nsa.${ownName[spot.kind]}`)).toBe(true);
+  });
+});
+
+/** What a create has made is the client's, whatever it is called. */
+const creates: ReadonlySet<string> = new Set(['ContainerCreate', 'NetworkCreate', 'VolumeCreate']);
+const servedAnswers = table.filter(({ id, answer }) => answer.shape !== undefined && !creates.has(id));
+
+describe('what a client of one namespace is told', () => {
+  test.each(
+    servedAnswers.flatMap((endpoint) =>
+      markedIn(endpoint.answer.shape as NonNullable<typeof endpoint.answer.shape>, 'answer').map(
+        (marked) => [`${endpoint.id} ${marked.place}`, endpoint, marked] as const,
+      ),
+    ),
+  )('is its own names, and nothing of another: %s', async (_, endpoint, marked) => {
+    const engine = twoNamespaces();
+    const call = callOf(endpoint.id, {});
+    let passage: Awaited<ReturnType<ReturnType<typeof engine.of>['enter']>>;
+    try {
+      // What is known of both, as the events of the engine would have told.
+      await engine.of('nsa').context.lookUp('ContainerInspect', { id: 'web' });
+      await engine.of('nsb').context.lookUp('ContainerInspect', { id: 'web' });
+      await engine.of('nsb').context.lookUp('NetworkInspect', { id: 'net' });
+      passage = await engine.of('nsa').enter(call);
+    } catch (fault) {
+      expect((fault as Refusal).code).toMatch(/refused|not-found|unreadable/);
+      return;
+    }
+    const tell = (name: string): string => printJson(passage.names.told(marked.with(name), 200) ?? null);
+    for (const name of foreignNames[marked.kind].filter((one) => !/^[cd]b{11}$/.test(one))) {
+      expect(tell(name), name).not.toMatch(/nsb\.|b{12}/);
+    }
+    if (marked.spelling !== 'id') expect(tell(`nsa.${ownName[marked.kind]}`)).not.toContain('nsa.');
+  });
+
+  test.each([
+    ['a name in use', 'Conflict. The container name "/nsa.web" is already in use by container "1"', '/web'],
+    ['a network in use', 'network nsa.net has active endpoints (name:"nsa.web" id:"1")', 'name:"web"'],
+    [
+      'a port in use',
+      'driver failed programming external connectivity on endpoint nsa.web (1): port is already allocated',
+      'endpoint web',
+    ],
+  ])('in errors: %s', async (_, message, told) => {
+    const passage = await twoNamespaces().of('nsa').enter(callOf('ContainerStart', {}));
+    const shown = printJson(passage.names.told({ message }, 409) ?? null);
+    expect(JSON.parse(shown).message).toContain(told);
+    expect(shown).not.toContain('nsa.');
+  });
+
+  test('the name of another in an error is hidden', async () => {
+    const engine = twoNamespaces();
+    await engine.of('nsb').context.lookUp('ContainerInspect', { id: 'web' });
+    const passage = await engine.of('nsa').enter(callOf('ContainerStart', {}));
+    const shown = passage.names.told({ message: `in use by nsb.web ${idOf('nsb', 'container')}` }, 409);
+    expect(printJson(shown ?? null)).not.toMatch(/nsb|b{12}/);
+  });
+});

@@ -1,0 +1,89 @@
+// An engine with the same things for two namespaces, as far as a namespace asks it.
+import { table } from '../../../src/docker/table.ts';
+import type { Call } from '../../../src/exchange/call.ts';
+import { type EngineDesk, emptyDesk } from '../../../src/exchange/engine-desk.ts';
+import type { EngineOrders } from '../../../src/exchange/engine-orders.ts';
+import type { Identity } from '../../../src/exchange/identity.ts';
+import type { Namespace } from '../../../src/exchange/namespacing.ts';
+import { type IpNetwork, readIpNetwork } from '../../../src/ground/ip-network.ts';
+import { type Json, readJsonText } from '../../../src/ground/json.ts';
+import { engineSide, Namespaces } from '../../../src/rules/namespaces/index.ts';
+
+const digits: Readonly<Record<string, string>> = { nsa: 'a', nsb: 'b' };
+
+/** The id of the one container, or network, that a namespace has. */
+export function idOf(namespace: string, kind: 'container' | 'network'): string {
+  return `${kind === 'container' ? 'c' : 'd'}${(digits[namespace] as string).repeat(63)}`;
+}
+
+export interface Asked {
+  readonly endpoint: string;
+  readonly said: string;
+}
+
+export interface TwoNamespaces {
+  of(namespace: string): Namespace;
+  readonly asked: Asked[];
+}
+
+const identity: Identity = { user: 'somebody', groups: [], claims: {}, by: 'test' };
+const labels = (namespace: string) => ({ 'berthgate.namespace': namespace });
+
+export function twoNamespaces(): TwoNamespaces {
+  const asked: Asked[] = [];
+  const both = ['nsa', 'nsb'];
+  const lists: Readonly<Record<string, unknown>> = {
+    ContainerList: both.map((one) => ({ Id: idOf(one, 'container'), Names: [`/${one}.web`], Labels: labels(one) })),
+    NetworkList: both.flatMap((one) => [
+      { Id: idOf(one, 'network'), Name: `${one}.net`, Labels: labels(one) },
+      { Id: `e${idOf(one, 'network').slice(1)}`, Name: `${one}.bridge`, Labels: labels(one) },
+    ]),
+    VolumeList: { Volumes: both.map((one) => ({ Name: `${one}.data`, Labels: labels(one) })) },
+    ImageInspect: { Id: 'sha256:1', Config: {} },
+  };
+  const answer = (endpoint: string, query: unknown): Json => {
+    asked.push({ endpoint, said: JSON.stringify(query ?? {}) });
+    return readJsonText(JSON.stringify(lists[endpoint] ?? null), 64);
+  };
+  const desk: EngineDesk = { ...emptyDesk('engine'), ask: async (id, question) => answer(id, question?.query) };
+  const orders: EngineOrders = {
+    order: async (endpoint, order) => {
+      asked.push({ endpoint, said: JSON.stringify(order ?? {}) });
+      const name = (order?.body as { Name?: string } | undefined)?.Name ?? '';
+      const made = { Name: name, Id: 'f'.repeat(64), Labels: (order?.body as { Labels?: Json })?.Labels ?? {} };
+      return { status: 201, answer: readJsonText(JSON.stringify(made), 64) };
+    },
+    follow: async () => () => {},
+  };
+  const side = engineSide(desk, orders);
+  const settings = {
+    address: '127.0.0.1',
+    ports: { first: 1024, last: 65_535 },
+    pools: [readIpNetwork('10.128.0.0/9') as IpNetwork],
+    size: 26,
+  };
+  const known = new Map(both.map((one) => [one, new Namespaces(one, 'people', side, settings).of(identity)]));
+  return { asked, of: (namespace) => known.get(namespace) as Namespace };
+}
+
+/** The least that each endpoint must be told. */
+export function callOf(endpointId: string, parts: Partial<Pick<Call, 'parameters' | 'query' | 'body'>>): Call {
+  const endpoint = table.find(({ id }) => id === endpointId);
+  if (endpoint === undefined) throw new Error(`no endpoint ${endpointId}`);
+  const uses = Object.entries(endpoint.parameters).map(([name, shape]) => {
+    const kind = shape.marks.find((mark) => mark.mark === 'uses')?.kind;
+    return [name, kind === 'network' ? 'net' : kind === 'volume' ? 'data' : 'web'];
+  });
+  const body = endpoint.body.travel === 'json' ? {} : null;
+  return {
+    listener: 'people',
+    identity,
+    endpoint,
+    version: 51,
+    headers: {},
+    unknown: [],
+    parameters: { ...Object.fromEntries(uses), ...parts.parameters },
+    query: parts.query ?? {},
+    body: parts.body ?? body,
+  };
+}
