@@ -85,8 +85,8 @@ listeners:
 ${socketAccess(machine)}
     # Who the client is: the uid on the other side of the socket.
     auth: [peer]
-    # null: the engine as it is, so that clients see, stop and enter each other's containers. "{user}", a namespace for
-    # each, is not there yet, and serve refuses to start with it.
+    # null: the engine as it is, so that clients see, stop and enter each other's containers. "{user}": a namespace for
+    # each; docs/namespaces.md says what is not there yet, such as builds.
     namespace: null
     # What may be done: nothing that leads to more privilege or to the host.
     # {use: limits, memory: {max: 4GiB}} behind it would bound what a container takes.
