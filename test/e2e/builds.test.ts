@@ -197,7 +197,8 @@ describeThrough('builds', (ways) => {
         });
         await running.said(/begun\n/);
         running.signal('SIGINT');
-        expect((await running.end()).code).not.toBe(0);
+        // The code is not looked at: straight on an engine too, the classic client exits with 0 now and then.
+        await running.end();
       }
       const name = way.own('next');
       const next = context(way, 'next', `FROM busybox\nRUN echo ${way.own('')}\n`);
