@@ -102,6 +102,13 @@ export class InboundConnection implements ClientConnection, ChannelUser {
       this.channel.end();
       return;
     }
+    if (exchange.answered) {
+      // What it still owed was of a body that nobody wants.
+      this.#exchange = null;
+      this.#dropBody();
+      this.#close();
+      return;
+    }
     this.#breakShortBody();
     this.#awaitGone(exchange);
   }

@@ -461,6 +461,18 @@ describe('a connection', () => {
     await until(() => talk.heard.length > 48_000_000, 10_000);
   });
 
+  it('lets a client go at once that was answered before its body was whole, and ends', async () => {
+    const served = await serve((exchange) => exchange.answer(ok(), 'early'));
+    for (const framing of ['Transfer-Encoding: chunked', 'Content-Length: 100']) {
+      const talk = await dial(served.port);
+      talk.say(`POST / HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n4\r\n`);
+      await talk.hears(/early$/);
+      talk.socket.end();
+      await talk.isClosed();
+    }
+    await until(() => served.closed.length === 2);
+  });
+
   it('passes interim answers to 1.1 clients only', async () => {
     const served = await serve((exchange) => {
       exchange.inform(103, ['Link', 'x']);
