@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function project(way: Way, what: string, subnet: number, services: string): readonly string[] {
   const own = join(folder, way.own(`${way.engine.name}-${what}`));
   mkdirSync(join(own, 'image'), { recursive: true });
-  const network = `networks:\n  default:\n    ipam:\n      config: [{subnet: ${way.engine.subnetPrefix}.${subnet}.0/24}]\n`;
+  const network = `networks:\n  default:\n    ipam:\n      config: [{subnet: ${way.subnet(subnet)}}]\n`;
   writeFileSync(join(own, 'compose.yaml'), `services:\n${services}${network}volumes:\n  data: {}\n`);
   writeFileSync(join(own, 'image/Dockerfile'), 'FROM busybox\nRUN echo built >/word\n');
   return ['compose', '--ansi', 'never', '--project-name', way.own(what), '--project-directory', own];
@@ -34,7 +34,7 @@ const pair = `
 describeThrough('compose', (ways) => {
   test('a project with a build, a health check and a volume comes up, is watched and goes down', async () => {
     await ways.same(async (way) => {
-      const compose = project(way, 'pair', 40, pair);
+      const compose = project(way, 'pair', 3, pair);
       const up = await way.docker([...compose, 'up', '-d', '--wait'], { silent: true, timeoutMs: 120_000 });
       expect(up.code, up.stderr).toBe(0);
       const following = way.watch([...compose, 'logs', '-f', '--no-color']);
@@ -67,7 +67,7 @@ describeThrough('compose', (ways) => {
   one: {image: busybox, command: sh -c 'echo from one; sleep 600', init: true}
   two: {image: busybox, command: sh -c 'echo from two; sleep 1; exit 14', init: true}
 `;
-      const compose = project(way, 'front', 41, services);
+      const compose = project(way, 'front', 4, services);
       const args = [...compose, 'up', '--no-color', '--abort-on-container-exit', '--exit-code-from', 'two', '-t', '0'];
       const { code, stdout } = await way.docker(args, { silent: true, timeoutMs: 120_000 });
       await way.docker([...compose, 'down', '-v', '-t', '0'], { silent: true });
@@ -81,7 +81,7 @@ describeThrough('compose', (ways) => {
       const services = `
   one: {image: busybox, command: sh -c 'trap "echo stopping; exit 0" TERM; echo up; while :; do sleep 0.1; done'}
 `;
-      const compose = project(way, 'interrupt', 42, services);
+      const compose = project(way, 'interrupt', 5, services);
       const running = way.watch([...compose, 'up', '--no-color']);
       await running.said(/one-1.*up/);
       running.signal('SIGINT');

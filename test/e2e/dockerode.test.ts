@@ -204,7 +204,7 @@ describeThrough('dockerode', (ways) => {
   test('networks, volumes and faults are those of the engine', async () => {
     await ways.same(async (way) => {
       const docker = way.dockerode();
-      const config = [{ Subnet: `${way.engine.subnetPrefix}.50.0/24` }];
+      const config = [{ Subnet: way.subnet(6) }];
       const network = await docker.createNetwork({ Name: way.own('net'), IPAM: { Config: config } });
       const container = await docker.createContainer({ name: way.own('net'), Image: 'busybox' });
       await network.connect({ Container: container.id, EndpointConfig: { Aliases: ['alias'] } });

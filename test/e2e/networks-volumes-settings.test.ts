@@ -7,7 +7,7 @@ describeThrough('networks, volumes and settings', (ways) => {
     await ways.same(
       async (way) => {
         const [network, one, two] = [way.own('net'), way.own('one'), way.own('two')];
-        const subnet = `${way.engine.subnetPrefix}.31.0/24`;
+        const subnet = way.subnet(0);
         await way.docker([
           'network',
           'create',
@@ -62,7 +62,7 @@ describeThrough('networks, volumes and settings', (ways) => {
           '--alias',
           'other',
           '--ip',
-          `${way.engine.subnetPrefix}.31.77`,
+          subnet.replace('.0/28', '.7'),
           network,
           one,
         ]);
@@ -239,7 +239,7 @@ describeThrough('networks, volumes and settings', (ways) => {
     const came = await ways.same(async (way) => {
       const label = way.own('pruned');
       for (const kind of ['container', 'network', 'volume']) {
-        const subnet = kind === 'network' ? ['--subnet', `${way.engine.subnetPrefix}.32.0/24`] : [];
+        const subnet = kind === 'network' ? ['--subnet', way.subnet(1)] : [];
         const image = kind === 'container' ? ['busybox'] : [];
         const name =
           kind === 'container'

@@ -35,6 +35,8 @@ export interface Way {
   readonly host: string;
   /** A name that nobody else has, for this way only; as long as the one of the other ways. */
   own(what: string): string;
+  /** A network that no engine uses, such as `10.99.7.32/28`: one for each index below 16, another in every run. */
+  subnet(index: number): string;
   /** Runs `docker …ARGS` to its end and notes what came of it. */
   docker(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** Left running. The end is the scenario's to await. */
@@ -73,6 +75,8 @@ interface SameOptions {
 }
 
 const run = randomBytes(3).toString('hex');
+/** Somebody may run the same tests on the same engines. */
+const runNumber = Number.parseInt(run.slice(0, 2), 16);
 
 /** `describe` for each engine, with a Berthgate in front of it. Over TLS on the newest, over a unix socket on each. */
 export function describeThrough(
@@ -184,6 +188,11 @@ class RecordingWay implements Way {
 
   own(what: string): string {
     return this.prefix + what;
+  }
+
+  subnet(index: number): string {
+    const [first, second] = this.engine.subnetPrefix.split('.');
+    return `${first}.${Number(second) + 1}.${runNumber}.${16 * index}/28`;
   }
 
   async docker(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {

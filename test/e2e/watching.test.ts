@@ -59,7 +59,7 @@ describeThrough('watching', (ways) => {
         const since = String(Math.floor(Date.now() / 1000) - 1);
         const watching = way.watch(['events', '--since', since, '--format', format, ...filters.slice(0, 2)]);
         await way.docker(['volume', 'create', volume]);
-        await way.docker(['network', 'create', '--subnet', `${way.engine.subnetPrefix}.30.0/24`, network]);
+        await way.docker(['network', 'create', '--subnet', way.subnet(2), network]);
         await way.docker(['run', '--name', name, '--network', network, '-v', `${volume}:/v`, 'busybox', 'true']);
         await way.docker(['rename', name, `${name}2`]);
         await way.docker(['rename', `${name}2`, name]);
