@@ -2,9 +2,9 @@
 import type net from 'node:net';
 import { Channel, type ChannelUser } from './channel.ts';
 import { type ClientConnection, Exchange, UNREAD_HEAD } from './exchange.ts';
-import type { HeadLimits } from './field-lines.ts';
+import type { InboundLimits, RenderedFault } from './inbound-limits.ts';
 import type { KnownHeads } from './known-heads.ts';
-import type { AnswerStart, BodySink, RequestHead } from './message.ts';
+import type { BodySink, RequestHead } from './message.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { BodyCollector, BodyDrain, bodyTooLarge, RequestBody } from './request-body.ts';
 import { readRequestHead } from './request-head.ts';
@@ -13,19 +13,7 @@ import { UnreadBytes } from './unread-bytes.ts';
 import { WireFault } from './wire-fault.ts';
 
 export type { AnswerSink, Exchange } from './exchange.ts';
-
-export interface InboundLimits extends HeadLimits {
-  /** From the first byte of a head to its last. An idle connection is not cut by it. */
-  readonly headTimeoutMs: number;
-  /** For whole bodies that are read with `readBody`; never for streams. */
-  readonly bodyTimeoutMs: number;
-  /** An idle connection is closed after this; absent = never. */
-  readonly idleTimeoutMs?: number;
-}
-
-export interface RenderedFault extends AnswerStart {
-  readonly body: Buffer | string;
-}
+export type { InboundLimits, RenderedFault } from './inbound-limits.ts';
 
 export interface InboundOptions {
   readonly limits: InboundLimits;
