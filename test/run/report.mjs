@@ -1,9 +1,14 @@
+import { relative } from 'node:path';
+
 // Adds up what the steps of a test run say, and prints it: durations, what was left out, and the last line.
 export class Report {
   #lines = [];
   #leftOut = [];
 
-  /** {name, ms, passed, failed, skipped, tests}; `tests` counts those that ran and are tests, not checks. */
+  /**
+   * {name, ms, passed, failed, skipped, tests, failures, late}; `tests` counts those that ran and are tests, not checks;
+   * `late` are failures that did not come again when they were run alone.
+   */
   add(line) {
     if (line !== undefined) this.#lines.push(line);
   }
@@ -16,6 +21,10 @@ export class Report {
   print() {
     const sum = (key) => this.#lines.reduce((total, line) => total + (line[key] ?? 0), 0);
     const width = Math.max(...this.#lines.map(({ name }) => name.length));
+    for (const { failures = [], late = [] } of this.#lines) {
+      for (const failure of failures) tell('FAILED', failure);
+      for (const failure of late) tell('failed, then passed alone', failure);
+    }
     console.log('');
     for (const { name, ms, passed, failed, skipped } of this.#lines) {
       const counts = [passed && `${passed} passed`, failed && `${failed} FAILED`, skipped && `${skipped} skipped`];
@@ -31,4 +40,11 @@ export class Report {
     console.log(`\n${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
     return failures > 0 ? 1 : 0;
   }
+}
+
+const MESSAGE_LINES = 12;
+
+function tell(what, { file, name, message }) {
+  const lines = message.split('\n').slice(0, MESSAGE_LINES);
+  console.log([`\n${what}: ${name}${file === undefined ? '' : ` (${relative('.', file)})`}`, ...lines].join('\n    '));
 }
