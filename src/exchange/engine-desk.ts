@@ -1,26 +1,51 @@
-/** Where policies ask an engine, and have it do things, outside the calls of clients. One for an engine, over reloads. */
+/** Where Berthgate itself asks an engine, and has it do things, outside the calls of clients. One for an engine, over reloads. */
 
+import type { Endpoint } from '../docker/endpoint.ts';
 import { printPath } from '../docker/match.ts';
 import { printQuery, type QueryValues } from '../docker/query.ts';
 import { table } from '../docker/table.ts';
-import { type Json, readJson } from '../ground/json.ts';
+import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
+import { eachLine, WholeLines } from '../ground/whole-lines.ts';
+import { OutboundFault, type OutboundRequest } from '../wire/outbound.ts';
 import type { Engine } from './engine.ts';
 import { engineRefusal } from './engine-fault.ts';
 import { SharedAnswers } from './shared-answers.ts';
 import { offered } from './version.ts';
 
-const ANSWER_MS = 30_000;
+const ASKED_MS = 30_000;
+const ORDERED_MS = 60_000;
 const MAX_DEPTH = 64;
 /** Lists of everything that an engine has. */
 const MOST_BYTES = 256 * 1024 * 1024;
+/** Of one document that is followed: labels are the most of an event. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 const endpoints = new Map(table.map((endpoint) => [endpoint.id, endpoint]));
 
 export interface DeskQuestion {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly query?: QueryValues;
-  /** Default: 30 s. */
+  /** Until the answer begins. Default: 30 s. */
   readonly deadlineMs?: number;
+}
+
+export interface DeskOrder extends DeskQuestion {
+  readonly body?: Json;
+}
+
+export interface DeskAnswer {
+  readonly status: number;
+  /** Null where there is none, or it is not JSON. */
+  readonly answer: Json;
+}
+
+/** What a stream of documents brings, in this order. */
+export interface Followed {
+  /** The engine has taken the call: everything from now on is told. */
+  onBegin(): void;
+  onDocument(document: Json): void;
+  /** Once, also where nothing had begun. Null for a stream that the engine has ended by itself. */
+  onEnd(fault: Error | null): void;
 }
 
 export interface EngineDesk {
@@ -29,14 +54,25 @@ export interface EngineDesk {
   once<T>(name: string, make: () => T): T;
   /**
    * The JSON of an answer that was asked for after this was called; null for what is not there, and for an answer
-   * without a body. @throws Refusal when the engine does not answer, Error when it refuses
+   * without a body. Who asks the same meanwhile is told the same. @throws Refusal when the engine does not answer,
+   * Error when it refuses
    */
   ask(endpointId: string, question?: DeskQuestion): Promise<Json>;
+  /** Whatever the engine answered, also where it refuses; within 60 s. @throws Refusal when it does not answer */
+  order(endpointId: string, order?: DeskOrder): Promise<DeskAnswer>;
+  /** Tells all in a later turn. Gives how to end it, after which nothing is told any more. */
+  follow(endpointId: string, question: DeskQuestion, followed: Followed): () => void;
 }
 
 /** Where there is no engine: everything is absent. For checking a configuration and explaining a call. */
 export function emptyDesk(name: string): EngineDesk {
-  return { name, once: (_, make) => make(), ask: async () => null };
+  return {
+    name,
+    once: (_, make) => make(),
+    ask: async () => null,
+    order: async () => ({ status: 404, answer: null }),
+    follow: () => () => {},
+  };
 }
 
 export class LiveEngineDesk implements EngineDesk {
@@ -56,37 +92,131 @@ export class LiveEngineDesk implements EngineDesk {
     return this.kept.get(name) as T;
   }
 
-  async ask(
+  async ask(endpointId: string, question: DeskQuestion = {}): Promise<Json> {
+    const request = await this.requestFor(endpointId, { deadlineMs: ASKED_MS, ...question });
+    const { status, body } = await answerFrom(this.shared, `${request.method} ${request.target}`, request);
+    if (status === 404) return null;
+    if (status >= 400) throw new Error(`the engine answered ${status} for ${endpointId}`);
+    return body.length === 0 ? null : readJson(body, MAX_DEPTH);
+  }
+
+  async order(endpointId: string, order: DeskOrder = {}): Promise<DeskAnswer> {
+    const request = await this.requestFor(endpointId, { deadlineMs: ORDERED_MS, ...order });
+    const { status, body } = await answerFrom(new SharedAnswers(this.engine.pool, MOST_BYTES), '', request);
+    return { status, answer: readAnswer(body) };
+  }
+
+  follow(endpointId: string, question: DeskQuestion, followed: Followed): () => void {
+    let ended = false;
+    let stop = (): void => {};
+    const end = (fault: Error | null): void => {
+      if (ended) return;
+      ended = true;
+      followed.onEnd(fault);
+    };
+    this.requestFor(endpointId, { deadlineMs: ASKED_MS, ...question }).then((request) => {
+      if (!ended) stop = this.stream(endpointId, request, { ...followed, onEnd: end });
+    }, end);
+    return () => {
+      ended = true;
+      stop();
+    };
+  }
+
+  private stream(endpointId: string, request: OutboundRequest, { onBegin, onDocument, onEnd }: Followed): () => void {
+    const lines = new WholeLines();
+    let stopped = false;
+    const tell = (whole: Buffer): void => {
+      for (const line of eachLine(whole)) {
+        const document = stopped ? null : readAnswer(line);
+        if (document !== null) onDocument(document);
+      }
+    };
+    const stop = (): void => {
+      stopped = true;
+      call.abort();
+    };
+    const take = (chunk: Buffer): boolean => {
+      tell(lines.take(chunk));
+      if (lines.heldBytes <= MAX_LINE_BYTES) return true;
+      stop();
+      onEnd(new OutboundFault('garbage', `a line of ${endpointId} is too long`));
+      return true;
+    };
+    const finish = (): void => {
+      tell(lines.rest());
+      onEnd(null);
+    };
+    const call = this.engine.pool.send(request, {
+      onHead({ status }, body, complete) {
+        if (status !== 200) {
+          if (!complete) stop();
+          onEnd(new Error(`the engine answered ${status} for ${endpointId}`));
+          return true;
+        }
+        onBegin();
+        if (body !== null) take(body);
+        if (complete) finish();
+        return true;
+      },
+      onData: take,
+      onEnd: finish,
+      onUpgrade(_head, tunnel) {
+        tunnel.channel.reset();
+        onEnd(new OutboundFault('garbage', 'an upgrade nobody asked for'));
+      },
+      onFault: (fault) => onEnd(engineRefusal(fault)),
+    });
+    return stop;
+  }
+
+  private async requestFor(
     endpointId: string,
-    { parameters = {}, query = {}, deadlineMs = ANSWER_MS }: DeskQuestion = {},
-  ): Promise<Json> {
+    { parameters = {}, query = {}, body = null, deadlineMs = ASKED_MS }: DeskOrder,
+  ): Promise<OutboundRequest> {
     const endpoint = endpoints.get(endpointId);
     if (endpoint === undefined) throw new Error(`${endpointId} is not in the table`);
     const { newest } = offered(await this.engine.api());
-    const target = `/v1.${newest}${printPath(endpoint, parameters)}${printQuery(query, endpoint.query)}`;
-    const request = {
+    return {
       method: endpoint.method,
-      target,
-      headers: ['Host', 'docker'],
-      body: null,
+      target: `/v1.${newest}${printPath(endpoint, parameters)}${printQuery(query, endpoint.query)}`,
+      headers: ['Host', 'docker', ...(body === null ? [] : contentType(endpoint))],
+      body: body === null ? null : Buffer.from(printJson(body)),
       upgrade: null,
       headTimeoutMs: deadlineMs,
     };
-    return new Promise((resolve, reject) => {
-      this.shared.ask(`${endpoint.method} ${target}`, request, {
-        onAnswer: ({ status }, body) => {
-          try {
-            if (status === 404) resolve(null);
-            else if (status >= 400) reject(new Error(`the engine answered ${status} for ${endpointId}`));
-            else resolve(body.length === 0 ? null : readJson(body, MAX_DEPTH));
-          } catch (fault) {
-            reject(fault);
-          }
-          return true;
-        },
-        onTooLarge: () => reject(new Error(`the answer of ${endpointId} is too large`)),
-        onFault: (fault) => reject(engineRefusal(fault)),
-      });
+  }
+}
+
+interface Whole {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+function answerFrom(answers: SharedAnswers, key: string, request: OutboundRequest): Promise<Whole> {
+  return new Promise((resolve, reject) => {
+    answers.ask(key, request, {
+      onAnswer: ({ status }, body) => {
+        // It is read in a later turn, when the wire may have read over it.
+        resolve({ status, body: Buffer.from(body) });
+        return true;
+      },
+      onTooLarge: () => reject(new Error(`the answer to ${request.method} ${request.target} is too large`)),
+      onFault: (fault) => reject(engineRefusal(fault)),
     });
+  });
+}
+
+function contentType({ body }: Endpoint): readonly string[] {
+  return body.contentType === undefined ? [] : ['Content-Type', body.contentType];
+}
+
+/** Null for what is empty, or not JSON. */
+function readAnswer(bytes: Buffer): Json {
+  try {
+    return bytes.length === 0 ? null : readJson(bytes, MAX_DEPTH);
+  } catch (fault) {
+    if (fault instanceof JsonFault) return null;
+    throw fault;
   }
 }

@@ -1,5 +1,6 @@
 /** Passes an answer of JSON lines on, each line translated by itself; a line is the most that is ever held. */
 
+import { eachLine, WholeLines } from '../ground/whole-lines.ts';
 import { endToEnd } from '../wire/end-to-end.ts';
 import type { AnswerSink, Exchange } from '../wire/inbound.ts';
 import type { AnswerHead, AnswerStart } from '../wire/message.ts';
@@ -24,28 +25,11 @@ export function relayLines(
   hooks: LineHooks,
 ): void {
   let sink: AnswerSink | null = null;
-  let rest: Buffer[] = [];
-  let restBytes = 0;
+  const lines = new WholeLines();
   let call: OutboundCall | null = null;
   let status = 0;
 
-  const take = (chunk: Buffer): Buffer => {
-    const end = chunk.lastIndexOf(LINE_FEED) + 1;
-    if (end === 0) {
-      keep(chunk);
-      return EMPTY;
-    }
-    const whole = Buffer.concat([...rest, chunk.subarray(0, end)]);
-    rest = [];
-    restBytes = 0;
-    if (end < chunk.length) keep(chunk.subarray(end));
-    return eachLine(whole, translate, status);
-  };
-  const keep = (piece: Buffer): void => {
-    restBytes += piece.length;
-    // The wire reads over its buffers: what is kept must be a copy.
-    rest.push(Buffer.from(piece));
-  };
+  const take = (chunk: Buffer): Buffer => translated(lines.take(chunk), translate, status);
   const tooLong = (): void => {
     call?.abort();
     exchange.abort();
@@ -62,9 +46,8 @@ export function relayLines(
       status = begun.status;
       const start = { status, reason, headers: endToEnd(headers) };
       if (complete) {
-        const lines =
-          body === null ? EMPTY : Buffer.concat([take(body), eachLine(Buffer.concat(rest), translate, status)]);
-        exchange.answer(start, lines, head.framing.kind === 'chunked');
+        const all = body === null ? EMPTY : Buffer.concat([take(body), translated(lines.rest(), translate, status)]);
+        exchange.answer(start, all, head.framing.kind === 'chunked');
         hooks.onDone(null);
         return true;
       }
@@ -74,12 +57,12 @@ export function relayLines(
       return !sink.held;
     },
     onData(chunk) {
-      const lines = take(chunk);
-      if (restBytes > MAX_LINE_BYTES) tooLong();
-      return lines.length === 0 || (sink as AnswerSink).write(lines);
+      const told = take(chunk);
+      if (lines.heldBytes > MAX_LINE_BYTES) tooLong();
+      return told.length === 0 || (sink as AnswerSink).write(told);
     },
     onEnd(trailers) {
-      const last = restBytes > 0 ? translate(Buffer.concat(rest), status) : EMPTY;
+      const last = translated(lines.rest(), translate, status);
       // An empty chunk would be the end.
       if (last.length > 0) (sink as AnswerSink).write(last);
       (sink as AnswerSink).end(trailers);
@@ -98,20 +81,16 @@ export function relayLines(
 }
 
 const EMPTY = Buffer.alloc(0);
+const BREAK = Buffer.from([LINE_FEED]);
 
-function eachLine(lines: Buffer, translate: TranslateBack, status: number): Buffer {
-  const translated: Buffer[] = [];
-  let start = 0;
-  while (start < lines.length) {
-    const found = lines.indexOf(LINE_FEED, start);
-    const end = found < 0 ? lines.length : found + 1;
-    const line = lines.subarray(start, end);
+function translated(lines: Buffer, translate: TranslateBack, status: number): Buffer {
+  const told: Buffer[] = [];
+  for (const line of eachLine(lines)) {
     const changed = translate(line, status);
-    start = end;
     if (changed.length === 0) continue;
-    translated.push(changed);
+    told.push(changed);
     // A document that was printed anew has lost its line break.
-    if (changed !== line && found >= 0) translated.push(lines.subarray(found, found + 1));
+    if (changed !== line && line.at(-1) === LINE_FEED) told.push(BREAK);
   }
-  return translated.length === 1 ? (translated[0] as Buffer) : Buffer.concat(translated);
+  return told.length === 1 ? (told[0] as Buffer) : Buffer.concat(told);
 }

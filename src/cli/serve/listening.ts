@@ -5,7 +5,6 @@ import { asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
 import type { Engine } from '../../exchange/engine.ts';
 import { type EngineDesk, LiveEngineDesk } from '../../exchange/engine-desk.ts';
-import { LiveEngineOrders } from '../../exchange/engine-orders.ts';
 import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { Policy } from '../../exchange/policy.ts';
 import type { Recorder } from '../../exchange/recorder.ts';
@@ -101,7 +100,7 @@ export class Listening {
           log: this.log,
         });
         startedPolicies.push(...policies);
-        const namespacing = namespacingOf(loaded, index, this.deskOf(engine), new LiveEngineOrders(engine));
+        const namespacing = namespacingOf(loaded, index, this.deskOf(engine));
         if (namespacing !== null) namespaced.add(engine);
         const setup = this.setupOf(config, authenticators, policies, engine, namespacing, loaded.config.help);
         const key = socketKey(config);
@@ -220,9 +219,9 @@ export class Listening {
   /** Engines that no listener with a namespace needs any more are not listened to. */
   private listenFor(needed: ReadonlySet<Engine>): void {
     for (const engine of this.namespaced) {
-      if (!needed.has(engine)) endNamespaces(this.deskOf(engine), new LiveEngineOrders(engine));
+      if (!needed.has(engine)) endNamespaces(this.deskOf(engine));
     }
-    for (const engine of needed) startNamespaces(this.deskOf(engine), new LiveEngineOrders(engine));
+    for (const engine of needed) startNamespaces(this.deskOf(engine));
     this.namespaced = needed;
   }
 

@@ -1,7 +1,6 @@
 /** The namespaces of a listener, made of what its configuration says. */
 
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
-import type { EngineOrders } from '../../exchange/engine-orders.ts';
 import type { Namespacing } from '../../exchange/namespacing.ts';
 import { type IpNetwork, readIpNetwork } from '../../ground/ip-network.ts';
 import { ConfigRefused, type LoadedConfig } from '../../operate/config/index.ts';
@@ -16,27 +15,22 @@ const DEFAULTS: NamespaceSettings = {
 };
 
 /** Null for a listener that shows the engine as it is. @throws ConfigRefused */
-export function namespacingOf(
-  loaded: LoadedConfig,
-  index: number,
-  desk: EngineDesk,
-  orders: EngineOrders,
-): Namespacing | null {
+export function namespacingOf(loaded: LoadedConfig, index: number, desk: EngineDesk): Namespacing | null {
   const config = loaded.config.listeners[index];
   if (config === undefined || config.namespace === null) return null;
   if (config.namespace.includes('{label.')) {
     const what = 'a namespace by the labels of a create is not there yet';
     throw new ConfigRefused([loaded.fault(['listeners', index, 'namespace'], what)]);
   }
-  return new Namespaces(config.namespace, config.name, engineSide(desk, orders), DEFAULTS);
+  return new Namespaces(config.namespace, config.name, engineSide(desk), DEFAULTS);
 }
 
 /** Listens to the engine, so that what is there need not be asked for. */
-export function startNamespaces(desk: EngineDesk, orders: EngineOrders): void {
-  engineSide(desk, orders).start();
+export function startNamespaces(desk: EngineDesk): void {
+  engineSide(desk).start();
 }
 
 /** Ends what listens to the engine beside the calls. */
-export function endNamespaces(desk: EngineDesk, orders: EngineOrders): void {
-  engineSide(desk, orders).end();
+export function endNamespaces(desk: EngineDesk): void {
+  engineSide(desk).end();
 }

@@ -8,7 +8,6 @@ import { listEndpoints, listIn, type NamedKind, type NamedThing, thingIn } from 
 import { isRemoval, type NoticedEvent, noticed, noticeOf } from '../../docker/noticed-events.ts';
 import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
-import type { EngineOrders } from '../../exchange/engine-orders.ts';
 import { Holdings } from './holdings.ts';
 import { engineName } from './names.ts';
 import { labelled, ownerOf } from './ownership.ts';
@@ -24,7 +23,6 @@ const RETRY_MS = 1000;
 
 export class Directory {
   private readonly desk: EngineDesk;
-  private readonly orders: EngineOrders;
   private readonly held = new Map<string, Holdings>();
   private readonly ownerById = new Map<string, string>();
   private readonly onRemoved: (event: NoticedEvent) => void;
@@ -36,9 +34,8 @@ export class Directory {
   private retry: NodeJS.Timeout | null = null;
   private running = false;
 
-  constructor(desk: EngineDesk, orders: EngineOrders, onRemoved: (event: NoticedEvent) => void) {
+  constructor(desk: EngineDesk, onRemoved: (event: NoticedEvent) => void) {
     this.desk = desk;
-    this.orders = orders;
     this.onRemoved = onRemoved;
   }
 
@@ -46,7 +43,7 @@ export class Directory {
   start(): void {
     if (this.running) return;
     this.running = true;
-    void this.listen();
+    this.listen();
   }
 
   end(): void {
@@ -146,29 +143,25 @@ export class Directory {
     return held;
   }
 
-  private async listen(): Promise<void> {
-    try {
-      this.stop = await this.orders.follow(
-        'SystemEvents',
-        { query: { filters: noticed } },
-        {
-          onBegin: () => void this.fill(),
-          onLine: (event) => this.notice(noticeOf(event)),
-          onEnd: () => this.lost(),
-        },
-      );
-      if (!this.running) this.stop();
-    } catch {
-      // The engine is not there; calls say so themselves.
-      this.lost();
-    }
+  private listen(): void {
+    const query = { filters: noticed };
+    this.stop = this.desk.follow(
+      'SystemEvents',
+      { query },
+      {
+        onBegin: () => void this.fill(),
+        onDocument: (event) => this.notice(noticeOf(event)),
+        // An engine that is not there says so to its callers.
+        onEnd: () => this.lost(),
+      },
+    );
   }
 
   private lost(): void {
     this.forget();
     this.stop = null;
     if (!this.running) return;
-    this.retry = setTimeout(() => void this.listen(), RETRY_MS);
+    this.retry = setTimeout(() => this.listen(), RETRY_MS);
     this.retry.unref();
   }
 

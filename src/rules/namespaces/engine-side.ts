@@ -1,14 +1,12 @@
 /** What the namespaces of one engine have in common. */
 
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
-import type { EngineOrders } from '../../exchange/engine-orders.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { Directory } from './directory.ts';
 import type { Subnets } from './subnets.ts';
 
 export interface EngineSide {
   readonly desk: EngineDesk;
-  readonly orders: EngineOrders;
   readonly directory: Directory;
   readonly subnets: Subnets;
   /** When the default network of a namespace was last asked for. */

@@ -3,7 +3,6 @@
 import { LRUCache } from 'lru-cache';
 import { VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
-import type { EngineOrders } from '../../exchange/engine-orders.ts';
 import type { Identity } from '../../exchange/identity.ts';
 import type { Namespace, Namespacing } from '../../exchange/namespacing.ts';
 import { Directory } from './directory.ts';
@@ -22,9 +21,9 @@ const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;
 
 /** One for an engine, however many listeners and reloads there are. */
-export function engineSide(desk: EngineDesk, orders: EngineOrders): EngineSide {
+export function engineSide(desk: EngineDesk): EngineSide {
   return desk.once('namespaces', () => {
-    const directory: Directory = new Directory(desk, orders, (event) => {
+    const directory: Directory = new Directory(desk, (event) => {
       const owner = event.kind === 'container' ? ownerOf(event) : null;
       const volumes = (event.labels[VOLUMES_LABEL] ?? '').split(' ').map((name) => engineName(owner ?? '', name));
       const gone = owner === null ? [] : volumes.filter((name) => isUnnamed(owner, name));
@@ -34,7 +33,6 @@ export function engineSide(desk: EngineDesk, orders: EngineOrders): EngineSide {
     let sweeping: NodeJS.Timeout | null = null;
     const side: EngineSide = {
       desk,
-      orders,
       directory,
       subnets: new Subnets(desk),
       networkNeededAtMs: new Map(),

@@ -202,7 +202,7 @@ export class OwnNamespace implements Namespace {
     learn?: (answer: Json) => void,
   ): Promise<Passage & { readonly answer: OwnAnswer }> {
     const { endpoint, parameters, query, body } = named;
-    const { status, answer } = await this.side.orders.order(endpoint.id, { parameters, query, body });
+    const { status, answer } = await this.side.desk.order(endpoint.id, { parameters, query, body });
     const passed = this.passage(named, spoken, learn);
     const told = answer === null ? null : (passed.names.told(answer, status) ?? null);
     const { shape } = endpoint.answer;

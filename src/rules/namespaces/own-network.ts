@@ -40,14 +40,14 @@ export class OwnNetwork {
   }
 
   private async make(): Promise<Found> {
-    const { orders, directory, subnets } = this.side;
+    const { desk, directory, subnets } = this.side;
     const { pools, size } = this.settings;
     const name = engineName(this.namespace, DEFAULT_NETWORK);
     let said = '';
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const labels = { [NAMESPACE_LABEL]: this.namespace, [DEFAULT_NETWORK_LABEL]: 'true' };
       const body = bridgeRequest(name, await subnets.choose(pools, size), labels);
-      const { status, answer } = await orders.order('NetworkCreate', { body });
+      const { status, answer } = await desk.order('NetworkCreate', { body });
       if (status < 300) {
         const found: Found = { kind: 'network', id: madeId(answer), name };
         directory.learn(this.namespace, found);
@@ -67,14 +67,14 @@ export class OwnNetwork {
  * many. The engine itself refuses where somebody is attached.
  */
 export async function removeIdleNetworks(side: EngineSide): Promise<void> {
-  const { directory, orders, networkNeededAtMs } = side;
+  const { directory, desk, networkNeededAtMs } = side;
   for (const namespace of directory.namespacesWith('network', DEFAULT_NETWORK)) {
     if (Date.now() - (networkNeededAtMs.get(namespace) ?? 0) < IDLE_MS) continue;
     const found = await directory.find(namespace, 'network', DEFAULT_NETWORK);
     if (found === null || (await directory.all(namespace, 'container')).length > 0) continue;
     // Somebody may have begun to need it while we asked.
     if (Date.now() - (networkNeededAtMs.get(namespace) ?? 0) < IDLE_MS) continue;
-    const { status } = await orders.order('NetworkDelete', { parameters: { id: found.id } });
+    const { status } = await desk.order('NetworkDelete', { parameters: { id: found.id } });
     if (status >= 300) continue;
     directory.lose('network', found.id);
     networkNeededAtMs.delete(namespace);

@@ -28,7 +28,7 @@ export function isUnnamed(namespace: string, name: string): boolean {
 /** @throws Refusal in the engine's words, or where the name is another's */
 export async function makeVolume(side: EngineSide, namespace: string, name: string, wish = NO_WISH): Promise<void> {
   const labels = { [NAMESPACE_LABEL]: namespace, ...(isUnnamed(namespace, name) ? { [ANONYMOUS_LABEL]: '' } : {}) };
-  const { status, answer } = await side.orders.order('VolumeCreate', { body: volumeRequest(name, wish, labels) });
+  const { status, answer } = await side.desk.order('VolumeCreate', { body: volumeRequest(name, wish, labels) });
   if (status >= 400) {
     const message = messageIn(answer).replaceAll(`${namespace}.`, '');
     throw new Refusal(status === 404 ? 'not-found' : 'unreadable-body', message, { place: 'HostConfig' });
@@ -62,7 +62,7 @@ export async function unnamedOf(side: EngineSide, namespace: string, container: 
 /** Those that are in use stay, as they would with dockerd. */
 export async function removeVolumes(side: EngineSide, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const { status } = await side.orders.order('VolumeDelete', { parameters: { name } });
+    const { status } = await side.desk.order('VolumeDelete', { parameters: { name } });
     if (status < 300) side.directory.lose('volume', name);
   }
 }

@@ -2,7 +2,6 @@
 import { table } from '../../../src/docker/table.ts';
 import type { Call } from '../../../src/exchange/call.ts';
 import { type EngineDesk, emptyDesk } from '../../../src/exchange/engine-desk.ts';
-import type { EngineOrders } from '../../../src/exchange/engine-orders.ts';
 import type { Identity } from '../../../src/exchange/identity.ts';
 import type { Namespace } from '../../../src/exchange/namespacing.ts';
 import { type IpNetwork, readIpNetwork } from '../../../src/ground/ip-network.ts';
@@ -45,17 +44,17 @@ export function twoNamespaces(): TwoNamespaces {
     asked.push({ endpoint, said: JSON.stringify(query ?? {}) });
     return readJsonText(JSON.stringify(lists[endpoint] ?? null), 64);
   };
-  const desk: EngineDesk = { ...emptyDesk('engine'), ask: async (id, question) => answer(id, question?.query) };
-  const orders: EngineOrders = {
+  const desk: EngineDesk = {
+    ...emptyDesk('engine'),
+    ask: async (id, question) => answer(id, question?.query),
     order: async (endpoint, order) => {
       asked.push({ endpoint, said: JSON.stringify(order ?? {}) });
       const name = (order?.body as { Name?: string } | undefined)?.Name ?? '';
       const made = { Name: name, Id: 'f'.repeat(64), Labels: (order?.body as { Labels?: Json })?.Labels ?? {} };
       return { status: 201, answer: readJsonText(JSON.stringify(made), 64) };
     },
-    follow: async () => () => {},
   };
-  const side = engineSide(desk, orders);
+  const side = engineSide(desk);
   const settings = {
     address: '127.0.0.1',
     ports: { first: 1024, last: 65_535 },

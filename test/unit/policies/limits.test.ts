@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { DeskQuestion, EngineDesk } from '../../../src/exchange/engine-desk.ts';
+import { type DeskQuestion, type EngineDesk, emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import type { Policy, PolicyCreation } from '../../../src/exchange/policy.ts';
 import type { Json, JsonObject } from '../../../src/ground/json.ts';
 import { limitsKind } from '../../../src/rules/policies/limits/limits.ts';
@@ -8,6 +8,8 @@ import { contextOf, judgeBy, refusalBy, type Said } from './judging.ts';
 /** An engine that lists what a test says it has, and answers a turn later. */
 class Desk implements EngineDesk {
   readonly name = 'engine';
+  readonly order = emptyDesk('engine').order;
+  readonly follow = emptyDesk('engine').follow;
   readonly asked: string[] = [];
   containers: JsonObject[] = [];
   volumes: JsonObject[] = [];
