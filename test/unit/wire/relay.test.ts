@@ -251,7 +251,7 @@ describe('a relayed call', () => {
   it('goes on behind an upload that was answered before its last bytes had left', async () => {
     const all = await relayed();
     const client = await dial(all.port);
-    const large = 'x'.repeat(8_000_000);
+    const large = 'x'.repeat(64_000_000);
     client.say(post('/load', `Content-Length: ${large.length}\r\n`, large));
     const engine = await engineOf(all);
     await engine.hears('\r\n\r\n');

@@ -44,7 +44,7 @@ export class Talk {
   }
 
   /** All that was heard, once it matches. */
-  async hears(pattern: RegExp | string, withinMs = 3000): Promise<string> {
+  async hears(pattern: RegExp | string, withinMs = 15_000): Promise<string> {
     await until(
       () => (typeof pattern === 'string' ? this.heard.includes(pattern) : pattern.test(this.heard)),
       withinMs,
@@ -53,7 +53,7 @@ export class Talk {
     return this.heard;
   }
 
-  async hearsEnd(withinMs = 3000): Promise<string> {
+  async hearsEnd(withinMs = 15_000): Promise<string> {
     await until(
       () => this.ended || this.closed,
       withinMs,
@@ -62,7 +62,7 @@ export class Talk {
     return this.heard;
   }
 
-  async isClosed(withinMs = 3000): Promise<void> {
+  async isClosed(withinMs = 15_000): Promise<void> {
     await until(
       () => this.closed,
       withinMs,
@@ -73,7 +73,7 @@ export class Talk {
 
 export async function until(
   holds: () => boolean,
-  withinMs = 3000,
+  withinMs = 15_000,
   otherwise = () => 'it did not come to hold',
 ): Promise<void> {
   const last = performance.now() + withinMs;
