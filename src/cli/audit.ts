@@ -106,6 +106,7 @@ function printEntry(entry: Entry): string {
     ['groups', Array.isArray(groups) && groups.length > 0 ? groups.join(', ') : null],
     ['identified by', by],
     ['claims', isEmpty(claims) ? null : claims],
+    ['namespace', entry.namespace],
     ['project', entry.project],
     ['listener', entry.listener],
     ['call', `${entry.method} ${entry.path} (${entry.endpoint})`],

@@ -1,12 +1,14 @@
 /** What the engine's lists tell of who holds what: read from its answers, by our labels. */
 
 import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
-import { CLAIM_LABEL, EXPIRES_LABEL, USER_LABEL } from './reserved-labels.ts';
+import { type Holder, holderBy, NOBODY } from './holder.ts';
+import { CLAIM_LABEL, DEFAULT_NETWORK_LABEL, EXPIRES_LABEL } from './reserved-labels.ts';
 
 export interface ListedContainer {
   readonly id: string;
   /** Our label of its create; empty where it has none. */
   readonly claim: string;
+  readonly holder: Holder;
   /** Seconds of the epoch; null where it may live on. */
   readonly expires: number | null;
   readonly volumes: readonly string[];
@@ -15,26 +17,23 @@ export interface ListedContainer {
 export interface ListedThing {
   readonly name: string;
   readonly claim: string;
-  readonly user: string;
+  readonly holder: Holder;
 }
 
 export interface UsedDisk {
   readonly images: readonly { readonly id: string; readonly names: readonly string[]; readonly bytes: number }[];
   readonly containers: readonly {
-    readonly user: string;
+    readonly holder: Holder;
     readonly imageId: string;
     readonly volumes: readonly string[];
     readonly bytes: number;
   }[];
-  readonly volumes: readonly { readonly name: string; readonly user: string; readonly bytes: number }[];
+  readonly volumes: readonly { readonly name: string; readonly holder: Holder; readonly bytes: number }[];
+  /** What builds have left to be used again, in BuildKit's cache; without what images share with it. */
+  readonly cached: readonly { readonly id: string; readonly bytes: number }[];
 }
 
-/** The filter that keeps what a user has made. */
-export function madeBy(user: string): { readonly label: readonly string[] } {
-  return { label: [`${USER_LABEL}=${user}`] };
-}
-
-/** The filter that keeps what carries the label, with whatever value. */
+/** The filter that keeps what carries the label, with whatever value, or `label=value`. */
 export function carrying(label: string): { readonly label: readonly string[] } {
   return { label: [label] };
 }
@@ -45,6 +44,7 @@ export function listedContainers(answer: Json): readonly ListedContainer[] {
     return {
       id: textOf(container.Id),
       claim: labelOf(container, CLAIM_LABEL),
+      holder: holderBy(container.Labels),
       expires: /^\d{1,12}$/.test(expires) ? Number(expires) : null,
       volumes: objectsIn(container.Mounts).flatMap(({ Type: type, Name: name }) =>
         type === 'volume' ? textOf(name) : [],
@@ -57,8 +57,11 @@ export function listedVolumes(answer: Json): readonly ListedThing[] {
   return objectsIn(isObject(answer) ? answer.Volumes : null).map(thingOf);
 }
 
+/** Without the default networks of namespaces, which nobody has asked for. */
 export function listedNetworks(answer: Json): readonly ListedThing[] {
-  return objectsIn(answer).map(thingOf);
+  return objectsIn(answer)
+    .filter((network) => labelOf(network, DEFAULT_NETWORK_LABEL) === '')
+    .map(thingOf);
 }
 
 /** Which volumes a create wants: by name, and how many that the engine names itself. */
@@ -87,11 +90,11 @@ export function madeVolume(body: Json): string | null {
   return name === '' ? null : name;
 }
 
-/** Who made an inspected container; null where nobody did through us. */
-export function ownerOf(inspection: Json): { readonly id: string; readonly user: string } | null {
+/** Whom an inspected container counts for; null where nobody made it through us. */
+export function heldBy(inspection: Json): { readonly id: string; readonly holder: Holder } | null {
   if (!isObject(inspection) || !isObject(inspection.Config ?? null)) return null;
-  const user = labelOf(inspection.Config as JsonObject, USER_LABEL);
-  return user === '' ? null : { id: textOf(inspection.Id), user };
+  const holder = holderBy((inspection.Config as JsonObject).Labels);
+  return holder === NOBODY ? null : { id: textOf(inspection.Id), holder };
 }
 
 /** What `GET /system/df` tells, in the lists up to API 1.51 and in those since. */
@@ -108,16 +111,19 @@ export function usedDisk(answer: Json): UsedDisk {
       bytes: bytesOf(size),
     })),
     containers: lists('Containers', 'ContainerUsage').map((container) => ({
-      user: labelOf(container, USER_LABEL),
+      holder: holderBy(container.Labels),
       imageId: textOf(container.ImageID),
       volumes: volumesIn(container),
       bytes: bytesOf(container.SizeRw),
     })),
     volumes: lists('Volumes', 'VolumeUsage').map((volume) => ({
       name: textOf(volume.Name),
-      user: labelOf(volume, USER_LABEL),
+      holder: holderBy(volume.Labels),
       bytes: bytesOf(isObject(volume.UsageData ?? null) ? (volume.UsageData as JsonObject).Size : 0),
     })),
+    cached: lists('BuildCache', 'BuildCacheUsage')
+      .filter(({ Shared: shared }) => shared !== true)
+      .map(({ ID: id, Size: size }) => ({ id: textOf(id), bytes: bytesOf(size) })),
   };
 }
 
@@ -126,7 +132,7 @@ function volumesIn({ Mounts: mounts = null }: JsonObject): readonly string[] {
 }
 
 function thingOf(thing: JsonObject): ListedThing {
-  return { name: textOf(thing.Name), claim: labelOf(thing, CLAIM_LABEL), user: labelOf(thing, USER_LABEL) };
+  return { name: textOf(thing.Name), claim: labelOf(thing, CLAIM_LABEL), holder: holderBy(thing.Labels) };
 }
 
 function labelOf({ Labels: labels = null }: JsonObject, name: string): string {

@@ -36,6 +36,12 @@ const onEveryContainer = {
   [VOLUMES_LABEL]: '',
 };
 
+/** What a create carries by which its total counts it; null for none. */
+export function claimOf({ Labels: labels = null }: JsonObject): string | null {
+  const claim = isObject(labels) ? labels[CLAIM_LABEL] : null;
+  return typeof claim === 'string' && claim !== '' ? claim : null;
+}
+
 /** The body of a create with our labels; itself where what is made can carry none. */
 export function withOwnLabels(endpointId: string, body: JsonObject, own: Readonly<Record<string, string>>): JsonObject {
   switch (endpointId) {

@@ -9,6 +9,8 @@ import type { Identity } from './identity.ts';
 export interface Call {
   readonly listener: string;
   readonly identity: Identity;
+  /** Whose names the call speaks, and what it makes belongs to; null where clients see the engine as it is. */
+  readonly namespace: string | null;
   readonly endpoint: Endpoint;
   /** The minor number of the API version that the call goes out with. */
   readonly version: number;

@@ -33,6 +33,7 @@ export interface Question {
 export interface Circumstances {
   readonly listener: string;
   readonly identity: Identity;
+  readonly namespace: string | null;
   readonly api: ApiRange;
   readonly policies: readonly Policy[];
   readonly context: PolicyContext;
@@ -70,7 +71,7 @@ const MAX_DEPTH = 64;
 
 /** @throws Refusal for what is refused before anybody judges it */
 export async function explainCall(question: Question, circumstances: Circumstances): Promise<Explanation> {
-  const { listener, identity, api, policies, context } = circumstances;
+  const { listener, identity, namespace, api, policies, context } = circumstances;
   const target = readTarget(question.target);
   const matched = matcher.match(question.method, target.path);
   if (matched === null || matched.endpoint.risk === 'never') throw new Refusal('page-not-found', 'page not found');
@@ -81,6 +82,7 @@ export async function explainCall(question: Question, circumstances: Circumstanc
   const call: Call = {
     listener,
     identity,
+    namespace,
     endpoint,
     version: negotiate(target.version, api),
     parameters,

@@ -5,6 +5,11 @@ import type { Call } from './call.ts';
 import type { Identity } from './identity.ts';
 import type { PolicyContext } from './policy.ts';
 
+/** `web` of alice is `alice.web` for the engine. The first dot ends the namespace. */
+export function engineName(namespace: string, name: string): string {
+  return `${namespace}.${name}`;
+}
+
 /** The names of one answer, as the client knows them. */
 export interface Names {
   /** Undefined where nothing of it is the client's: a line that is left out. */

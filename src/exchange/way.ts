@@ -80,9 +80,10 @@ export class Way {
       const { query, headers } = meaning;
       const reading = readBody(endpoint, exchange, limits);
       const { body, unknown } = reading instanceof Promise ? await reading : reading;
-      call = {
+      const said: Call = {
         listener,
         identity,
+        namespace: null,
         endpoint,
         version,
         parameters: meaning.parameters,
@@ -91,8 +92,10 @@ export class Way {
         body,
         unknown: query.unknown.length === 0 ? unknown : [...query.unknown, ...unknown],
       };
+      call = said;
 
       const namespace = namespacing?.of(identity) ?? null;
+      if (namespace !== null) call = { ...said, namespace: namespace.name };
       const alone = namespace?.answerAlone(call) ?? null;
       if (alone !== null) {
         answerHere(exchange, alone);

@@ -25,10 +25,11 @@ export interface Judged {
 
 const api = '/v1.41';
 
-/** Who a client is, is said by a plugin: everybody is this user. */
-async function authenticatorOf(user: string): Promise<unknown> {
+/** Who a client is, is said by a plugin: the calls are of these users in turn. */
+async function authenticatorOf(users: readonly string[]): Promise<unknown> {
   const file = join(await mkdtemp(join(tmpdir(), 'berthgate-user-')), 'fixed.mjs');
-  const create = `() => ({ identify: () => ({ user: ${JSON.stringify(user)} }) })`;
+  const create = `() => { let at = 0; const users = ${JSON.stringify(users)};
+    return { identify: () => ({ user: users[at++ % users.length] }) }; }`;
   await writeFile(
     file,
     `export default { kind: 'authenticator', name: 'fixed', options: (given) => given, create: ${create} };`,
@@ -37,8 +38,17 @@ async function authenticatorOf(user: string): Promise<unknown> {
 }
 
 /** Ends with the test. */
-export async function judged(engine: string, user: string, ...policies: readonly unknown[]): Promise<Judged> {
-  const served = await serveInFrontOf(engine, { auth: [await authenticatorOf(user)], policies });
+export function judged(engine: string, user: string, ...policies: readonly unknown[]): Promise<Judged> {
+  return judgedAs(engine, [user], { policies });
+}
+
+/** The same for calls of several users, and what else the listener says. */
+export async function judgedAs(
+  engine: string,
+  users: readonly string[],
+  listener: Readonly<Record<string, unknown>>,
+): Promise<Judged> {
+  const served = await serveInFrontOf(engine, { auth: [await authenticatorOf(users)], ...listener });
   let stopped = false;
   const stop = async (): Promise<void> => {
     if (stopped) return;

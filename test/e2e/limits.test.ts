@@ -1,7 +1,7 @@
 // The policy `limits` in front of real engines: what one user gets is what there is, however many ask at once.
 import { afterEach, expect, test } from 'vitest';
 import { askEngine, describeEachEngine, docker } from '../engines/index.ts';
-import { type Answer, judged, removeAllOf } from './asking.ts';
+import { type Answer, judged, judgedAs, removeAllOf } from './asking.ts';
 
 const MiB = 1024 * 1024;
 const sleeper = { Image: 'busybox', Cmd: ['sleep', '600'] };
@@ -168,6 +168,47 @@ describeEachEngine('limits', (engine) => {
     const refused = await ask('POST', create, published);
     expect(refused.message).toContain('1 published port more would be over the limit of 2 published ports');
     expect((await ask('POST', create, sleeper)).status).toBe(201);
+  });
+
+  test('of a namespace count what it holds, whoever of it calls, and nothing that is not its own', async () => {
+    const [one, other] = [`${user}-one`, `${user}-other`];
+    const listener = {
+      namespace: user.replaceAll('.', ''),
+      policies: [{ use: 'limits', total: { containers: 3, volumes: 3, networks: 1, streams: 1 } }],
+    };
+    try {
+      const outside = await judged(engine.host, one, { use: 'limits', total: { containers: 1, volumes: 1 } });
+      expect((await outside.ask('POST', create, sleeper)).status).toBe(201);
+      const { ask, open } = await judgedAs(engine.host, [one, other], listener);
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, (_, at) =>
+          ask('POST', `${create}?name=c${at}`, { ...sleeper, Volumes: { '/v': {} } }),
+        ),
+      );
+      expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 403, 403, 403, 403, 403]);
+      const refused = await ask('POST', '/volumes/create', { Name: 'data' });
+      expect(refused.message).toContain('over the limit of 3 volumes for one namespace; in use: 3 volumes');
+      // What is there already under its name is not another one, and gone is gone.
+      const [first] = answers.filter(({ status }) => status === 201);
+      expect((await ask('DELETE', `/containers/${first?.json.Id}?v=1`)).status).toBe(204);
+      expect((await ask('POST', '/volumes/create', { Name: 'data' })).status).toBe(201);
+      expect((await ask('POST', '/volumes/create', { Name: 'data' })).status).toBe(201);
+      expect((await ask('POST', create, { ...sleeper, HostConfig: { Binds: ['data:/d'] } })).status).toBe(201);
+      expect((await ask('POST', create, { ...sleeper, HostConfig: { Binds: ['more:/d'] } })).status).toBe(403);
+      // The default network is not one that somebody has made.
+      const nets = await Promise.all(['n1', 'n2'].map((Name) => ask('POST', '/networks/create', { Name })));
+      expect(nets.map(({ status }) => status).sort()).toEqual([201, 403]);
+      const stream = await open('GET', '/events');
+      expect((await ask('GET', '/events')).status).toBe(429);
+      stream.close();
+      // After a restart the engine tells the same.
+      const again = await judgedAs(engine.host, [other], listener);
+      expect((await again.ask('POST', create, sleeper)).message).toContain('in use: 3 containers');
+      expect((await outside.ask('POST', create, sleeper)).message).toContain('for one user; in use: 1 container');
+    } finally {
+      await removeAllOf(engine, one);
+      await removeAllOf(engine, other);
+    }
   });
 
   test('streams count while they are open, and are refused with 429', async () => {

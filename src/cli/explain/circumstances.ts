@@ -8,6 +8,7 @@ import { lookUpOf } from '../../exchange/look-up.ts';
 import { offered } from '../../exchange/version.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
+import { readTemplate } from '../../rules/namespaces/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { readConfiguration } from '../configuration.ts';
 import { loadKinds } from '../kinds.ts';
@@ -39,7 +40,7 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   if (standing.config === undefined) {
     if (standing.listener !== undefined) throw new CommandFailed('berthgate: --listener needs --config');
     const context = { lookUp: lookUpOf(emptyDesk('none')) };
-    return { listener: 'none', identity, policies: [], context, api: null, close: () => {} };
+    return { listener: 'none', identity, namespace: null, policies: [], context, api: null, close: () => {} };
   }
   const loaded = await readConfiguration(standing.config, terminal);
   const { listeners } = loaded.config;
@@ -50,7 +51,8 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   const kinds = await loadKinds(loaded);
   const log = { info: () => {}, warn: () => {} };
   const policies = makePolicies(loaded, index, { kinds: kinds.policies, engine: desk, log });
-  return { listener: listener.name, identity, policies, context: { lookUp: lookUpOf(desk) }, api, close };
+  const namespace = listener.namespace === null ? null : readTemplate(listener.namespace, listener.name)(identity);
+  return { listener: listener.name, identity, namespace, policies, context: { lookUp: lookUpOf(desk) }, api, close };
 }
 
 /** What a call refers to is looked up where the engine answers; else it counts as absent, and that is said. */

@@ -46,6 +46,7 @@ function factsOf(
     groups: identity?.groups ?? [],
     by: identity?.by ?? null,
     claims: identity?.claims ?? {},
+    namespace: call?.namespace ?? null,
     project: identity?.claims.project_path ?? identity?.claims.project ?? null,
     endpoint: endpoint?.id ?? null,
     method,

@@ -8,8 +8,8 @@ import { listEndpoints, listIn, type NamedKind, type NamedThing, thingIn } from 
 import { isRemoval, type NoticedEvent, noticed, noticeOf } from '../../docker/noticed-events.ts';
 import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import { engineName } from '../../exchange/namespacing.ts';
 import { Holdings } from './holdings.ts';
-import { engineName } from './names.ts';
 import { labelled, ownerOf } from './ownership.ts';
 
 export interface Found {

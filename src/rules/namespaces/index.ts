@@ -4,10 +4,9 @@ import { LRUCache } from 'lru-cache';
 import { VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { Identity } from '../../exchange/identity.ts';
-import type { Namespace, Namespacing } from '../../exchange/namespacing.ts';
+import { engineName, type Namespace, type Namespacing } from '../../exchange/namespacing.ts';
 import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
-import { engineName } from './names.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
 import { ownerOf } from './ownership.ts';
@@ -16,6 +15,7 @@ import { type NamespaceOf, readTemplate } from './template.ts';
 import { isUnnamed, removeVolumes } from './volumes.ts';
 
 export type { NamespaceSettings } from './engine-side.ts';
+export { readTemplate } from './template.ts';
 
 const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;

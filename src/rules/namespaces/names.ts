@@ -1,4 +1,4 @@
-/** Names of clients and of engines: `web` of alice is `alice.web`. The first dot ends the namespace. */
+/** Names of clients and of engines. */
 
 export const DEFAULT_NETWORK = 'bridge';
 
@@ -16,10 +16,6 @@ export function isNamespace(text: string): boolean {
 
 export function isClientName(name: string): boolean {
   return name.length <= LONGEST_NAME && CLIENT_NAME.test(name);
-}
-
-export function engineName(namespace: string, name: string): string {
-  return `${namespace}.${name}`;
 }
 
 /** Null for a name of another namespace, or of none. */

@@ -13,13 +13,14 @@ import {
   withVolumesAt,
 } from '../../docker/container-create.ts';
 import { publishAt, publishEach, publishesAll } from '../../docker/published-ports.ts';
-import { NAMESPACE_LABEL, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { claimOf, NAMESPACE_LABEL, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
 import type { Call } from '../../exchange/call.ts';
+import { engineName } from '../../exchange/namespacing.ts';
 import { isObject, type JsonObject } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import { pickName } from './container-names.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
-import { clientName, DEFAULT_NETWORK, engineName } from './names.ts';
+import { clientName, DEFAULT_NETWORK } from './names.ts';
 import type { Reference } from './references.ts';
 import { makeUnnamed, makeVolume } from './volumes.ts';
 
@@ -99,7 +100,7 @@ export class OwnCreate {
       lent.push(...mountedVolumes(inspection).map(({ target }) => target));
     }
     for (const target of unnamedVolumes(body, image, lent))
-      made.set(target, await makeUnnamed(this.side, this.namespace));
+      made.set(target, await makeUnnamed(this.side, this.namespace, claimOf(body)));
     return made;
   }
 

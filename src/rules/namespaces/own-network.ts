@@ -3,10 +3,11 @@
 import { messageIn } from '../../docker/named-things.ts';
 import { bridgeRequest, madeId } from '../../docker/own-requests.ts';
 import { DEFAULT_NETWORK_LABEL, NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { engineName } from '../../exchange/namespacing.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { Found } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
-import { DEFAULT_NETWORK, engineName } from './names.ts';
+import { DEFAULT_NETWORK } from './names.ts';
 
 const ATTEMPTS = 5;
 

@@ -7,9 +7,10 @@ import type { Leaf } from '../../docker/visit.ts';
 import { visitCall } from '../../docker/visit-call.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
+import { engineName } from '../../exchange/namespacing.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { Found } from './directory.ts';
-import { DEFAULT_NETWORK, engineName, isClientName } from './names.ts';
+import { DEFAULT_NETWORK, isClientName } from './names.ts';
 
 export const RULE = 'namespaces';
 

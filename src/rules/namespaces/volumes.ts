@@ -4,12 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { mountedVolumes, type VolumeWish } from '../../docker/container-create.ts';
 import { messageIn, thingIn } from '../../docker/named-things.ts';
 import { ANONYMOUS_LABEL, ANONYMOUS_NAME, volumeRequest } from '../../docker/own-requests.ts';
-import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { CLAIM_LABEL, NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
 import { refuse } from '../../exchange/judge.ts';
+import { engineName } from '../../exchange/namespacing.ts';
 import { isObject, type Json } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { EngineSide } from './engine-side.ts';
-import { clientName, engineName } from './names.ts';
+import { clientName } from './names.ts';
 import { ownerOf } from './ownership.ts';
 import { RULE } from './references.ts';
 
@@ -46,9 +47,11 @@ export function refuseAnothers(namespace: string, answer: Json): void {
   });
 }
 
-export async function makeUnnamed(side: EngineSide, namespace: string): Promise<string> {
+/** `claim`: that of the create that it is made for, so that totals do not count it beside what was promised. */
+export async function makeUnnamed(side: EngineSide, namespace: string, claim: string | null): Promise<string> {
   const name = engineName(namespace, unnamedVolume());
-  await makeVolume(side, namespace, name);
+  const labels = claim === null ? NO_WISH.labels : { [CLAIM_LABEL]: claim };
+  await makeVolume(side, namespace, name, { ...NO_WISH, labels });
   return name;
 }
 

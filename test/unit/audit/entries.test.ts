@@ -13,6 +13,7 @@ function recordOf(id: string, said: Partial<Call>, more: Partial<CallRecord>): C
   const call: Call = {
     listener: 'people',
     identity,
+    namespace: 'shop',
     endpoint,
     version: 51,
     parameters: {},
@@ -65,6 +66,7 @@ describe('the audit', () => {
       groups: ['ci'],
       by: 'jwt',
       claims: { project_path: 'web/shop' },
+      namespace: 'shop',
       project: 'web/shop',
       endpoint: 'ContainerCreate',
       method: 'POST',

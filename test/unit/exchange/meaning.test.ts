@@ -16,6 +16,7 @@ function headOf(target: string): RequestHead {
 
 function callOf(meaning: Meaning, more: Partial<Call> = {}): Call {
   return {
+    namespace: null,
     listener: 'test',
     identity: { user: 'alice', groups: [], claims: {}, by: 'test' },
     endpoint: meaning.endpoint,

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
+import { engineName } from '../../../src/exchange/namespacing.ts';
 import type { IpNetwork } from '../../../src/ground/ip-network.ts';
 import { readIpNetwork } from '../../../src/ground/ip-network.ts';
 import { enginePattern } from '../../../src/rules/namespaces/filters.ts';
-import { clientName, engineName, isNamespace } from '../../../src/rules/namespaces/names.ts';
+import { clientName, isNamespace } from '../../../src/rules/namespaces/names.ts';
 import { ownerOf } from '../../../src/rules/namespaces/ownership.ts';
 import { Subnets } from '../../../src/rules/namespaces/subnets.ts';
 import { readTemplate } from '../../../src/rules/namespaces/template.ts';

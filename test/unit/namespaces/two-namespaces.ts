@@ -77,6 +77,7 @@ export function callOf(endpointId: string, parts: Partial<Pick<Call, 'parameters
   return {
     listener: 'people',
     identity,
+    namespace: null,
     endpoint,
     version: 51,
     headers: {},

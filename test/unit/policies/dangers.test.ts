@@ -27,6 +27,7 @@ function callWith({ endpoint, part, whole }: Danger): Call {
   return {
     listener: 'people',
     identity: { user: 'alice', groups: [], claims: {}, by: 'test' },
+    namespace: null,
     endpoint,
     version: 51,
     parameters: part === 'path' ? { ...parameters, ...(whole as Record<string, string>) } : parameters,

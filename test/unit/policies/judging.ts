@@ -18,9 +18,10 @@ export interface Said {
   readonly path: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, readonly string[]>>;
+  readonly namespace?: string | null;
 }
 
-export function callOf({ method = 'POST', path, body, headers = {} }: Said): Call {
+export function callOf({ method = 'POST', path, body, headers = {}, namespace = null }: Said): Call {
   const target = readTarget(path);
   const matched = matcher.match(method, target.path);
   if (matched === null) throw new Error(`no endpoint: ${method} ${path}`);
@@ -31,6 +32,7 @@ export function callOf({ method = 'POST', path, body, headers = {} }: Said): Cal
   return {
     listener: 'people',
     identity: { user: 'alice', groups: [], claims: {}, by: 'test' },
+    namespace,
     endpoint,
     version: target.version?.minor ?? 51,
     parameters,

@@ -126,6 +126,36 @@ describe('totals', () => {
     expect((await refusalBy(limits(options, desk), create())).rule).toBe('total-containers');
   });
 
+  test('in a namespace are its own: a volume that a container brings along is counted once, while it is made too', async () => {
+    const desk = new Desk();
+    const policy = limits({ total: { containers: 5, volumes: 2 } }, desk);
+    const body = { Image: 'debian', Volumes: { '/data': {} } };
+    const said: Said = { path: '/containers/create', body, namespace: 'shop' };
+    const first = await judgeBy(policy, said);
+    const claim = first.decisions[0]?.labels['berthgate.claim'] as string;
+    // The namespace has made the volume, and the engine has not begun with the container.
+    const labels = { 'berthgate.claim': claim, 'berthgate.namespace': 'shop' };
+    desk.volumes = [{ Name: `shop.${'a'.repeat(64)}`, Labels: labels }];
+    await judgeBy(policy, said);
+    expect((await refusalBy(policy, said)).message).toContain('for one namespace; in use: 2 volumes');
+    await judgeBy(policy, { ...said, namespace: 'other' });
+    await judgeBy(policy, { ...said, namespace: null });
+  });
+
+  test('in a namespace know a volume by its name on the engine', async () => {
+    const desk = new Desk();
+    desk.volumes = [{ Name: 'shop.data', Labels: { 'berthgate.namespace': 'shop' } }];
+    const policy = limits({ total: { volumes: 1 } }, desk);
+    const named = (Name: string, namespace = 'shop'): Said => ({ path: '/volumes/create', body: { Name }, namespace });
+    await judgeBy(policy, named('data'));
+    expect((await refusalBy(policy, named('more'))).rule).toBe('total-volumes');
+    expect((await refusalBy(policy, { ...create({ Binds: ['more:/m'] }), namespace: 'shop' })).rule).toBe(
+      'total-volumes',
+    );
+    await judgeBy(policy, { ...create({ Binds: ['data:/m'] }), namespace: 'shop' });
+    await judgeBy(policy, named('data', 'other'));
+  });
+
   test('a refusal by a later policy gives back what was promised', async () => {
     const policy = limits({ total: { containers: 1 } });
     const images = { name: 'no', judge: () => Promise.reject(new Error('no')) };

@@ -1,6 +1,7 @@
-/** What users have open at one time: streams and builds. They end by themselves, so who comes too early comes again. */
+/** What users and namespaces have open at one time: streams and builds. They end by themselves, so who comes too early comes again. */
 
 import type { AnswerTravel, Endpoint } from '../../../docker/endpoint.ts';
+import type { Holder } from '../../../docker/holder.ts';
 
 export type AtOnce = 'streams' | 'builds';
 
@@ -15,13 +16,13 @@ export function opensOf({ answer, body, risk }: Endpoint): readonly AtOnce[] {
 export class OpenNow {
   private readonly counts = new Map<string, number>();
 
-  /** How many the user has open. */
-  count(user: string, what: AtOnce): number {
-    return this.counts.get(`${what} ${user}`) ?? 0;
+  /** How many the holder has open. */
+  count(holder: Holder, what: AtOnce): number {
+    return this.counts.get(`${what} ${holder}`) ?? 0;
   }
 
-  open(user: string, what: AtOnce): () => void {
-    const key = `${what} ${user}`;
+  open(holder: Holder, what: AtOnce): () => void {
+    const key = `${what} ${holder}`;
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
     return () => {
       const left = (this.counts.get(key) ?? 0) - 1;

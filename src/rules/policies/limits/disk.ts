@@ -1,5 +1,6 @@
-/** Bytes that users hold on the engine's disk: sampled, since the engine has to look at every file to tell. */
+/** Bytes that users and namespaces hold on the engine's disk: sampled, since the engine has to look at every file to tell. */
 
+import { type Holder, NOBODY } from '../../../docker/holder.ts';
 import { type UsedDisk, usedDisk } from '../../../docker/holdings.ts';
 import { formatReference, readReference, tagged } from '../../../docker/image-reference.ts';
 import { namedImages } from '../../../docker/named-images.ts';
@@ -40,36 +41,36 @@ export class Disk {
   private readonly now: () => number;
   private sample: Sample | null = null;
   private asking: Promise<Sample> | null = null;
-  /** References that users have pulled or given since the process was started. */
-  private readonly named = new Map<string, Set<string>>();
+  /** References that holders have pulled or given since the process was started. */
+  private readonly named = new Map<Holder, Set<string>>();
 
   constructor(engine: EngineDesk, now: () => number = Date.now) {
     this.engine = engine;
     this.now = now;
   }
 
-  /** The bytes of a user; measured anew where the last measure is old, or says more than `max`. */
-  async held(user: string, stock: Stock, max: number): Promise<number> {
+  /** The bytes of a holder; measured anew where the last measure is old, or says more than `max`. */
+  async held(holder: Holder, stock: Stock, max: number): Promise<number> {
     const { sample } = this;
     if (sample !== null) {
-      const bytes = this.sum(sample.used, user, stock);
+      const bytes = this.sum(sample.used, holder, stock);
       const ageMs = this.now() - sample.atMs;
       if (bytes < max ? ageMs < GOOD_MS : ageMs < FULL_MS) return bytes;
     }
     const { used } = await this.measure();
-    return this.sum(used, user, stock);
+    return this.sum(used, holder, stock);
   }
 
-  /** What the call has pulled or named is the user's. */
-  note(call: Call): void {
+  /** What the call has pulled or named is the holder's. */
+  note(holder: Holder, call: Call): void {
     const references = namedImages(call).flatMap(({ use, text }) => {
       const reference = use === 'pull' || use === 'tag' ? readReference(text) : null;
       return reference === null ? [] : [formatReference(tagged(reference))];
     });
     if (references.length === 0) return;
-    const named = this.named.get(call.identity.user) ?? new Set();
+    const named = this.named.get(holder) ?? new Set();
     for (const reference of references) named.add(reference);
-    this.named.set(call.identity.user, named);
+    this.named.set(holder, named);
   }
 
   private measure(): Promise<Sample> {
@@ -89,23 +90,25 @@ export class Disk {
   /** Names that the engine does not have any more are nobody's. */
   private forget({ images }: UsedDisk): void {
     const there = new Set(images.flatMap(({ names }) => names.map(whole)));
-    for (const [user, named] of this.named) {
+    for (const [holder, named] of this.named) {
       const kept = new Set([...named].filter((name) => there.has(name)));
-      if (kept.size === 0) this.named.delete(user);
-      else this.named.set(user, kept);
+      if (kept.size === 0) this.named.delete(holder);
+      else this.named.set(holder, kept);
     }
   }
 
-  private sum({ images, containers, volumes }: UsedDisk, user: string, stock: Stock): number {
+  private sum({ images, containers, volumes }: UsedDisk, holder: Holder, stock: Stock): number {
     const bytes = (things: readonly { readonly bytes: number }[]): number =>
       things.reduce((sum, thing) => sum + thing.bytes, 0);
-    const own = containers.filter((container) => container.user === user);
+    const own = containers.filter((container) => container.holder === holder);
     if (stock === 'volumeBytes') {
       const mounted = new Set(own.flatMap((container) => container.volumes));
-      return bytes(volumes.filter(({ name, user: maker }) => maker === user || (maker === '' && mounted.has(name))));
+      return bytes(
+        volumes.filter((volume) => volume.holder === holder || (volume.holder === NOBODY && mounted.has(volume.name))),
+      );
     }
     if (stock === 'layerBytes') return bytes(own);
-    const named = this.named.get(user);
+    const named = this.named.get(holder);
     const run = new Set(own.map(({ imageId }) => imageId));
     return bytes(
       images.filter(({ id, names }) => run.has(id) || names.some((name) => named?.has(whole(name)) === true)),

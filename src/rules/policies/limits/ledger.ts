@@ -1,23 +1,24 @@
 /**
- * What the users of an engine hold. The engine is the ledger: this is its lists, read when it matters, and what has been
+ * What the users and namespaces of an engine hold. The engine is the ledger: this is its lists, read when it matters, and what has been
  * promised to calls since. A thing carries a claim from the moment the engine begins to make it, so that what is
  * promised and what is listed are never counted twice, and what was promised and has not been listed yet is not missed.
  */
 
 import { randomBytes } from 'node:crypto';
+import { type Holder, NOBODY } from '../../../docker/holder.ts';
 import {
+  carrying,
   type ListedContainer,
   listedContainers,
   listedNetworks,
   listedVolumes,
-  madeBy,
 } from '../../../docker/holdings.ts';
 import { heldResources, publishedPortsOf } from '../../../docker/resources.ts';
 import { containerInspect } from '../../../docker/shapes/container-inspect.ts';
 import type { EngineDesk } from '../../../exchange/engine-desk.ts';
 import type { Json } from '../../../ground/json.ts';
 
-/** What one call takes, or what all things of a user take. */
+/** What one call takes, or what all things of a holder take. */
 export interface Amounts {
   readonly containers: number;
   readonly memory: number;
@@ -49,16 +50,16 @@ interface Promised {
   doubtUntilMs: number;
 }
 
-interface Holder {
+interface Held {
   containers: readonly ListedContainer[];
   /** By the id of a container; what has changed since is not among them. */
   readonly amounts: Map<string, Amounts>;
   volumes: ReadonlySet<string>;
-  /** Volumes without a label that were seen in containers of this user. */
+  /** Volumes without a label that were seen in containers of this holder. */
   mounted: ReadonlySet<string>;
   networks: readonly { readonly claim: string }[];
-  /** Of the volumes that carry one. */
-  volumeClaims: ReadonlySet<string>;
+  /** How many volumes carry each. */
+  volumeClaims: ReadonlyMap<string, number>;
   readonly promised: Map<string, Promised>;
   refreshed: number;
   refreshedAtMs: number;
@@ -73,7 +74,7 @@ const INSPECTED_AT_ONCE = 16;
 export class Ledger {
   private readonly engine: EngineDesk;
   private readonly now: () => number;
-  private readonly holders = new Map<string, Holder>();
+  private readonly held = new Map<Holder, Held>();
   private refreshes = 0;
   private readonly asks = { volumes: false, networks: false };
 
@@ -88,161 +89,164 @@ export class Ledger {
     this.asks.networks ||= networks;
   }
 
-  /** What the user holds by what is known now: never less than what is so. Undefined where too little is known. */
-  known(user: string): InUse | undefined {
-    const holder = this.holders.get(user);
-    if (holder === undefined || this.now() - holder.refreshedAtMs > FRESH_MS) return undefined;
-    return this.sum(holder);
+  /** What the holder has by what is known now: never less than what is so. Undefined where too little is known. */
+  known(holder: Holder): InUse | undefined {
+    const held = this.held.get(holder);
+    if (held === undefined || this.now() - held.refreshedAtMs > FRESH_MS) return undefined;
+    return this.sum(held);
   }
 
-  /** What the user holds, as the engine said last and with all that was pledged since. */
-  inUse(user: string): InUse {
-    return this.sum(this.holderOf(user));
+  /** What the holder has, as the engine said last and with all that was pledged since. */
+  inUse(holder: Holder): InUse {
+    return this.sum(this.heldBy(holder));
   }
 
-  /** Reads what the user holds from the engine. @throws Refusal when the engine does not answer */
-  async refresh(user: string): Promise<void> {
+  /** Reads what the holder has from the engine. @throws Refusal when the engine does not answer */
+  async refresh(holder: Holder): Promise<void> {
     const number = ++this.refreshes;
-    const filters = madeBy(user);
+    const filters = carrying(holder);
     const containers = await this.engine.ask('ContainerList', { query: { all: true, filters } });
     // After the containers: a volume is there before the first container that has it.
     const [volumes, networks] = await Promise.all([
       this.asks.volumes ? this.engine.ask('VolumeList') : null,
       this.asks.networks ? this.engine.ask('NetworkList', { query: { filters } }) : null,
     ]);
-    const holder = this.holderOf(user);
+    const held = this.heldBy(holder);
+    const isHeld = (thing: { readonly holder: Holder }): boolean => thing.holder === holder;
     // Answers may overtake each other; an older one knows less.
-    if (number > holder.refreshed) {
-      holder.refreshed = number;
-      holder.containers = listedContainers(containers);
-      holder.networks = listedNetworks(networks);
-      this.seeVolumes(holder, user, volumes);
-      this.forgetListed(holder, number);
+    if (number > held.refreshed) {
+      held.refreshed = number;
+      held.containers = listedContainers(containers).filter(isHeld);
+      held.networks = listedNetworks(networks).filter(isHeld);
+      this.seeVolumes(held, holder, volumes);
+      this.forgetListed(held, number);
     }
-    holder.refreshedAtMs = Number.NEGATIVE_INFINITY;
-    await this.weigh(holder);
-    holder.refreshedAtMs = this.now();
+    held.refreshedAtMs = Number.NEGATIVE_INFINITY;
+    await this.weigh(held);
+    held.refreshedAtMs = this.now();
   }
 
   /** Pledges what a call takes: counted from now on. */
-  pledge(user: string, take: Take): Pledge {
-    const holder = this.holderOf(user);
+  pledge(holder: Holder, take: Take): Pledge {
+    const held = this.heldBy(holder);
     const claim = randomBytes(8).toString('hex');
     const promised: Promised = { take, settledBefore: null, doubtUntilMs: 0 };
-    holder.promised.set(claim, promised);
-    return { claim, settle: (status) => this.settle(holder, claim, promised, status) };
+    held.promised.set(claim, promised);
+    return { claim, settle: (status) => this.settle(held, claim, promised, status) };
   }
 
   /** How many of these are not counted yet. */
-  newVolumes(user: string, names: readonly string[]): number {
-    const holder = this.holders.get(user);
-    const counted = new Set(holder?.volumes);
-    for (const { take } of holder?.promised.values() ?? []) for (const name of take.volumes) counted.add(name);
+  newVolumes(holder: Holder, names: readonly string[]): number {
+    const held = this.held.get(holder);
+    const counted = new Set(held?.volumes);
+    for (const { take } of held?.promised.values() ?? []) for (const name of take.volumes) counted.add(name);
     return names.filter((name) => !counted.has(name)).length;
   }
 
-  /** Whether the engine's lists may not show yet what the user has made. */
-  unseen(user: string): boolean {
-    return (this.holders.get(user)?.promised.size ?? 0) > 0;
+  /** Whether the engine's lists may not show yet what the holder has made. */
+  unseen(holder: Holder): boolean {
+    return (this.held.get(holder)?.promised.size ?? 0) > 0;
   }
 
-  private settle(holder: Holder, claim: string, promised: Promised, status: number): void {
+  private settle(held: Held, claim: string, promised: Promised, status: number): void {
     if (promised.settledBefore !== null) return;
     const refused = status >= 400 && status < 500;
     if (refused) {
-      holder.promised.delete(claim);
+      held.promised.delete(claim);
       return;
     }
     promised.settledBefore = this.refreshes + 1;
     // The client is gone, or the engine: it may be making the thing all the same.
     if (status === 0 || status >= 500) promised.doubtUntilMs = this.now() + DOUBT_MS;
-    if (promised.take.instead !== undefined) holder.amounts.delete(promised.take.instead);
+    if (promised.take.instead !== undefined) held.amounts.delete(promised.take.instead);
   }
 
-  private holderOf(user: string): Holder {
-    let holder = this.holders.get(user);
-    if (holder === undefined) {
-      holder = {
+  private heldBy(holder: Holder): Held {
+    let held = this.held.get(holder);
+    if (held === undefined) {
+      held = {
         containers: [],
         amounts: new Map(),
         volumes: new Set(),
         mounted: new Set(),
         networks: [],
-        volumeClaims: new Set(),
+        volumeClaims: new Map(),
         promised: new Map(),
         refreshed: 0,
         refreshedAtMs: Number.NEGATIVE_INFINITY,
       };
-      this.holders.set(user, holder);
+      this.held.set(holder, held);
     }
-    return holder;
+    return held;
   }
 
-  private seeVolumes(holder: Holder, user: string, answer: Json): void {
+  private seeVolumes(held: Held, holder: Holder, answer: Json): void {
     const listed = listedVolumes(answer);
-    const unlabelled = new Set(listed.filter((volume) => volume.user === '').map(({ name }) => name));
-    const seen = [...holder.mounted, ...holder.containers.flatMap(({ volumes }) => volumes)];
-    holder.volumeClaims = new Set(listed.map(({ claim }) => claim).filter((claim) => claim !== ''));
-    holder.mounted = new Set(seen.filter((name) => unlabelled.has(name)));
-    holder.volumes = new Set([
-      ...listed.filter((volume) => volume.user === user).map(({ name }) => name),
-      ...holder.mounted,
+    const unlabelled = new Set(listed.filter((volume) => volume.holder === NOBODY).map(({ name }) => name));
+    const seen = [...held.mounted, ...held.containers.flatMap(({ volumes }) => volumes)];
+    const claims = new Map<string, number>();
+    for (const { claim } of listed) if (claim !== '') claims.set(claim, (claims.get(claim) ?? 0) + 1);
+    held.volumeClaims = claims;
+    held.mounted = new Set(seen.filter((name) => unlabelled.has(name)));
+    held.volumes = new Set([
+      ...listed.filter((volume) => volume.holder === holder).map(({ name }) => name),
+      ...held.mounted,
     ]);
   }
 
   /** What had ended before the engine was asked is in its lists, or is no more. */
-  private forgetListed(holder: Holder, number: number): void {
-    const listed = new Map(holder.containers.map(({ claim, id }) => [claim, id]));
-    const updated = new Set([...holder.promised.values()].map(({ take }) => take.instead));
-    for (const [claim, { settledBefore, doubtUntilMs, take }] of holder.promised) {
+  private forgetListed(held: Held, number: number): void {
+    const listed = new Map(held.containers.map(({ claim, id }) => [claim, id]));
+    const updated = new Set([...held.promised.values()].map(({ take }) => take.instead));
+    for (const [claim, { settledBefore, doubtUntilMs, take }] of held.promised) {
       const id = listed.get(claim);
-      if (id !== undefined && !updated.has(id)) holder.amounts.set(id, take.amounts);
+      if (id !== undefined && !updated.has(id)) held.amounts.set(id, take.amounts);
       if (settledBefore === null || settledBefore > number) continue;
-      if (id !== undefined || doubtUntilMs <= this.now()) holder.promised.delete(claim);
+      if (id !== undefined || doubtUntilMs <= this.now()) held.promised.delete(claim);
     }
   }
 
   /** Asks what the containers take of which nobody has told it: those from before the process was started. */
-  private async weigh(holder: Holder): Promise<void> {
-    const there = new Set(holder.containers.map(({ id }) => id));
-    for (const id of holder.amounts.keys()) if (!there.has(id)) holder.amounts.delete(id);
-    const unknown = [...there].filter((id) => !holder.amounts.has(id));
+  private async weigh(held: Held): Promise<void> {
+    const there = new Set(held.containers.map(({ id }) => id));
+    for (const id of held.amounts.keys()) if (!there.has(id)) held.amounts.delete(id);
+    const unknown = [...there].filter((id) => !held.amounts.has(id));
     for (let at = 0; at < unknown.length; at += INSPECTED_AT_ONCE) {
       await Promise.all(
         unknown.slice(at, at + INSPECTED_AT_ONCE).map(async (id) => {
           const inspection = await this.engine.ask('ContainerInspect', { parameters: { id } });
-          if (inspection !== null) holder.amounts.set(id, amountsOf(inspection));
+          if (inspection !== null) held.amounts.set(id, amountsOf(inspection));
         }),
       );
     }
   }
 
-  private sum(holder: Holder): InUse {
+  private sum(held: Held): InUse {
     const total = { ...nothing };
-    const volumes = new Set(holder.volumes);
+    const volumes = new Set(held.volumes);
     let unnamed = 0;
-    const claims = new Set(holder.volumeClaims);
+    const claims = new Set<string>();
     const ids = new Set<string>();
     const replaced = new Map<string, Amounts>();
-    for (const { take } of holder.promised.values()) {
+    for (const { take } of held.promised.values()) {
       if (take.instead !== undefined) replaced.set(take.instead, most(replaced.get(take.instead), take.amounts));
     }
-    for (const { id, claim } of holder.containers) {
+    for (const { id, claim } of held.containers) {
       claims.add(claim);
       ids.add(id);
-      add(total, most(replaced.get(id), holder.amounts.get(id) ?? { ...nothing, containers: 1 }));
+      add(total, most(replaced.get(id), held.amounts.get(id) ?? { ...nothing, containers: 1 }));
     }
-    for (const { claim } of holder.networks) {
+    for (const { claim } of held.networks) {
       claims.add(claim);
       total.networks++;
     }
-    for (const [claim, { take }] of holder.promised) {
+    for (const [claim, { take }] of held.promised) {
       for (const name of take.volumes) volumes.add(name);
       // Of a container that is not listed yet, its own create is counted already.
       if (take.instead !== undefined && !ids.has(take.instead)) add(total, take.more ?? take.amounts);
       if (claims.has(claim) || take.instead !== undefined) continue;
       add(total, take.amounts);
-      unnamed += take.unnamedVolumes;
+      unnamed += Math.max(0, take.unnamedVolumes - (held.volumeClaims.get(claim) ?? 0));
     }
     return { ...total, volumes: volumes.size + unnamed };
   }

@@ -1,4 +1,4 @@
-/** `limits`: what one container may take, how long it may live, and what one user may hold altogether. */
+/** `limits`: what one container may take, how long it may live, and what a user or a namespace may hold altogether. */
 
 import type { Endpoint } from '../../../docker/endpoint.ts';
 import { type EngineNature, natureOf } from '../../../docker/limit-lists.ts';
@@ -18,7 +18,7 @@ import { Disk, stocksOf } from './disk.ts';
 import { Ledger } from './ledger.ts';
 import { Lifetimes } from './lifetimes.ts';
 import { type LimitsOptions, limitsOptions } from './options.ts';
-import { Totals } from './totals.ts';
+import { callHolder, oneHolder, Totals } from './totals.ts';
 
 export const limitsKind: PolicyKind<typeof limitsOptions> = {
   name: POLICY,
@@ -121,26 +121,26 @@ class LimitsPolicy implements Policy {
     for (const stock of stocksOf(call)) {
       const max = total?.[stock];
       if (max === undefined) continue;
-      const held = await this.shared.disk.held(call.identity.user, stock, max);
+      const held = await this.shared.disk.held(callHolder(call), stock, max);
       if (held < max) continue;
-      const message = `the limit of ${formatSize(max)} for one user is reached; in use: ${formatSize(held)}`;
+      const message = `the limit of ${formatSize(max)} for ${oneHolder(call)} is reached; in use: ${formatSize(held)}`;
       throw refuse(POLICY, `total-${stock}`, message, { hint: diskHints[stock] }, 'over-limit');
     }
   }
 
   private judgeStream(call: Call, verdict: Verdict): Verdict {
     const { total } = this.options;
-    const { user } = call.identity;
     const limited = opensOf(call.endpoint).filter((what) => total?.[what] !== undefined);
     if (limited.length === 0) return verdict;
+    const holder = callHolder(call);
     for (const what of limited) {
-      const count = this.shared.open.count(user, what);
+      const count = this.shared.open.count(holder, what);
       const max = total?.[what] as number;
       if (count < max) continue;
-      const message = `one user may have ${max} ${what} at one time, and ${count} are in use`;
+      const message = `${oneHolder(call)} may have ${max} ${what} at one time, and ${count} are in use`;
       throw refuse(POLICY, `total-${what}`, message, { hint: 'try again when one has ended' }, 'too-many-at-once');
     }
-    const closings = limited.map((what: AtOnce) => this.shared.open.open(user, what));
+    const closings = limited.map((what: AtOnce) => this.shared.open.open(holder, what));
     const onEnd = (status: number): void => {
       for (const close of closings) close();
       verdict.onEnd?.(status);
@@ -160,7 +160,8 @@ class LimitsPolicy implements Policy {
   }
 
   private callEnded(call: Call, labels: Readonly<Record<string, string>>, status: number): void {
-    if (status >= 200 && status < 300 && this.options.total?.imageBytes !== undefined) this.shared.disk.note(call);
+    if (status >= 200 && status < 300 && this.options.total?.imageBytes !== undefined)
+      this.shared.disk.note(callHolder(call), call);
     if (this.options.lifetime === undefined) return;
     const expires = labels[EXPIRES_LABEL];
     const { lifetimes } = this.shared;

@@ -68,7 +68,11 @@ export const limitsOptions = z
     ulimits: z.record(z.string().regex(/^[a-z]+$/), ulimit).optional(),
     logs: logs.optional(),
     lifetime: lastingDuration().optional().meta({ description: 'A container that is older is stopped.' }),
-    total: total.optional().meta({ description: 'What one user may hold on the engine.' }),
+    total: total
+      .optional()
+      .meta({
+        description: 'What one user may hold on the engine; on a listener with a namespace: what one namespace may.',
+      }),
   })
   .superRefine(({ memory, swap, cpus, pids, shm, logs, total }, ctx) => {
     const object = (path: readonly string[], message: string): void =>

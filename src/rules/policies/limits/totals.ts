@@ -1,9 +1,11 @@
-/** What one user may hold on an engine: promised to calls before they are carried, so that many at once get no more. */
+/** What a namespace, or one user, may hold on an engine: promised to calls before they are carried, so that many at once get no more. */
 
-import { madeVolume, ownerOf, wantedVolumes } from '../../../docker/holdings.ts';
+import { type Holder, holderOf } from '../../../docker/holder.ts';
+import { heldBy, madeVolume, wantedVolumes } from '../../../docker/holdings.ts';
 import { cpusOf, imageToPublish, publishedPorts, type ResourcePlaces, saidOf } from '../../../docker/resources.ts';
 import type { Call } from '../../../exchange/call.ts';
 import { refuse } from '../../../exchange/judge.ts';
+import { engineName } from '../../../exchange/namespacing.ts';
 import type { PolicyContext } from '../../../exchange/policy.ts';
 import type { Json } from '../../../ground/json.ts';
 import type { Refusal } from '../../../ground/refusal.ts';
@@ -19,7 +21,7 @@ const counted: readonly Counted[] = ['containers', 'memory', 'cpus', 'ports', 'v
 
 /** Whose total a call counts in, and what it takes there. */
 interface Claimed {
-  readonly user: string;
+  readonly holder: Holder;
   readonly take: Take;
 }
 
@@ -38,16 +40,16 @@ export class Totals {
     await this.lookBeforeRemoval(call);
     const claimed = await this.claimedBy(call, places, held, context);
     if (claimed === null) return null;
-    const { user, take } = claimed;
-    const known = this.ledger.known(user);
+    const { holder, take } = claimed;
+    const known = this.ledger.known(holder);
     if (known === undefined || this.excess(known, claimed) !== null) {
-      await this.ledger.refresh(user);
+      await this.ledger.refresh(holder);
       // From here to the pledge nobody comes between: others wait for the same answer.
-      const inUse = this.ledger.inUse(user);
+      const inUse = this.ledger.inUse(holder);
       const excess = this.excess(inUse, claimed);
-      if (excess !== null) throw this.refusal(excess, inUse, claimed);
+      if (excess !== null) throw this.refusal(call, excess, inUse, claimed);
     }
-    return this.ledger.pledge(user, take);
+    return this.ledger.pledge(holder, take);
   }
 
   private async claimedBy(
@@ -56,16 +58,17 @@ export class Totals {
     held: Json,
     context: PolicyContext,
   ): Promise<Claimed | null> {
-    const { user } = call.identity;
+    const holder = callHolder(call);
     switch (call.endpoint.id) {
       case 'ContainerCreate':
-        return { user, take: await this.takenByContainer(call, places, context) };
+        return { holder, take: await this.takenByContainer(call, places, context) };
       case 'NetworkCreate':
-        return { user, take: { amounts: { ...nothing, networks: 1 }, volumes: [], unnamedVolumes: 0 } };
+        return { holder, take: { amounts: { ...nothing, networks: 1 }, volumes: [], unnamedVolumes: 0 } };
       case 'VolumeCreate': {
         const name = madeVolume(call.body);
         const named = name === null ? [] : [name];
-        return { user, take: { amounts: nothing, volumes: named, unnamedVolumes: 1 - named.length } };
+        const volumes = namesOnEngine(call, named);
+        return { holder, take: { amounts: nothing, volumes, unnamedVolumes: 1 - named.length } };
       }
       case 'ContainerUpdate':
         return takenByUpdate(call, places, held);
@@ -80,14 +83,16 @@ export class Totals {
     const inspection = image === null ? null : await context.lookUp('ImageInspect', { name: image });
     const { memory, cpus } = sizeOf(call, places);
     const ports = publishedPorts(call.body, inspection);
-    return { amounts: { containers: 1, memory, cpus, ports, networks: 0 }, volumes: names, unnamedVolumes: unnamed };
+    const amounts = { containers: 1, memory, cpus, ports, networks: 0 };
+    return { amounts, volumes: namesOnEngine(call, names), unnamedVolumes: unnamed };
   }
 
   /** Volumes without a label are told by the containers that have them: they must be seen before those go. */
-  private async lookBeforeRemoval({ endpoint, identity }: Call): Promise<void> {
-    const removes = endpoint.id === 'ContainerDelete' || endpoint.id === 'ContainerPrune';
-    if (!removes || this.maxima.volumes === undefined || !this.ledger.unseen(identity.user)) return;
-    await this.ledger.refresh(identity.user);
+  private async lookBeforeRemoval(call: Call): Promise<void> {
+    const { id } = call.endpoint;
+    if ((id !== 'ContainerDelete' && id !== 'ContainerPrune') || this.maxima.volumes === undefined) return;
+    const holder = callHolder(call);
+    if (this.ledger.unseen(holder)) await this.ledger.refresh(holder);
   }
 
   private excess(inUse: InUse, claimed: Claimed): Counted | null {
@@ -101,17 +106,31 @@ export class Totals {
     return null;
   }
 
-  private moreOf(what: Counted, { user, take }: Claimed): number {
-    if (what === 'volumes') return this.ledger.newVolumes(user, take.volumes) + take.unnamedVolumes;
+  private moreOf(what: Counted, { holder, take }: Claimed): number {
+    if (what === 'volumes') return this.ledger.newVolumes(holder, take.volumes) + take.unnamedVolumes;
     return (take.more ?? take.amounts)[what];
   }
 
-  private refusal(what: Counted, inUse: InUse, claimed: Claimed): Refusal {
+  private refusal(call: Call, what: Counted, inUse: InUse, claimed: Claimed): Refusal {
     const print = printers[what];
     const [more, max, used] = [this.moreOf(what, claimed), this.maxima[what] as number, inUse[what]].map(print);
-    const message = `${more} more would be over the limit of ${max} for one user; in use: ${used}`;
+    const message = `${more} more would be over the limit of ${max} for ${oneHolder(call)}; in use: ${used}`;
     return refuse(POLICY, `total-${what}`, message, { hint: hints[what] }, 'over-limit');
   }
+}
+
+/** Whose total a call counts in. */
+export function callHolder({ namespace, identity }: Call): Holder {
+  return holderOf(namespace, identity.user);
+}
+
+/** How a refusal speaks of it. */
+export function oneHolder({ namespace }: Call): string {
+  return namespace === null ? 'one user' : 'one namespace';
+}
+
+function namesOnEngine({ namespace }: Call, names: readonly string[]): readonly string[] {
+  return namespace === null ? names : names.map((name) => engineName(namespace, name));
 }
 
 const printers: Readonly<Record<Counted, (amount: number) => string>> = {
@@ -147,7 +166,7 @@ function sizeOf(call: Call, places: ResourcePlaces): Pick<Amounts, 'memory' | 'c
 
 /** Of an update, what the container will have; it counts with whoever made it. */
 function takenByUpdate(call: Call, places: ResourcePlaces, held: Json): Claimed | null {
-  const owner = ownerOf(held);
+  const owner = heldBy(held);
   if (owner === null) return null;
   const before = amountsOf(held);
   const asked = sizeOf(call, places);
@@ -155,5 +174,5 @@ function takenByUpdate(call: Call, places: ResourcePlaces, held: Json): Claimed 
   const cpus = asked.cpus > 0 ? asked.cpus : before.cpus;
   const more = { ...nothing, memory: Math.max(0, memory - before.memory), cpus: Math.max(0, cpus - before.cpus) };
   const take = { amounts: { ...before, memory, cpus }, more, volumes: [], unnamedVolumes: 0, instead: owner.id };
-  return { user: owner.user, take };
+  return { holder: owner.holder, take };
 }
