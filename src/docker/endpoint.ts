@@ -68,6 +68,8 @@ export interface Endpoint {
   readonly marks?: readonly Mark[];
   /** Not in Docker's OpenAPI file; says where moby registers it. */
   readonly undocumented?: string;
+  /** Its refusals can repeat what a client has said earlier: a command line, names of files. */
+  readonly repeats?: boolean;
   /** Everybody who asks at the same time may be given one answer of the engine (what many poll). */
   readonly shareable?: boolean;
 }

@@ -74,8 +74,8 @@ export type Mark =
   | { readonly mark: 'env' }
   /** In an answer: tells about the host, or about what is others'. */
   | { readonly mark: 'reveals'; readonly about: 'host' | 'others' }
-  /** Free text that may speak of names: error messages, progress, warnings. */
-  | { readonly mark: 'prose' };
+  /** Free text that may speak of names: error messages, progress, warnings. `repeats`: of what a client has said earlier. */
+  | { readonly mark: 'prose'; readonly repeats?: true };
 
 export type ResourceUnit =
   | 'bytes'
@@ -113,6 +113,7 @@ export const swarmOnly: Mark = { mark: 'swarm-only' };
 export const address: Mark = { mark: 'address' };
 export const env: Mark = { mark: 'env' };
 export const prose: Mark = { mark: 'prose' };
+export const repeatedProse: Mark = { mark: 'prose', repeats: true };
 
 export function uses(kind: Kind, spelling: Spelling = 'any'): Mark {
   return { mark: 'uses', kind, spelling };

@@ -1,7 +1,7 @@
 /** The life of a container, from its start to its removal. */
 
 import { empty, endpoint, lines } from '../endpoint.ts';
-import { hostPath, makes, own, prose, uses } from '../marks.ts';
+import { hostPath, makes, own, repeatedProse, uses } from '../marks.ts';
 import { bool, int, object, since, text, word } from '../shape.ts';
 import { borrowed, container } from './container-parameter.ts';
 
@@ -14,6 +14,7 @@ export const containerLifeEndpoints = [
     method: 'POST',
     path: '/containers/{id}/start',
     risk: 'write',
+    repeats: true,
     parameters: borrowed,
     query: {
       detachKeys: text(own),
@@ -38,6 +39,7 @@ export const containerLifeEndpoints = [
     method: 'POST',
     path: '/containers/{id}/restart',
     risk: 'write',
+    repeats: true,
     parameters: borrowed,
     query: stopping,
     answer: empty,
@@ -79,7 +81,7 @@ export const containerLifeEndpoints = [
     parameters: container,
     query: { condition: since('1.30', word(['not-running', 'next-exit', 'removed'], own)) },
     // Its head comes at once, and clients wait for that; its one document when the container has ended.
-    answer: lines(object({ StatusCode: int(), Error: since('1.34', object({ Message: text(prose) })) })),
+    answer: lines(object({ StatusCode: int(), Error: since('1.34', object({ Message: text(repeatedProse) })) })),
   }),
   endpoint({
     id: 'ContainerResize',

@@ -43,6 +43,7 @@ export const execEndpoints = [
     method: 'POST',
     path: '/exec/{id}/start',
     risk: 'exec',
+    repeats: true,
     parameters: { id: text(uses('exec', 'id'), borrows) },
     body: jsonBody(
       object({

@@ -1,6 +1,6 @@
 /** Everything that the engine tells of one container. */
 
-import { prose, publishes, reveals, uses } from '../marks.ts';
+import { publishes, repeatedProse, reveals, uses } from '../marks.ts';
 import { any, bool, int, list, map, object, since, text, until, word } from '../shape.ts';
 import { containerConfig } from './container-config.ts';
 import { containerStates, healthStates } from './container-summary.ts';
@@ -21,7 +21,7 @@ const state = object({
   Dead: bool(),
   Pid: int(reveals('host')),
   ExitCode: int(),
-  Error: text(prose),
+  Error: text(repeatedProse),
   StartedAt: text(),
   FinishedAt: text(),
   Health: object({

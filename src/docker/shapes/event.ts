@@ -1,6 +1,6 @@
 /** One line of `GET /events`. What its actor is depends on its type. */
 
-import { type Kind, labels, type Mark, prose, reveals, uses } from '../marks.ts';
+import { type Kind, labels, type Mark, prose, repeatedProse, reveals, uses } from '../marks.ts';
 import { int, known, map, object, type Shape, text, until, varying } from '../shape.ts';
 
 /** Attributes of a thing, among them all of its labels: a label may be called `name` too. */
@@ -38,13 +38,13 @@ export const event = varying(
   object({
     Type: text(),
     /** `exec_create: COMMAND LINE` and `health_status: healthy` carry more than a word. */
-    Action: text(prose),
+    Action: text(repeatedProse),
     Actor: actor(text(prose), {}, reveals('others')),
     scope: text(),
     time: int(),
     timeNano: int(),
     // Said twice for old clients, for containers and images only.
-    status: until('1.51', text(prose)),
+    status: until('1.51', text(repeatedProse)),
     id: until('1.51', text(prose)),
     from: until('1.51', text(uses('image'))),
   }),

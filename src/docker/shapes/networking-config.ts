@@ -1,7 +1,7 @@
 /** How a container takes part in a network: in create and connect requests, and in what is told of it. */
 
 import { link } from '../grammars/link.ts';
-import { address, borrows, own, privilege, prose, uses } from '../marks.ts';
+import { address, borrows, own, privilege, repeatedProse, uses } from '../marks.ts';
 import { int, language, list, map, object, since, text } from '../shape.ts';
 
 const hardwareAddress = privilege('link-layer', 'chooses its address on a network that others share');
@@ -39,8 +39,8 @@ export const endpointSettings = object(settings);
 /** As the engine tells it: among the names are the container's own, and its short id. */
 const endpointState = object({
   ...settings,
-  Aliases: list(text(prose)),
-  DNSNames: since('1.44', list(text(prose))),
+  Aliases: list(text(repeatedProse)),
+  DNSNames: since('1.44', list(text(repeatedProse))),
   EndpointID: text(),
 });
 

@@ -77,6 +77,11 @@ export class Directory {
     return owner !== namespace && this.held.get(owner)?.hasName(name) === true;
   }
 
+  /** Whether the namespace has something of this engine's name; true as long as not everything is known. */
+  mayHave(namespace: string, name: string): boolean {
+    return !this.filled || this.held.get(namespace)?.hasName(name) === true;
+  }
+
   /** The namespaces that are known to have something of this name. */
   namespacesWith(kind: NamedKind, name: string): readonly string[] {
     return [...this.held.keys()].filter((namespace) => this.knowsName(namespace, kind, name));

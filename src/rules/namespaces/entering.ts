@@ -6,7 +6,7 @@ import { table } from '../../docker/table.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { Names } from '../../exchange/namespacing.ts';
-import type { Spoken } from './outward.ts';
+import type { Spoken } from './prose.ts';
 import { keyOf, type Reference, type Resolved, RULE } from './references.ts';
 
 /** Where nothing of the engine's is told. */

@@ -4,31 +4,26 @@ import type { Endpoint } from '../../docker/endpoint.ts';
 import type { Kind } from '../../docker/marks.ts';
 import { keepThings, thingIn } from '../../docker/named-things.ts';
 import { type Leaf, visit } from '../../docker/visit.ts';
-import type { Json } from '../../ground/json.ts';
+import type { Call } from '../../exchange/call.ts';
+import { type Json, printJson } from '../../ground/json.ts';
 import type { Directory } from './directory.ts';
 import { clientName } from './names.ts';
 import { ownerOf } from './ownership.ts';
+import { Prose, type Spoken } from './prose.ts';
 
 const ID = /^[0-9a-f]{64}$/;
 /** How an engine names what it makes by itself: nobody's, and reached by no call. */
 const ENGINES_OWN: ReadonlySet<string> = new Set(['none']);
 
-/** What a call has said, and what the engine was told instead. */
-export interface Spoken {
-  /** The engine's name or id, and the client's spelling. */
-  readonly engine: string;
-  readonly client: string;
-}
-
 export class Outward {
   private readonly namespace: string;
   private readonly directory: Directory;
-  private readonly own: RegExp;
+  private readonly prose: Prose;
 
   constructor(namespace: string, directory: Directory) {
     this.namespace = namespace;
     this.directory = directory;
-    this.own = new RegExp(`(^|[^A-Za-z0-9_.-])${namespace}\\.(?=[A-Za-z0-9])(?![^\\s"',:]*/)`, 'g');
+    this.prose = new Prose(namespace, directory);
   }
 
   /** `strict`: an id that is not known to be the namespace's is left out. */
@@ -42,22 +37,10 @@ export class Outward {
     return visit(shape, kept, (leaf) => this.leaf(leaf, spoken, strict));
   }
 
-  /** Names as they stand in sentences. */
-  prose(text: string, spoken: readonly Spoken[]): string {
-    let told = text;
-    for (const { engine, client } of spoken) {
-      // Where the name is said too, the id beside it is what dockerd would say.
-      const idBesideName =
-        ID.test(engine) &&
-        spoken.some((other) => other.client === client && !ID.test(other.engine) && text.includes(other.engine));
-      if (engine !== client && !idBesideName) told = told.replaceAll(engine, client);
-    }
-    return told
-      .replace(this.own, '$1')
-      .replace(/[a-z0-9-]+\.[A-Za-z0-9][A-Za-z0-9_.-]*/g, (word) =>
-        this.directory.isAnothersName(this.namespace, word) ? '(hidden)' : word,
-      )
-      .replace(/\b[0-9a-f]{64}\b/g, (id) => (this.isAnothers(id) ? '(hidden)' : id));
+  /** What a refusal of the engine says, or an answer that is a mere text. */
+  refusal({ endpoint, parameters, query, body }: Call, text: string, spoken: readonly Spoken[]): string {
+    if (endpoint.repeats === true) return this.prose.repeated(text, spoken);
+    return this.prose.told(text, spoken, () => printJson([parameters, query as Json, body]));
   }
 
   private leaf(leaf: Leaf, spoken: readonly Spoken[], strict: boolean): Json | undefined {
@@ -65,7 +48,9 @@ export class Outward {
     for (const mark of marks) {
       if (mark.mark === 'reveals' && mark.about === 'others') return undefined;
       if (typeof value !== 'string' || value === '') continue;
-      if (mark.mark === 'prose') return this.prose(value, spoken);
+      if (mark.mark === 'prose') {
+        return mark.repeats === true ? this.prose.repeated(value, spoken) : this.prose.told(value, spoken, () => '');
+      }
       if (mark.mark === 'uses') return this.name(leaf, mark.kind, value, strict);
     }
     return value;

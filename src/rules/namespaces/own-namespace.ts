@@ -30,9 +30,10 @@ import { endpointOf, PLAIN, refuseImport, spokenIn, withoutStrangers } from './e
 import { ownEvents } from './event-filters.ts';
 import { withOwnFilters } from './filters.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
-import { Outward, type Spoken } from './outward.ts';
+import { Outward } from './outward.ts';
 import { OwnCreate } from './own-create.ts';
 import { OwnNetwork } from './own-network.ts';
+import type { Spoken } from './prose.ts';
 import { keyOf, missing, type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
 import { answerAlone, refuseUnserved } from './served.ts';
 import { refuseAnothers, removeVolumes, unnamedOf, unnamedVolume } from './volumes.ts';
@@ -136,11 +137,11 @@ export class OwnNamespace implements Namespace {
   ): Passage {
     const strict = STRICT.test(call.endpoint.id);
     const told: Told = (document, status) => {
-      if (status >= 400) return withMessage(document, this.outward.prose(messageIn(document), spoken));
+      if (status >= 400) return withMessage(document, this.outward.refusal(call, messageIn(document), spoken));
       learn(document);
       return show(this.outward.answer(call.endpoint, document, spoken, strict));
     };
-    return { call, answer: null, names: { told, toldText: (text) => this.outward.prose(text, spoken) } };
+    return { call, answer: null, names: { told, toldText: (text) => this.outward.refusal(call, text, spoken) } };
   }
 
   private enterEvents(call: Call): Passage {

@@ -150,7 +150,7 @@ describe('what a client of one namespace is told', () => {
   test('the name of another in an error is hidden', async () => {
     const engine = twoNamespaces();
     await engine.of('nsb').context.lookUp('ContainerInspect', { id: 'web' });
-    const passage = await engine.of('nsa').enter(callOf('ContainerStart', {}));
+    const passage = await engine.of('nsa').enter(callOf('NetworkCreate', { body: { Name: 'other' } }));
     const shown = passage.names.told({ message: `in use by nsb.web ${idOf('nsb', 'container')}` }, 409);
     expect(printJson(shown ?? null)).not.toMatch(/nsb|b{12}/);
   });
