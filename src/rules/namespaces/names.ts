@@ -4,8 +4,10 @@ export const DEFAULT_NETWORK = 'bridge';
 
 const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
-/** What dockerd takes for a name of a container or volume; for networks it would take nearly anything. */
+/** What dockerd takes for a name of a container or volume: two characters at least. */
 const CLIENT_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+/** For networks it would take nearly anything. */
+const NETWORK_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /** An engine takes longer ones, and then fails where they become names of folders. */
 const LONGEST_NAME = 200;
@@ -14,8 +16,8 @@ export function isNamespace(text: string): boolean {
   return NAMESPACE.test(text);
 }
 
-export function isClientName(name: string): boolean {
-  return name.length <= LONGEST_NAME && CLIENT_NAME.test(name);
+export function isClientName(kind: 'container' | 'network' | 'volume', name: string): boolean {
+  return name.length <= LONGEST_NAME && (kind === 'network' ? NETWORK_NAME : CLIENT_NAME).test(name);
 }
 
 /** Null for a name of another namespace, or of none. */

@@ -2,6 +2,7 @@
 
 import { LRUCache } from 'lru-cache';
 import { connectedContainer, withConnectAlias } from '../../docker/container-create.ts';
+import { withoutHost } from '../../docker/hide-host.ts';
 import { lenders } from '../../docker/lends.ts';
 import { listIn, messageIn, type NamedKind, thingIn, withMessage } from '../../docker/named-things.ts';
 import {
@@ -207,7 +208,8 @@ export class OwnNamespace implements Namespace {
     const passed = this.passage(named, spoken, learn);
     const told = answer === null ? null : (passed.names.told(answer, status) ?? null);
     const { shape } = endpoint.answer;
-    const shown = told === null || shape === undefined || status >= 400 ? told : visit(shape, told, hideReserved);
+    const plain = told === null || shape === undefined || status >= 400;
+    const shown = plain ? told : withoutHost(shape, visit(shape, told, hideReserved));
     return { ...passed, answer: { status, body: shown } };
   }
 

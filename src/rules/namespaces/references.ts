@@ -125,8 +125,9 @@ function engineSpelling({ value, shape, place }: Leaf, kind: Kind, namespace: st
   const text = spoken(kind as Reference['kind'], said);
   const found = resolved.get(keyOf(kind, text));
   // A filter by what is not there finds nothing; a volume that is to be made has its name already.
-  if (found === undefined) return engineName(namespace, place.startsWith('query.filters.') ? `${text}` : text);
-  if (kind === 'volume') return found.name;
+  if (found === undefined) return engineName(namespace, text);
+  // An engine knows the networks of a container that never ran by their names alone.
+  if (kind === 'volume' || (kind === 'network' && place.startsWith('query.filters.'))) return found.name;
   // The embedded DNS knows the container by its name; an id would resolve to nothing.
   const linked = shape.kind === 'text' && shape.grammar?.name === 'link';
   return linked ? found.name : found.id;
@@ -137,7 +138,7 @@ function newName({ value, place }: Leaf, kind: Kind, namespace: string): string 
   if (kind === 'network' && (isPredefined('network', name) || name === 'host')) {
     throw refuse(RULE, 'predefined', `operation is not permitted on predefined ${name} network`, { place });
   }
-  if (!isClientName(name)) {
+  if (!isClientName(kind as NamedKind, name)) {
     throw new Refusal(
       place.startsWith('query') ? 'unreadable-query' : 'unreadable-body',
       `Invalid ${kind} name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
