@@ -95,6 +95,12 @@ async function run({ title, paths }, transport) {
 function tellAims(figures, what) {
   const compare = (other, key) => ratio(figures, 'berthgate', other, key);
   if (!figures.has('berthgate')) return;
+  if (figures.has('berthgate-guarded')) {
+    const guarded = ratio(figures, 'berthgate-guarded', 'berthgate', 'rate');
+    report.aim(`${what}: rate with conservative and limits, of that without policies`, guarded, { atLeast: 0.8 });
+    const cpu = ratio(figures, 'berthgate', 'berthgate-guarded', 'cpu');
+    report.aim(`${what}: CPU a call without policies, of that with conservative and limits`, cpu, { atLeast: 0.8 });
+  }
   if (own !== null && figures.has('haproxy-usual'))
     report.aim(`${what}: CPU a call, of HAProxy as usual`, compare('haproxy-usual', 'cpu'), { atMost: 0.85 });
   if (own === null && figures.has('haproxy-usual'))

@@ -20,16 +20,37 @@ export function direct(socket, pid = null) {
   });
 }
 
+/** What a site's own listener for people would say. */
+const GUARD = [
+  'conservative',
+  {
+    use: 'limits',
+    memory: { default: '256MiB', max: '4GiB' },
+    cpus: { max: 4 },
+    pids: { default: 1024, max: 4096 },
+    total: { containers: 1000, memory: '1000GiB', ports: 1000, volumes: 1000, networks: 100, streams: 100 },
+  },
+];
+
+/** With the policies `conservative` and `limits`. */
+export function berthgateGuarded(socket, folder, options = {}) {
+  return berthgate(socket, folder, { ...options, name: 'berthgate-guarded', policies: GUARD });
+}
+
 /** This program with matching, limits, log line and metrics on; no policy and no namespace. */
-export async function berthgate(socket, folder, { main = berthgateMain, name = 'berthgate', node = [] } = {}) {
+export async function berthgate(
+  socket,
+  folder,
+  { main = berthgateMain, name = 'berthgate', node = [], policies = [] } = {},
+) {
   const { unix, port, file } = await places(folder, name);
   const adminPort = await freePort();
   const config = {
     state: join(folder, `${name}-state`),
     engines: [{ name: 'bench', url: `unix://${socket}` }],
     listeners: [
-      { name: 'unix', url: `unix://${unix}`, auth: ['peer'], ...openTo(4000) },
-      { name: 'tcp', url: `tcp://127.0.0.1:${port}`, auth: ['anonymous'], ...openTo(4000) },
+      { name: 'unix', url: `unix://${unix}`, auth: ['peer'], ...openTo(4000, policies) },
+      { name: 'tcp', url: `tcp://127.0.0.1:${port}`, auth: ['anonymous'], ...openTo(4000, policies) },
     ],
     admin: { metrics: `http://127.0.0.1:${adminPort}` },
     log: { level: 'info', format: 'json' },
@@ -42,8 +63,8 @@ export async function berthgate(socket, folder, { main = berthgateMain, name = '
   return opened(contender({ name, unix, port, process: process_, adminPort }));
 }
 
-function openTo(connections) {
-  return { namespace: null, policies: [], requests: { connections } };
+function openTo(connections, policies) {
+  return { namespace: null, policies, requests: { connections } };
 }
 
 /** HAProxy as the well-known socket proxies configure it. */

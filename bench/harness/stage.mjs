@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { berthgate, direct, goStandIn, haproxyAsUsual, haproxyByHand, nginx } from './contenders.mjs';
+import { berthgate, berthgateGuarded, direct, goStandIn, haproxyAsUsual, haproxyByHand, nginx } from './contenders.mjs';
 import { startProcess, waitUntilOpen } from './processes.mjs';
 import { compile, compileGoProxy, needPrograms } from './programs.mjs';
 
@@ -20,7 +20,15 @@ export async function startFastEngine(folder) {
 }
 
 /** Names that `--only` takes, in the order of the tables. */
-export const EVERYBODY = ['berthgate', 'haproxy-usual', 'haproxy-tuned', 'nginx', 'go-stand-in', 'direct'];
+export const EVERYBODY = [
+  'berthgate',
+  'berthgate-guarded',
+  'haproxy-usual',
+  'haproxy-tuned',
+  'nginx',
+  'go-stand-in',
+  'direct',
+];
 
 /** Starts those of `names` in front of the engine at `socket`. */
 export async function startContenders(names, { socket, folder, main, enginePid = null }) {
@@ -40,6 +48,8 @@ async function start(name, { socket, folder, main, enginePid }) {
   switch (name) {
     case 'berthgate':
       return berthgate(socket, folder, { main });
+    case 'berthgate-guarded':
+      return berthgateGuarded(socket, folder, { main });
     case 'haproxy-usual':
       return haproxyAsUsual(socket, folder);
     case 'haproxy-tuned':

@@ -29,7 +29,7 @@ export interface UsedDisk {
     readonly bytes: number;
   }[];
   readonly volumes: readonly { readonly name: string; readonly holder: Holder; readonly bytes: number }[];
-  /** What builds have left to be used again, in BuildKit's cache; without what images share with it. */
+  /** What builds have left: records of BuildKit's cache, and images without a name; without what others share with them. */
   readonly cached: readonly { readonly id: string; readonly bytes: number }[];
 }
 
@@ -121,9 +121,18 @@ export function usedDisk(answer: Json): UsedDisk {
       holder: holderBy(volume.Labels),
       bytes: bytesOf(isObject(volume.UsageData ?? null) ? (volume.UsageData as JsonObject).Size : 0),
     })),
-    cached: lists('BuildCache', 'BuildCacheUsage')
-      .filter(({ Shared: shared }) => shared !== true)
-      .map(({ ID: id, Size: size }) => ({ id: textOf(id), bytes: bytesOf(size) })),
+    cached: [
+      ...lists('BuildCache', 'BuildCacheUsage').map(({ ID: id, Size: size, Shared: shared }) => ({
+        id: textOf(id),
+        bytes: shared === true ? 0 : bytesOf(size),
+      })),
+      ...lists('Images', 'ImageUsage')
+        .filter(({ RepoTags: tags }) => textsIn(tags).every((tag) => tag === '<none>:<none>'))
+        .map(({ Id: id, Size: size, SharedSize: shared }) => ({
+          id: textOf(id),
+          bytes: bytesOf(size) - bytesOf(shared),
+        })),
+    ],
   };
 }
 

@@ -122,10 +122,10 @@ export class Carrier {
     const { call, api, exchange, back } = carried;
     return new Promise((resolve, reject) => {
       const leave = ask({
-        onAnswer: (head, body) => {
+        onAnswer: (head, body, once) => {
           const start = onward(clampHead(head, api), head);
           const clamped = clampBody(call.endpoint, body, api);
-          const told = back === null ? clamped : back(clamped, start.status);
+          const told = back === null ? clamped : once(back, () => back(clamped, start.status));
           const free = exchange.answer(start, told);
           resolve();
           return free;

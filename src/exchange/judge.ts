@@ -28,7 +28,7 @@ const NO_LABELS: Readonly<Record<string, string>> = {};
 const NOTHING_TO_END = (): void => {};
 
 /**
- * `decisions` takes what was decided, also where one of them refuses.
+ * `decisions` takes what was decided, also where one of them refuses. Policies that know at once are not waited for.
  * @throws Refusal of the policy that refuses, after the earlier ones were told that the call has ended
  */
 export function judge(
@@ -39,52 +39,86 @@ export function judge(
 ): Judgement | Promise<Judgement> {
   if (policies.length === 0)
     return { call, decisions: NO_DECISIONS, changed: false, hidesHost: false, ended: NOTHING_TO_END };
-  return judgeByAll(policies, call, context, decisions);
+  const judging = new Judging(call, decisions);
+  for (let at = 0; at < policies.length; at++) {
+    const asked = judging.step(policies[at] as Policy, context);
+    if (asked !== null) return judgeOn(judging, asked, policies.slice(at + 1), context);
+  }
+  return judging;
 }
 
-async function judgeByAll(
+async function judgeOn(
+  judging: Judging,
+  asked: Promise<void>,
   policies: readonly Policy[],
-  call: Call,
   context: PolicyContext,
-  decisions: Decision[],
 ): Promise<Judgement> {
-  const endings: ((status: number) => void)[] = [];
-  const ended = (status: number): void => {
-    for (const ending of endings.splice(0)) ending(status);
-  };
-  let judged = call;
-  let changed = false;
-  let hidesHost = false;
-  try {
-    for (const policy of policies) {
-      const verdict = await judgeBy(policy, judged, context);
-      judged = verdict.call;
-      changed ||= verdict.changes.length > 0;
-      hidesHost ||= verdict.hidesHost === true;
-      if (verdict.onEnd !== undefined) endings.push(verdict.onEnd);
-      const { rule, changes, wouldRefuse = null, labels = NO_LABELS } = verdict;
-      decisions.push({ policy: policy.name, rule, changes, wouldRefuse, labels });
-    }
-  } catch (fault) {
-    ended(fault instanceof Refusal ? fault.status : 500);
-    throw fault;
+  await asked;
+  for (const policy of policies) await judging.step(policy, context);
+  return judging;
+}
+
+class Judging implements Judgement {
+  call: Call;
+  changed = false;
+  hidesHost = false;
+  readonly decisions: Decision[];
+  private endings: ((status: number) => void)[] | null = null;
+
+  constructor(call: Call, decisions: Decision[]) {
+    this.call = call;
+    this.decisions = decisions;
   }
-  return { call: judged, decisions, changed, hidesHost, ended };
+
+  /** Null where the policy knew at once. @throws Refusal, at once or later */
+  step(policy: Policy, context: PolicyContext): Promise<void> | null {
+    try {
+      const verdict = policy.judge(this.call, context);
+      if (verdict instanceof Promise) return this.wait(policy, verdict);
+      this.take(policy, verdict);
+      return null;
+    } catch (fault) {
+      throw this.failed(policy, fault);
+    }
+  }
+
+  private async wait(policy: Policy, verdict: Promise<Verdict>): Promise<void> {
+    try {
+      this.take(policy, await verdict);
+    } catch (fault) {
+      throw this.failed(policy, fault);
+    }
+  }
+
+  private take(policy: Policy, verdict: Verdict): void {
+    const { call, rule, changes, wouldRefuse = null, labels = NO_LABELS, onEnd } = verdict;
+    this.call = call;
+    this.changed ||= changes.length > 0;
+    this.hidesHost ||= verdict.hidesHost === true;
+    if (onEnd !== undefined) {
+      this.endings ??= [];
+      this.endings.push(onEnd);
+    }
+    this.decisions.push({ policy: policy.name, rule, changes, wouldRefuse, labels });
+  }
+
+  ended(status: number): void {
+    for (const ending of this.endings?.splice(0) ?? []) ending(status);
+  }
+
+  /** What is to be thrown; the earlier policies have heard of it. */
+  private failed(policy: Policy, fault: unknown): Refusal {
+    // A policy that fails has not let the call pass.
+    const refusal =
+      fault instanceof Refusal ? fault : refuse(policy.name, 'failed', 'the policy itself failed', { cause: fault });
+    this.ended(refusal.status);
+    return refusal;
+  }
 }
 
 /** What the client is to be told of the changes. */
 export function warningsOf({ decisions }: Judgement): readonly string[] {
   return decisions.flatMap(({ changes }) => changes.flatMap(({ warning }) => warning ?? []));
-}
-
-async function judgeBy(policy: Policy, call: Call, context: PolicyContext): Promise<Verdict> {
-  try {
-    return await policy.judge(call, context);
-  } catch (fault) {
-    if (fault instanceof Refusal) throw fault;
-    // A policy that fails has not let the call pass.
-    throw refuse(policy.name, 'failed', 'the policy itself failed', { cause: fault });
-  }
 }
 
 /** A refusal of a policy; `message` says what must hold: `must be false`. Its id leads to the audit entry. */

@@ -7,12 +7,17 @@ import type { AnswerHead } from '../wire/message.ts';
 import { type EnginePool, type OutboundCall, OutboundFault, type OutboundRequest } from '../wire/outbound.ts';
 
 export interface Waiter {
-  /** False while the bytes are still in use: nobody changes them then. */
-  onAnswer(head: AnswerHead, body: Buffer): boolean;
+  /**
+   * False while the bytes are still in use: nobody changes them then. What `once` makes for a key is made once for all
+   * who get this answer.
+   */
+  onAnswer(head: AnswerHead, body: Buffer, once: Once): boolean;
   /** The answer is too large to be kept for several: the waiter asks alone. */
   onTooLarge(): void;
   onFault(fault: OutboundFault): void;
 }
+
+export type Once = (key: object, make: () => Buffer) => Buffer;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -90,7 +95,8 @@ export class SharedAnswers {
     };
     const answer = (body: Buffer): boolean => {
       let free = true;
-      for (const waiter of this.finish(slot, round)) free = waiter.onAnswer(head as AnswerHead, body) && free;
+      const once = makesOnce();
+      for (const waiter of this.finish(slot, round)) free = waiter.onAnswer(head as AnswerHead, body, once) && free;
       return free;
     };
     const tooLarge = (): void => {
@@ -134,4 +140,16 @@ export class SharedAnswers {
     if (next !== null) this.send(slot, next);
     return waiters;
   }
+}
+
+function makesOnce(): Once {
+  let lastKey: object | null = null;
+  let last: Buffer = NO_BODY;
+  return (key, make) => {
+    if (key !== lastKey) {
+      last = make();
+      lastKey = key;
+    }
+    return last;
+  };
 }

@@ -37,6 +37,25 @@ export function translatorOf(
   if (shape === undefined || (travel !== 'json' && travel !== 'lines')) return null;
   // A wait is answered twice: its head at once, which clients wait for, and its body when the container has ended.
   if (warnings.length === 0 && !hidesHost && !tellsLabels(endpoint)) return null;
+  if (warnings.length > 0) return plainTranslator(endpoint, shape, hidesHost, warnings);
+  // The same one for all calls: who asks the same at the same time is told the same bytes.
+  const made = hidesHost ? hiding : plain;
+  const before = made.get(endpoint);
+  if (before !== undefined) return before;
+  const translate = plainTranslator(endpoint, shape, hidesHost, warnings);
+  made.set(endpoint, translate);
+  return translate;
+}
+
+const plain = new WeakMap<Endpoint, TranslateBack>();
+const hiding = new WeakMap<Endpoint, TranslateBack>();
+
+function plainTranslator(
+  endpoint: Endpoint,
+  shape: Shape,
+  hidesHost: boolean,
+  warnings: readonly string[],
+): TranslateBack {
   return (document, status) => {
     if (status >= 300) return document;
     const ours = document.includes(RESERVED_PREFIX);

@@ -5,8 +5,7 @@ import type { CallRecord, Recorder } from '../../exchange/recorder.ts';
 import type { Audit } from './audit.ts';
 import { auditEntries, type Outcome, outcomeOf } from './audit-entry.ts';
 
-/** By listener, policy, rule and outcome. */
-export type DecisionCounts = ReadonlyMap<string, { readonly labels: DecisionLabels; count: number }>;
+export type DecisionCounts = readonly { readonly labels: DecisionLabels; readonly count: number }[];
 
 export interface DecisionLabels {
   readonly listener: string;
@@ -15,8 +14,15 @@ export interface DecisionLabels {
   readonly decision: Outcome;
 }
 
+interface Counted {
+  readonly labels: DecisionLabels;
+  count: number;
+}
+
 export class DecisionRecorder implements Recorder {
-  private readonly tally = new Map<string, { readonly labels: DecisionLabels; count: number }>();
+  /** By listener, policy, rule and outcome. */
+  private readonly tally = new Map<string, Map<string, Map<string, Map<Outcome, Counted>>>>();
+  private readonly counted: Counted[] = [];
   private readonly audit: Audit;
 
   constructor(audit: Audit) {
@@ -24,7 +30,7 @@ export class DecisionRecorder implements Recorder {
   }
 
   get counts(): DecisionCounts {
-    return this.tally;
+    return this.counted;
   }
 
   callEnded(record: CallRecord): void {
@@ -49,11 +55,26 @@ export class DecisionRecorder implements Recorder {
   streamClosed(): void {}
 
   private add(listener: string, policy: string, rule: string, decision: Outcome): void {
-    const key = `${listener} ${policy} ${rule} ${decision}`;
-    const counted = this.tally.get(key);
-    if (counted === undefined) this.tally.set(key, { labels: { listener, policy, rule, decision }, count: 1 });
-    else counted.count++;
+    // Maps of the words themselves: one key of them all would be put together, and hashed, for every decision.
+    const ofListener = within(this.tally, listener, () => new Map<string, Map<string, Map<Outcome, Counted>>>());
+    const ofPolicy = within(ofListener, policy, () => new Map<string, Map<Outcome, Counted>>());
+    const ofRule = within(ofPolicy, rule, () => new Map<Outcome, Counted>());
+    const counted = within(ofRule, decision, () => {
+      const first = { labels: { listener, policy, rule, decision }, count: 0 };
+      this.counted.push(first);
+      return first;
+    });
+    counted.count++;
   }
+}
+
+function within<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
 }
 
 /** Several that hear of the same calls. */

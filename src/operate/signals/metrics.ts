@@ -89,7 +89,7 @@ const metrics: readonly Metric[] = [
     help: 'What policies decided: passed, changed, refused, or would-refuse where the policy is only tried (mode warn). Rules plugin-throws, plugin-hangs and plugin-nonsense are failures of a plugin.',
     labels: ['listener', 'policy', 'rule', 'decision'],
     *values({ decisions }) {
-      for (const { labels, count } of decisions().values()) yield value({ ...labels }, count);
+      for (const { labels, count } of decisions()) yield value({ ...labels }, count);
     },
   },
   {

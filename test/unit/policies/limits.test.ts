@@ -296,4 +296,29 @@ describe('bytes', () => {
     (await judgeBy(limits({ total: { imageBytes: 51 } }, desk), pull)).ended(200);
     await expect.poll(() => reached({ imageBytes: 150 }, pull)).toContain('in use: 150B');
   });
+
+  test('of the build cache are of who was building when they appeared', async () => {
+    const desk = new Desk();
+    const record = (ID: string, Size: number, Shared = false) => ({ ID, Size, Shared });
+    desk.df = { BuildCache: [record('before', 1000)] };
+    const policy = limits({ total: { buildCacheBytes: 100 } }, desk);
+    const build: Said = { path: '/build?t=web' };
+    const others: Said = { ...build, namespace: 'shop' };
+    const first = await judgeBy(policy, build);
+    desk.df = { BuildCache: [record('before', 1000), record('own', 60), record('shared', 500, true)] };
+    first.ended(200);
+    const second = await judgeBy(policy, others);
+    const untagged = { Id: 'i9', RepoTags: null, Size: 1050, SharedSize: 1000 };
+    desk.df = { BuildCache: [...(desk.df.BuildCache as []), record('theirs', 70)], Images: [untagged] };
+    second.ended(200);
+    // 60 of its own are left room for; of 120 that appeared while only the other one built, nothing counts.
+    const third = await judgeBy(policy, build);
+    expect((await refusalBy(policy, others)).message).toBe(
+      'the limit of 100B for one namespace is reached; in use: 120B',
+    );
+    desk.df = { BuildCache: [...(desk.df.BuildCache as []), record('more', 40)], Images: [untagged] };
+    third.ended(200);
+    await refusalBy(policy, others);
+    expect((await refusalBy(policy, build)).message).toBe('the limit of 100B for one user is reached; in use: 100B');
+  });
 });

@@ -120,7 +120,7 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
   const registry = makeRegistry({
     calls: recorder.calls,
     openStreams: recorder.openStreams,
-    decisions: () => new Map(),
+    decisions: () => [],
     connections: () => new Map([['people', 3]]),
     engines: () => [
       { name: 'local', up: true, version: '20.10.24', api: { oldest: 12, newest: 41 } },

@@ -5,6 +5,7 @@
 
 import { fillIn } from '../../../docker/create-defaults.ts';
 import type { Endpoint } from '../../../docker/endpoint.ts';
+import type { Mark } from '../../../docker/marks.ts';
 import { makeReadOnly } from '../../../docker/mounted-paths.ts';
 import { isEmpty, withoutUnknown } from '../../../docker/neutral.ts';
 import { isReaper } from '../../../docker/testcontainers.ts';
@@ -59,10 +60,9 @@ class Conservative implements Policy {
 
   judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
     const { endpoint, unknown } = call;
-    if (!isServed(endpoint.risk) || isRefusedWhole(endpoint)) throw refuseEndpoint(endpoint);
-    if (unknown.length === 0 && saysNothingOfWeight(endpoint)) {
-      return { call, rule: 'harmless', changes: NO_CHANGES, hidesHost: isAboutHost(endpoint) };
-    }
+    const { served, weightless, hidesHost } = natureOf(endpoint);
+    if (!served) throw refuseEndpoint(endpoint);
+    if (unknown.length === 0 && weightless) return { call, rule: 'harmless', changes: NO_CHANGES, hidesHost };
     return this.judgeWords(this.withoutUnknown(call), context);
   }
 
@@ -124,24 +124,29 @@ class Conservative implements Policy {
   }
 }
 
-const weightless = new WeakMap<Endpoint, boolean>();
+/** What holds for every call of an endpoint. */
+interface Nature {
+  readonly served: boolean;
+  /** No call can say anything that would have to be looked at. */
+  readonly weightless: boolean;
+  readonly hidesHost: boolean;
+}
 
-/** Whether no call of the endpoint can say anything that would have to be looked at. */
-function saysNothingOfWeight(endpoint: Endpoint): boolean {
-  let known = weightless.get(endpoint);
-  if (known === undefined) {
-    known = marksOfRequest(endpoint).every((mark) => decisionOn(mark).asked === 'pass');
-    weightless.set(endpoint, known);
+const natures = new WeakMap<Endpoint, Nature>();
+
+function natureOf(endpoint: Endpoint): Nature {
+  let nature = natures.get(endpoint);
+  if (nature === undefined) {
+    const { risk, marks = [] } = endpoint;
+    const passes = (mark: Mark): boolean => decisionOn(mark).asked === 'pass';
+    nature = {
+      served: isServed(risk) && marks.every(passes),
+      weightless: marksOfRequest(endpoint).every(passes),
+      hidesHost: marks.some((mark) => mark.mark === 'reveals' && mark.about === 'host'),
+    };
+    natures.set(endpoint, nature);
   }
-  return known;
-}
-
-function isAboutHost({ marks = [] }: Endpoint): boolean {
-  return marks.some((mark) => mark.mark === 'reveals' && mark.about === 'host');
-}
-
-function isRefusedWhole({ marks = [] }: Endpoint): boolean {
-  return marks.some((mark) => decisionOn(mark).asked !== 'pass');
+  return nature;
 }
 
 function refuseEndpoint({ id, risk, marks = [] }: Endpoint): Refusal {

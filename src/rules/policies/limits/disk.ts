@@ -6,9 +6,10 @@ import { formatReference, readReference, tagged } from '../../../docker/image-re
 import { namedImages } from '../../../docker/named-images.ts';
 import type { Call } from '../../../exchange/call.ts';
 import type { EngineDesk } from '../../../exchange/engine-desk.ts';
+import { BuildCache } from './build-cache.ts';
 
 /** Which of the sums a call can add to. */
-export type Stock = 'imageBytes' | 'layerBytes' | 'volumeBytes';
+export type Stock = 'imageBytes' | 'layerBytes' | 'volumeBytes' | 'buildCacheBytes';
 
 const fills: Readonly<Record<string, readonly Stock[]>> = {
   ContainerCreate: ['layerBytes', 'volumeBytes'],
@@ -17,8 +18,15 @@ const fills: Readonly<Record<string, readonly Stock[]>> = {
   ImageCreate: ['imageBytes'],
   ImageLoad: ['imageBytes'],
   ImageCommit: ['imageBytes'],
-  ImageBuild: ['imageBytes'],
+  ImageBuild: ['imageBytes', 'buildCacheBytes'],
+  Session: ['buildCacheBytes'],
+  Grpc: ['buildCacheBytes'],
 };
+
+/** Whether the call leaves something in the build cache. */
+export function builds({ endpoint }: Call): boolean {
+  return fills[endpoint.id]?.includes('buildCacheBytes') === true;
+}
 
 export function stocksOf({ endpoint }: Call): readonly Stock[] {
   return fills[endpoint.id] ?? [];
@@ -39,6 +47,7 @@ interface Sample {
 export class Disk {
   private readonly engine: EngineDesk;
   private readonly now: () => number;
+  readonly cache = new BuildCache();
   private sample: Sample | null = null;
   private asking: Promise<Sample> | null = null;
   /** References that holders have pulled or given since the process was started. */
@@ -52,7 +61,7 @@ export class Disk {
   /** The bytes of a holder; measured anew where the last measure is old, or says more than `max`. */
   async held(holder: Holder, stock: Stock, max: number): Promise<number> {
     const { sample } = this;
-    if (sample !== null) {
+    if (sample !== null && !(stock === 'buildCacheBytes' && this.cache.hasOthers(holder))) {
       const bytes = this.sum(sample.used, holder, stock);
       const ageMs = this.now() - sample.atMs;
       if (bytes < max ? ageMs < GOOD_MS : ageMs < FULL_MS) return bytes;
@@ -74,17 +83,23 @@ export class Disk {
   }
 
   private measure(): Promise<Sample> {
-    this.asking ??= this.engine
-      .ask('SystemDataUsage', { query: { verbose: true }, deadlineMs: ANSWER_MS })
-      .then((answer) => {
-        this.sample = { used: usedDisk(answer), atMs: this.now() };
-        this.forget(this.sample.used);
-        return this.sample;
-      })
-      .finally(() => {
-        this.asking = null;
-      });
+    this.asking ??= this.ask().finally(() => {
+      this.asking = null;
+    });
     return this.asking;
+  }
+
+  private async ask(): Promise<Sample> {
+    const seen = this.cache.look();
+    let used: UsedDisk | null = null;
+    try {
+      used = usedDisk(await this.engine.ask('SystemDataUsage', { query: { verbose: true }, deadlineMs: ANSWER_MS }));
+    } finally {
+      seen(used?.cached ?? null);
+    }
+    this.sample = { used, atMs: this.now() };
+    this.forget(used);
+    return this.sample;
   }
 
   /** Names that the engine does not have any more are nobody's. */
@@ -97,9 +112,10 @@ export class Disk {
     }
   }
 
-  private sum({ images, containers, volumes }: UsedDisk, holder: Holder, stock: Stock): number {
+  private sum({ images, containers, volumes, cached }: UsedDisk, holder: Holder, stock: Stock): number {
     const bytes = (things: readonly { readonly bytes: number }[]): number =>
       things.reduce((sum, thing) => sum + thing.bytes, 0);
+    if (stock === 'buildCacheBytes') return this.cache.sum(cached, holder);
     const own = containers.filter((container) => container.holder === holder);
     if (stock === 'volumeBytes') {
       const mounted = new Set(own.flatMap((container) => container.volumes));

@@ -148,6 +148,13 @@ export class Ledger {
     return (this.held.get(holder)?.promised.size ?? 0) > 0;
   }
 
+  /** Volumes that a container of the holder has: theirs from now on, where the engine's list shows no other label. */
+  sawVolumes(holder: Holder, names: readonly string[]): void {
+    const held = this.heldBy(holder);
+    held.mounted = new Set([...held.mounted, ...names]);
+    held.volumes = new Set([...held.volumes, ...names]);
+  }
+
   private settle(held: Held, claim: string, promised: Promised, status: number): void {
     if (promised.settledBefore !== null) return;
     const refused = status >= 400 && status < 500;
@@ -156,6 +163,8 @@ export class Ledger {
       return;
     }
     promised.settledBefore = this.refreshes + 1;
+    // The engine may remove the container before it is ever listed; volumes with a name stay.
+    held.mounted = new Set([...held.mounted, ...promised.take.volumes]);
     // The client is gone, or the engine: it may be making the thing all the same.
     if (status === 0 || status >= 500) promised.doubtUntilMs = this.now() + DOUBT_MS;
     if (promised.take.instead !== undefined) held.amounts.delete(promised.take.instead);

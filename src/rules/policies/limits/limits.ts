@@ -7,14 +7,14 @@ import { heldResources, type ResourcePlaces, resourcePlaces } from '../../../doc
 import { containerInspect } from '../../../docker/shapes/container-inspect.ts';
 import type { Call } from '../../../exchange/call.ts';
 import { refuse } from '../../../exchange/judge.ts';
-import type { Policy, PolicyContext, PolicyCreation, PolicyKind, Verdict } from '../../../exchange/policy.ts';
+import type { Change, Policy, PolicyContext, PolicyCreation, PolicyKind, Verdict } from '../../../exchange/policy.ts';
 import type { Json } from '../../../ground/json.ts';
 import { formatSize } from '../../../ground/size.ts';
 import { type AtOnce, OpenNow, opensOf } from './at-once.ts';
 import { boundLogs, boundUlimits } from './bound-lists.ts';
 import { Bounding, POLICY } from './bounding.ts';
 import { boundResources } from './bounds.ts';
-import { Disk, stocksOf } from './disk.ts';
+import { builds, Disk, stocksOf } from './disk.ts';
 import { Ledger } from './ledger.ts';
 import { Lifetimes } from './lifetimes.ts';
 import { type LimitsOptions, limitsOptions } from './options.ts';
@@ -34,7 +34,8 @@ interface Shared {
   readonly lifetimes: Lifetimes;
 }
 
-const nothingSaid = { rule: 'within-limits', changes: [] } as const;
+const WITHIN = 'within-limits';
+const NO_CHANGES: readonly Change[] = [];
 
 class LimitsPolicy implements Policy {
   readonly name = POLICY;
@@ -43,6 +44,7 @@ class LimitsPolicy implements Policy {
   private readonly shared: Shared;
   private readonly totals: Totals | null;
   private readonly places = new Map<Endpoint, ResourcePlaces>();
+  private readonly opened = new Map<Endpoint, readonly AtOnce[]>();
   private nature: EngineNature | null = null;
 
   constructor(options: LimitsOptions, creation: PolicyCreation) {
@@ -81,12 +83,15 @@ class LimitsPolicy implements Policy {
     await this.judgeDisk(call);
     const pledge = (await this.totals?.claim(bounding.call, places, held, context)) ?? null;
     const labels = { ...this.ownerLabels(call, pledge?.claim ?? null), ...this.lifetimeLabel(call) };
+    const cached = this.options.total?.buildCacheBytes !== undefined && builds(call);
+    const buildEnded = cached ? this.shared.disk.cache.begin(callHolder(call)) : null;
     const ended = (status: number): void => {
       pledge?.settle(status);
+      buildEnded?.();
       this.callEnded(call, labels, status);
     };
     const { changes } = bounding;
-    const rule = changes[0]?.rule ?? nothingSaid.rule;
+    const rule = changes[0]?.rule ?? WITHIN;
     try {
       return this.judgeStream(call, { call: bounding.call, rule, changes, labels, onEnd: ended });
     } catch (fault) {
@@ -129,9 +134,9 @@ class LimitsPolicy implements Policy {
   }
 
   private judgeStream(call: Call, verdict: Verdict): Verdict {
-    const { total } = this.options;
-    const limited = opensOf(call.endpoint).filter((what) => total?.[what] !== undefined);
+    const limited = this.opensLimited(call.endpoint);
     if (limited.length === 0) return verdict;
+    const { total } = this.options;
     const holder = callHolder(call);
     for (const what of limited) {
       const count = this.shared.open.count(holder, what);
@@ -146,6 +151,16 @@ class LimitsPolicy implements Policy {
       verdict.onEnd?.(status);
     };
     return { ...verdict, onEnd };
+  }
+
+  private opensLimited(endpoint: Endpoint): readonly AtOnce[] {
+    let limited = this.opened.get(endpoint);
+    if (limited === undefined) {
+      const { total } = this.options;
+      limited = opensOf(endpoint).filter((what) => total?.[what] !== undefined);
+      this.opened.set(endpoint, limited);
+    }
+    return limited;
   }
 
   private ownerLabels({ endpoint, identity }: Call, claim: string | null): Readonly<Record<string, string>> {
@@ -191,8 +206,9 @@ const diskHints = {
   imageBytes: 'remove images that are not needed',
   layerBytes: 'remove containers that are not needed',
   volumeBytes: 'remove volumes that are not needed',
+  buildCacheBytes: 'prune the build cache: docker builder prune, docker image prune',
 } as const;
 
 function nothingFor(call: Call): Verdict {
-  return { call, ...nothingSaid };
+  return { call, rule: WITHIN, changes: NO_CHANGES };
 }

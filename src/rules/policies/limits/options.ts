@@ -56,6 +56,9 @@ const total = z.strictObject({
   imageBytes: size().optional().meta({ description: 'Of images that containers use, or that were pulled or named.' }),
   layerBytes: size().optional().meta({ description: 'Of what containers have written over their images.' }),
   volumeBytes: size().optional().meta({ description: 'Of volumes.' }),
+  buildCacheBytes: size().optional().meta({
+    description: "Of what builds have left since Berthgate was started: BuildKit's cache, and images without a name.",
+  }),
 });
 
 export const limitsOptions = z
@@ -68,11 +71,9 @@ export const limitsOptions = z
     ulimits: z.record(z.string().regex(/^[a-z]+$/), ulimit).optional(),
     logs: logs.optional(),
     lifetime: lastingDuration().optional().meta({ description: 'A container that is older is stopped.' }),
-    total: total
-      .optional()
-      .meta({
-        description: 'What one user may hold on the engine; on a listener with a namespace: what one namespace may.',
-      }),
+    total: total.optional().meta({
+      description: 'What one user may hold on the engine; on a listener with a namespace: what one namespace may.',
+    }),
   })
   .superRefine(({ memory, swap, cpus, pids, shm, logs, total }, ctx) => {
     const object = (path: readonly string[], message: string): void =>

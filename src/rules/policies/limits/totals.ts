@@ -1,5 +1,6 @@
 /** What a namespace, or one user, may hold on an engine: promised to calls before they are carried, so that many at once get no more. */
 
+import { mountedVolumes } from '../../../docker/container-create.ts';
 import { type Holder, holderOf } from '../../../docker/holder.ts';
 import { heldBy, madeVolume, wantedVolumes } from '../../../docker/holdings.ts';
 import { cpusOf, imageToPublish, publishedPorts, type ResourcePlaces, saidOf } from '../../../docker/resources.ts';
@@ -37,7 +38,7 @@ export class Totals {
 
   /** Null where the call takes nothing. @throws Refusal over-limit */
   async claim(call: Call, places: ResourcePlaces, held: Json, context: PolicyContext): Promise<Pledge | null> {
-    await this.lookBeforeRemoval(call);
+    await this.lookBeforeRemoval(call, context);
     const claimed = await this.claimedBy(call, places, held, context);
     if (claimed === null) return null;
     const { holder, take } = claimed;
@@ -88,11 +89,19 @@ export class Totals {
   }
 
   /** Volumes without a label are told by the containers that have them: they must be seen before those go. */
-  private async lookBeforeRemoval(call: Call): Promise<void> {
-    const { id } = call.endpoint;
-    if ((id !== 'ContainerDelete' && id !== 'ContainerPrune') || this.maxima.volumes === undefined) return;
+  private async lookBeforeRemoval(call: Call, context: PolicyContext): Promise<void> {
+    const { endpoint, namespace, parameters, query } = call;
+    // A namespace's volumes all have its label.
+    if (this.maxima.volumes === undefined || namespace !== null) return;
     const holder = callHolder(call);
-    if (this.ledger.unseen(holder)) await this.ledger.refresh(holder);
+    if (endpoint.id === 'ContainerPrune' && this.ledger.unseen(holder)) await this.ledger.refresh(holder);
+    // With `v` those without a name go with it.
+    if (endpoint.id !== 'ContainerDelete' || query.v === true || !this.ledger.unseen(holder)) return;
+    const inspection = await context.lookUp('ContainerInspect', parameters);
+    const owner = heldBy(inspection);
+    if (owner === null) return;
+    const mounted = mountedVolumes(inspection).flatMap(({ name }) => (name === '' ? [] : [name]));
+    this.ledger.sawVolumes(owner.holder, mounted);
   }
 
   private excess(inUse: InUse, claimed: Claimed): Counted | null {
