@@ -61,6 +61,10 @@ export function familiarReference(reference: ImageReference): string {
   return read !== null && formatReference(read) === whole ? short : whole;
 }
 
+export function isTag(text: string): boolean {
+  return wholeTag.test(text);
+}
+
 /** With the tag that goes without saying. */
 export function tagged(reference: ImageReference): ImageReference {
   return reference.tag === null && reference.digest === null ? { ...reference, tag: 'latest' } : reference;

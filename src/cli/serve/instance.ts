@@ -18,6 +18,7 @@ import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
 import { Engines } from './engines.ts';
+import { Gateways } from './gateways.ts';
 import { type DockerHost, Listening } from './listening.ts';
 
 export interface InstanceOptions {
@@ -39,6 +40,7 @@ export class Instance {
   private readonly buffers = new ReadBuffers();
   private readonly engines: Engines;
   private readonly listening: Listening;
+  private readonly gateways: Gateways;
   private readonly admin: Admin;
   private readonly audit: Audit;
   private stopOffering: (() => void) | null = null;
@@ -60,6 +62,7 @@ export class Instance {
     const recorder = new CallRecorder(opened);
     this.engines = new Engines(this.buffers, log);
     this.audit = new Audit(log);
+    this.gateways = new Gateways(log);
     const decisions = new DecisionRecorder(this.audit);
     this.listening = new Listening(recordedBy(recorder, decisions), this.buffers, log);
     const registry = makeRegistry({
@@ -68,12 +71,17 @@ export class Instance {
       openStreams: recorder.openStreams,
       connections: () => this.listening.connections(),
       engines: () => this.engines.facts(),
+      gateways: () => this.gateways.tallies(),
       version,
     });
     this.admin = new Admin(
       {
         version,
-        readiness: async () => ({ draining: this.state !== 'serving', engines: await this.engines.readiness() }),
+        readiness: async () => ({
+          draining: this.state !== 'serving',
+          engines: await this.engines.readiness(),
+          gateways: this.gateways.readiness(),
+        }),
         metrics: async () => {
           await this.engines.refresh();
           return registry.metrics();
@@ -148,6 +156,7 @@ export class Instance {
     this.state = 'taken over';
     this.listening.stopAccepting(true);
     this.admin.close(true);
+    this.gateways.stopAccepting();
     this.stopOffering?.();
     this.log.info({ connections: this.connections() }, 'another process has taken the sockets over');
     void this.listening.empty().then(() => this.finish(true));
@@ -156,6 +165,7 @@ export class Instance {
   private async finish(keepFiles: boolean): Promise<void> {
     await this.listening.stop();
     this.admin.close(keepFiles);
+    this.gateways.close();
     this.engines.close();
     this.audit.close();
     this.ended();
@@ -175,6 +185,9 @@ export class Instance {
       const admin = await this.admin.prepare(loaded.config.admin, take);
       discards.push(admin.discard);
       commits.push(admin.commit);
+      const gateways = this.gateways.prepare(loaded, take);
+      discards.push(gateways.discard);
+      commits.push(gateways.commit);
       const listening = await this.listening.prepare(loaded, {
         engine: engines.get,
         ready: (key, { url }) => {
@@ -195,6 +208,6 @@ export class Instance {
 
   private sockets(): ReadonlyMap<string, readonly net.Server[]> {
     const admin = [...this.admin.sockets].map(([key, sockets]) => [key, sockets.map(({ server }) => server)] as const);
-    return new Map([...this.listening.sockets(), ...admin]);
+    return new Map([...this.listening.sockets(), ...admin, ...this.gateways.sockets()]);
   }
 }

@@ -10,9 +10,22 @@ export interface EngineReadiness {
   readonly reason: string | null;
 }
 
+/** Where engines find the images of namespaces. */
+export interface GatewayReadiness {
+  readonly address: string;
+  readonly up: boolean;
+  readonly reason: string | null;
+}
+
+interface Readiness {
+  readonly draining: boolean;
+  readonly engines: readonly EngineReadiness[];
+  readonly gateways: readonly GatewayReadiness[];
+}
+
 export interface AdminSources {
-  /** Asks the engines, within a few seconds. Null while Berthgate takes no calls, with the reason. */
-  readonly readiness: () => Promise<{ readonly draining: boolean; readonly engines: readonly EngineReadiness[] }>;
+  /** Asks the engines, within a few seconds. */
+  readonly readiness: () => Promise<Readiness>;
   readonly metrics: () => Promise<string>;
   readonly version: string;
 }
@@ -49,13 +62,17 @@ async function answer(sources: AdminSources, { method, url }: http.IncomingMessa
   if (method !== 'GET' && method !== 'HEAD') return json(405, { message: 'only GET and HEAD' });
   if (path === '/healthz') return json(200, { status: 'alive', version: sources.version });
   if (path === '/metrics') return { status: 200, type: METRICS_TYPE, body: await sources.metrics() };
-  const { draining, engines } = await sources.readiness();
-  const down = engines.filter(({ up }) => !up).map(({ name, reason }) => `engine ${name}: ${reason ?? 'is not up'}`);
+  const { draining, engines, gateways } = await sources.readiness();
+  const down = [
+    ...engines.filter(({ up }) => !up).map(({ name, reason }) => `engine ${name}: ${reason ?? 'is not up'}`),
+    ...gateways.filter(({ up }) => !up).map(({ address, reason }) => `gateway ${address}: ${reason ?? 'is not up'}`),
+  ];
   const reasons = draining ? ['shutting down', ...down] : down;
   return json(reasons.length === 0 ? 200 : 503, {
     ready: reasons.length === 0,
     ...(reasons.length === 0 ? {} : { reason: reasons.join('; ') }),
     engines,
+    gateways,
   });
 }
 

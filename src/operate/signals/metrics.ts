@@ -12,6 +12,15 @@ export interface EngineFacts {
   readonly api: { readonly oldest: number; readonly newest: number } | null;
 }
 
+interface GatewayFacts {
+  /** By `KIND STATUS`. */
+  readonly requests: ReadonlyMap<string, number>;
+  /** By why a registry gave no answer. */
+  readonly faults: ReadonlyMap<string, number>;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 interface MetricSources {
   readonly calls: CallTally;
   readonly decisions: () => DecisionCounts;
@@ -19,6 +28,8 @@ interface MetricSources {
   /** Open connections by listener. */
   readonly connections: () => ReadonlyMap<string, number>;
   readonly engines: () => readonly EngineFacts[];
+  /** In the order of their addresses. */
+  readonly gateways: () => readonly GatewayFacts[];
   readonly version: string;
 }
 
@@ -150,6 +161,42 @@ const metrics: readonly Metric[] = [
     },
   },
   {
+    name: 'berthgate_gateway_requests_total',
+    type: 'counter',
+    help: 'What engines asked the registry gateway: manifest, blob, upload, token, …; "none" for what is no path of a registry.',
+    labels: ['kind', 'status'],
+    *values({ gateways }) {
+      for (const [key, count] of summed(gateways().map(({ requests }) => requests))) {
+        const [kind = '', status = ''] = key.split(' ');
+        yield value({ kind, status }, count);
+      }
+    },
+  },
+  {
+    name: 'berthgate_gateway_bytes_total',
+    type: 'counter',
+    help: 'Bytes of images that went through the registry gateway: pull from registries, push to them.',
+    labels: ['direction'],
+    *values({ gateways }) {
+      let [pull, push] = [0, 0];
+      for (const { bytesIn, bytesOut } of gateways()) {
+        pull += bytesOut;
+        push += bytesIn;
+      }
+      yield value({ direction: 'pull' }, pull);
+      yield value({ direction: 'push' }, push);
+    },
+  },
+  {
+    name: 'berthgate_gateway_upstream_faults_total',
+    type: 'counter',
+    help: 'Requests that a registry gave no answer to: unknown-host, unreachable, inner-address (not allowed), tls, timeout, broken.',
+    labels: ['reason'],
+    *values({ gateways }) {
+      for (const [reason, count] of summed(gateways().map(({ faults }) => faults))) yield value({ reason }, count);
+    },
+  },
+  {
     name: 'berthgate_build_info',
     type: 'gauge',
     help: 'The version of Berthgate and of Node; always 1.',
@@ -223,6 +270,12 @@ export function makeRegistry(sources: MetricSources): Registry {
     registry.registerMetric(metric as never);
   }
   return registry;
+}
+
+function summed(all: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const one of all) for (const [key, count] of one) sums.set(key, (sums.get(key) ?? 0) + count);
+  return sums;
 }
 
 function openDescriptors(): number | null {

@@ -3,11 +3,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type AdminSources, makeAdminServer } from '../../../src/operate/admin/admin-server.ts';
 
 const local = { name: 'local', up: true, since: '2026-01-01T00:00:00.000Z', version: '20.10.24', reason: null };
+const gateway = { address: '127.0.0.1:5350', up: true, reason: null };
 
 async function admin(facts: Partial<AdminSources> = {}): Promise<string> {
   const server = makeAdminServer({
     version: '0.1.0',
-    readiness: async () => ({ draining: false, engines: [local] }),
+    readiness: async () => ({ draining: false, engines: [local], gateways: [gateway] }),
     metrics: async () => 'berthgate_up 1\n',
     ...facts,
   });
@@ -28,16 +29,20 @@ test('it is alive when it answers', async () => {
 test('it is ready when its engines answer, and says which does not', async () => {
   const ready = await fetch(`${await admin()}/readyz`);
   expect(ready.status).toBe(200);
-  expect(await ready.json()).toEqual({ ready: true, engines: [local] });
+  expect(await ready.json()).toEqual({ ready: true, engines: [local], gateways: [gateway] });
   const down = { ...local, name: 'far', up: false, reason: 'the engine is not reachable' };
-  const readiness = async () => ({ draining: false, engines: [local, down] });
+  const away = { ...gateway, up: false, reason: 'address in use' };
+  const readiness = async () => ({ draining: false, engines: [local, down], gateways: [away] });
   const unready = await fetch(`${await admin({ readiness })}/readyz`);
   expect(unready.status).toBe(503);
-  expect(await unready.json()).toMatchObject({ ready: false, reason: 'engine far: the engine is not reachable' });
+  expect(await unready.json()).toMatchObject({
+    ready: false,
+    reason: 'engine far: the engine is not reachable; gateway 127.0.0.1:5350: address in use',
+  });
 });
 
 test('it is not ready while it drains', async () => {
-  const url = await admin({ readiness: async () => ({ draining: true, engines: [local] }) });
+  const url = await admin({ readiness: async () => ({ draining: true, engines: [local], gateways: [gateway] }) });
   const answer = await fetch(`${url}/readyz`);
   expect(answer.status).toBe(503);
   expect(await answer.json()).toMatchObject({ reason: 'shutting down' });

@@ -107,6 +107,7 @@ describe('the contract', () => {
             ca: '/etc/berthgate/upstream-ca.pem',
             private: true,
             credentials: '/etc/berthgate/upstream.json',
+            realms: [],
           },
         ],
         allow: ['*'],

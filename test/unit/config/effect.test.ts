@@ -31,7 +31,6 @@ describe('settings without effect', () => {
 
   test('are all that the contract has and this version has not', () => {
     expect(places(withoutEffect(parse(contract), implemented))).toEqual([
-      'engines[0].gateway',
       'listeners[0].auth[0]',
       'listeners[0].policies[0]',
       'listeners[0].policies[1]',
@@ -46,8 +45,9 @@ describe('settings without effect', () => {
       'listeners[1].trust',
       'images.shared',
       'cache',
-      'registry',
-      'outbound',
+      'registry.tags',
+      'registry.mirror',
+      'registry.proxy',
       'gc',
     ]);
   });

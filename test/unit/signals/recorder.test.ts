@@ -126,10 +126,18 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
       { name: 'local', up: true, version: '20.10.24', api: { oldest: 12, newest: 41 } },
       { name: 'far', up: false, version: null, api: null },
     ],
+    gateways: () => [
+      { requests: new Map([['blob 200', 2]]), faults: new Map([['tls', 1]]), bytesIn: 7, bytesOut: 11 },
+      { requests: new Map([['blob 200', 3]]), faults: new Map(), bytesIn: 1, bytesOut: 2 },
+    ],
     version: '0.1.0',
   });
   const text = await registry.metrics();
   for (const line of [
+    'berthgate_gateway_requests_total{kind="blob",status="200"} 5',
+    'berthgate_gateway_bytes_total{direction="pull"} 13',
+    'berthgate_gateway_bytes_total{direction="push"} 8',
+    'berthgate_gateway_upstream_faults_total{reason="tls"} 1',
     'berthgate_calls_total{listener="people",endpoint="ContainerInspect",status="200"} 2',
     'berthgate_calls_total{listener="people",endpoint="none",status="404"} 1',
     'berthgate_call_duration_seconds_bucket{listener="people",endpoint="ContainerInspect",le="0.001"} 0',

@@ -97,9 +97,9 @@ export function adminUrl() {
 }
 
 /** `HOST:PORT` of something that we listen on. */
-export function hostPort() {
+export function hostPort(leastPort = 0) {
   const reading = { kind: 'HOST:PORT', what: 'HOST:PORT, such as 127.0.0.1:5350' };
-  return textOf(reading, (text) => readHostPort(text, 0));
+  return textOf(reading, (text) => readHostPort(text, leastPort));
 }
 
 /** `http://HOST:PORT` of something that we listen on, without a path. */

@@ -21,11 +21,10 @@ export const configSchema = z.strictObject({
     .nullable()
     .prefault(null)
     .meta({ description: 'The HTTP cache for containers. Absent: none.', effect: 'none yet' }),
-  registry: registry.prefault({}).meta({ description: 'The registries that images come from.', effect: 'none yet' }),
+  registry: registry.prefault({}).meta({ description: 'The registries that images come from.' }),
   outbound: outbound.prefault({}).meta({
     description:
-      'The way out: for gateway, mirror and cache. The key sets of `jwt` are fetched without it, with a `ca` of their own.',
-    effect: 'none yet',
+      'The way out: for the gateway. The key sets of `jwt` are fetched without it, with a `ca` of their own.',
   }),
   admin: admin.prefault({}).meta({ description: 'What operators see.' }),
   gc: gc.nullable().prefault(null).meta({

@@ -14,8 +14,14 @@ const upstream = z.strictObject({
     .prefault(false)
     .meta({ description: 'Whether each client needs the right to an image, also to one that is cached.' }),
   credentials: file()
-    .meta({ description: 'A file with our own name and password for it. Absent: those of the client.' })
+    .meta({
+      description:
+        'A JSON file, `{"username": …, "password": …}`: for pulls of clients that have no credentials of their own; not where it is `private`.',
+    })
     .optional(),
+  realms: listOf(registryHost()).prefault([]).meta({
+    description: "Hosts outside of its own domain that may ask for the clients' credentials, as its token realm.",
+  }),
 });
 
 const tagRule = z.strictObject({
@@ -33,16 +39,18 @@ export const registry = z.strictObject({
       neutral: [['*']],
       without: 'say `allow: ["*"]`',
     }),
-  tags: listOf(tagRule)
-    .prefault([])
-    .meta({ description: 'For how long tags count as fresh; the first rule that matches.' }),
+  tags: listOf(tagRule).prefault([]).meta({
+    description: 'For how long tags count as fresh; the first rule that matches.',
+    effect: 'none yet',
+  }),
   mirror: httpListenUrl().nullable().prefault(null).meta({
     description: 'Where the mirror listens: for `registry-mirrors`, `hosts.toml` with `?ns=`, and path prefixes.',
+    effect: 'none yet',
   }),
-  proxy: httpListenUrl()
-    .nullable()
-    .prefault(null)
-    .meta({ description: 'Where the CONNECT proxy listens, with `/ca.crt` and `/setup/…`.' }),
+  proxy: httpListenUrl().nullable().prefault(null).meta({
+    description: 'Where the CONNECT proxy listens, with `/ca.crt` and `/setup/…`.',
+    effect: 'none yet',
+  }),
 });
 
 export const images = z.strictObject({

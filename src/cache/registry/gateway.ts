@@ -1,0 +1,135 @@
+/**
+ * The registry that engines find the images of namespaces at. It has nothing of its own: it takes the namespace off a
+ * name, asks the real registry with the client's own credentials, and answers to those alone whom a call has sent.
+ */
+
+import http from 'node:http';
+import type { Duplex } from 'node:stream';
+import { OutFault } from '../../wire/way-out.ts';
+import { answerRequest, type Permitted } from './answer-request.ts';
+import { capabilityIn, type EngineNames } from './engine-names.ts';
+import type { GatewayParts } from './gateway-parts.ts';
+import { type Granted, mayPull, mayPush, nameOf } from './grants.ts';
+import { errorBody, OciError } from './oci-error.ts';
+import { isPush, type Route, readRoute, takesMethod } from './route.ts';
+import { answerToken, capabilityOf, challengeFor } from './token-realm.ts';
+
+const HEAD_MS = 10_000;
+const IDLE_MS = 60_000;
+const MOST_HEAD_BYTES = 32 * 1024;
+const MOST_CONNECTIONS = 2048;
+
+export class Gateway {
+  private readonly server: http.Server;
+
+  constructor(parts: GatewayParts) {
+    this.server = http.createServer(
+      // Uploads take as long as they take; what is silent is ended by the one who asks the registry.
+      { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
+      (request, response) => {
+        serve(parts, request, response).catch((fault: Error) => {
+          parts.onFault('', fault);
+          response.destroy();
+        });
+      },
+    );
+    this.server.maxConnections = MOST_CONNECTIONS;
+  }
+
+  accept(socket: Duplex): void {
+    this.server.emit('connection', socket);
+  }
+
+  /** Ends everything. */
+  close(): void {
+    this.server.closeAllConnections();
+  }
+}
+
+async function serve(parts: GatewayParts, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const [path = '', ...query] = (request.url ?? '').split('?');
+  const route = readRoute(path);
+  const kind = route?.kind ?? 'none';
+  response.on('close', () => parts.tally.answered(kind, response.statusCode));
+  let permitted: Permitted | null = null;
+  try {
+    if (route?.kind === 'token') return await answerToken(request, response, query.join('?'), parts.grants);
+    permitted = permit(parts, request, route);
+    if (permitted === null) return answerOwn(parts, request, response, route);
+    await answerRequest(parts, permitted, query.join('?'), request, response);
+  } catch (fault) {
+    const registry = permitted?.repository.registry ?? '';
+    if (!request.destroyed) request.resume();
+    tell(parts, registry, fault as Error, request, response);
+  }
+}
+
+/** Null for what is answered without a registry. @throws OciError */
+function permit(
+  { names, grants }: GatewayParts,
+  { url = '', method = '', headers }: http.IncomingMessage,
+  route: Route | null,
+): Permitted | null {
+  // Before anything is looked at: whoever has no right learns nothing, not even what there could be.
+  const inPath = capabilityIn(url.split('/', 3)[2] ?? '');
+  const granted = grants.find(inPath ?? capabilityOf(headers.authorization) ?? '');
+  if (granted === null) throw new OciError(inPath === null ? 'UNAUTHORIZED' : 'DENIED', 'no right to this');
+  if (route === null) throw new OciError('NAME_UNKNOWN', 'there is nothing of this name');
+  if (!takesMethod(route, method)) throw new OciError('UNSUPPORTED', `${method} is not for this`);
+  if (!('name' in route)) return null;
+  const located = names.locate(route.name);
+  if (located === null || (inPath === null && located.owner !== granted.namespace)) {
+    throw new OciError('NAME_UNKNOWN', 'there is no repository of this name');
+  }
+  const { repository } = located;
+  const may = isPush(route, method) ? mayPush : mayPull;
+  if (!may(granted, repository)) throw new OciError('DENIED', `${nameOf(repository)} is not what this call is for`);
+  return { granted, route, repository, owner: located.owner };
+}
+
+function answerOwn(
+  { names, grants }: GatewayParts,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  route: Route | null,
+): void {
+  const granted = grants.find(capabilityOf(request.headers.authorization) ?? '');
+  const own = route?.kind === 'catalog' && granted !== null ? { repositories: repositoriesOf(names, granted) } : {};
+  const body = JSON.stringify(own);
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Nothing lies here: there is what the call is for. */
+function repositoriesOf(names: EngineNames, { namespace, rights }: Granted): readonly string[] {
+  const named = [...(rights.pull === 'every' ? [] : rights.pull), ...rights.push];
+  return [...new Set(named.map((one) => names.pathOf(names.addresses.names, namespace, one)))].sort();
+}
+
+function tell(
+  { tally, onFault }: GatewayParts,
+  registry: string,
+  fault: Error,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): void {
+  if (fault instanceof OutFault) tally.failed(fault.reason);
+  if (!(fault instanceof OciError) && fault.name !== 'AbortError') onFault(registry, fault);
+  // A part of an answer must never look like the whole.
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const { code, status, message } = asOciError(fault);
+  const body = errorBody(code, message);
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+    ...(status === 401 ? { 'WWW-Authenticate': challengeFor(request) } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function asOciError(fault: Error): OciError {
+  if (fault instanceof OciError) return fault;
+  if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
+  return new OciError(fault.reason === 'inner-address' ? 'DENIED' : 'UNAVAILABLE', fault.message);
+}

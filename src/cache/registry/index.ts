@@ -1,0 +1,84 @@
+/** The registry gateway as others use it: names in both directions, rights for calls, logins. */
+
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import { EngineNames, type GatewayAddresses } from './engine-names.ts';
+import { Gateway } from './gateway.ts';
+import { GatewayTally } from './gateway-tally.ts';
+import { type Grant, Grants, type Rights } from './grants.ts';
+import { LiveRegistry } from './live-registry.ts';
+import { checkLogin, type LoginAnswer } from './login.ts';
+import { LongNamesFolder } from './long-names.ts';
+import type { Registries } from './registries.ts';
+import { readKey, SealedPlaces } from './sealed-places.ts';
+import type { Upstream } from './upstream.ts';
+
+export type { EngineNames, GatewayAddresses } from './engine-names.ts';
+export type { GatewayTally } from './gateway-tally.ts';
+export type { Grant, Rights } from './grants.ts';
+export type { LoginAnswer } from './login.ts';
+export { Registries } from './registries.ts';
+
+export interface RegistryGatewayOptions {
+  readonly addresses: GatewayAddresses;
+  /** The folder of the state; the gateway has one of its own in it. */
+  readonly state: string;
+  readonly registries: Registries;
+  readonly onFault: (registry: string, fault: Error) => void;
+}
+
+/** Of one address. Knows nothing of who listens there: connections are given to it. */
+export class RegistryGateway {
+  readonly names: EngineNames;
+  readonly tally = new GatewayTally();
+  private readonly grants: Grants;
+  private readonly gateway: Gateway;
+  private registries: Registries;
+  private upstream: Upstream;
+
+  constructor({ addresses, state, registries, onFault }: RegistryGatewayOptions) {
+    const folder = join(state, 'gateway');
+    this.names = new EngineNames(addresses, new LongNamesFolder(join(folder, 'names')));
+    this.grants = new Grants(addresses.names);
+    this.registries = registries;
+    this.upstream = new LiveRegistry(registries);
+    this.gateway = new Gateway({
+      names: this.names,
+      grants: this.grants,
+      upstream: () => this.upstream,
+      places: new SealedPlaces(readKey(join(folder, 'key'))),
+      tally: this.tally,
+      onFault,
+    });
+  }
+
+  /** The right of one call to use the gateway; whoever asks for it ends it. @throws Error where there are too many */
+  issue(rights: Rights): Grant {
+    return this.grants.issue(rights);
+  }
+
+  /** Whether the configuration lets anybody use the registry. */
+  isAllowed(registry: string): boolean {
+    return this.registries.isAllowed(registry);
+  }
+
+  /** What `docker login` is answered, by the registry itself. */
+  checkLogin(address: string, credentials: RegistryCredentials | null): Promise<LoginAnswer> {
+    return checkLogin(this.registries, address, credentials);
+  }
+
+  /** After a reload. What runs goes on with what it began with. */
+  use(registries: Registries): void {
+    this.registries = registries;
+    this.upstream = new LiveRegistry(registries);
+  }
+
+  accept(socket: Duplex): void {
+    this.gateway.accept(socket);
+  }
+
+  close(): void {
+    this.gateway.close();
+  }
+}

@@ -1,0 +1,85 @@
+/** The registries that there are, by the configuration: where each is, whom it trusts, and which may be used. */
+
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { type RegistryCredentials, readCredentials, registryUrlOf } from '../../docker/registry-credentials.ts';
+import { compileGlob, type Glob } from '../../ground/glob.ts';
+import type { Json } from '../../ground/json.ts';
+import type { Config } from '../../operate/config/index.ts';
+import type { Out, WayOut } from '../../wire/way-out.ts';
+import { OciError } from './oci-error.ts';
+
+export interface Registry {
+  /** In lower case: `docker.io`. */
+  readonly host: string;
+  /** Without a slash at the end. */
+  readonly url: URL;
+  readonly out: Out;
+  /** Berthgate's own, for what clients pull without any; null where each client needs the right. */
+  readonly own: RegistryCredentials | null;
+  /** Hosts beside its own domain whose realm gets credentials. */
+  readonly realms: readonly string[];
+}
+
+type UpstreamConfig = Config['registry']['upstreams'][number];
+
+export class Registries {
+  private readonly allow: readonly Glob[];
+  private readonly named: ReadonlyMap<string, Registry>;
+  private readonly others: Out;
+
+  /** @throws Error for a file that cannot be read */
+  constructor({ upstreams, allow }: Pick<Config['registry'], 'upstreams' | 'allow'>, wayOut: WayOut) {
+    this.allow = allow.map((pattern) => compileGlob(pattern));
+    this.named = new Map(upstreams.map((one) => [one.host, readUpstream(one, wayOut)]));
+    this.others = wayOut.to();
+  }
+
+  /** @param name as images say it @throws OciError for one that may not be used */
+  find(name: string): Registry {
+    const host = name.toLowerCase();
+    if (!this.isAllowed(host)) throw new OciError('DENIED', `the registry ${name} may not be used here`);
+    const named = this.named.get(host);
+    if (named !== undefined) return named;
+    return { host, url: new URL(registryUrlOf(host)), out: this.others, own: null, realms: [] };
+  }
+
+  isAllowed(name: string): boolean {
+    const host = name.toLowerCase();
+    return this.allow.some((matches) => matches(host));
+  }
+}
+
+/** Whether a registry's realm may be shown credentials: it is of the registry's own domain (RED-TEAM 64). */
+export function isOwnRealm({ url, realms }: Registry, realm: URL): boolean {
+  const host = realm.hostname;
+  const own = url.hostname;
+  if (host === own || realms.includes(host) || realms.includes(realm.host)) return true;
+  if (isIP(own) !== 0 || own.startsWith('[')) return false;
+  // registry-1.docker.io and auth.docker.io; ghcr.io has no domain of its own above it.
+  const labels = own.split('.');
+  const domain = labels.length > 2 ? labels.slice(1).join('.') : own;
+  return domain.includes('.') && (host === domain || host.endsWith(`.${domain}`));
+}
+
+/** Whether a registry may send us there: never from TLS to what everybody can read. */
+export function maySendTo({ url }: Registry, target: URL): boolean {
+  return target.protocol === 'https:' || (target.protocol === 'http:' && url.protocol === 'http:');
+}
+
+function readUpstream(
+  { host, url, ca, credentials, private: guarded, realms }: UpstreamConfig,
+  wayOut: WayOut,
+): Registry {
+  const named = new URL(url ?? registryUrlOf(host));
+  const destination = { named, ...(ca === undefined ? {} : { ca: [readFileSync(ca, 'utf8')] }) };
+  const own = credentials === undefined || guarded ? null : readOwn(credentials);
+  return { host, url: named, out: wayOut.to(destination), own, realms };
+}
+
+/** As clients say them: `{"username": "…", "password": "…"}`. */
+function readOwn(file: string): RegistryCredentials {
+  const own = readCredentials(JSON.parse(readFileSync(file, 'utf8')) as Json);
+  if (own === null) throw new Error(`${file}: holds no username and password`);
+  return own;
+}

@@ -1,0 +1,214 @@
+/** The registry gateways of a running server, one for each address that engines find the images of namespaces at. */
+
+import { readFileSync } from 'node:fs';
+import type net from 'node:net';
+import { type GatewayAddresses, type GatewayTally, Registries, RegistryGateway } from '../../cache/registry/index.ts';
+import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
+import type { GatewayReadiness } from '../../operate/admin/admin-server.ts';
+import { type Config, ConfigRefused, type LoadedConfig, type TcpAddress } from '../../operate/config/index.ts';
+import type { Log } from '../../operate/signals/index.ts';
+import { OutFault, WayOut } from '../../wire/way-out.ts';
+
+/** An address that somebody else has is tried again. */
+const RETRY_MS = 2000;
+
+interface Kept {
+  readonly gateway: RegistryGateway;
+  /** Where it listens, or is to: the address of names, and the one of builds. */
+  readonly places: readonly TcpAddress[];
+  /** By address. */
+  readonly open: Map<string, readonly OpenSocket[]>;
+  /** Why it does not listen. */
+  fault: Error | null;
+}
+
+export class Gateways {
+  private readonly log: Log;
+  private kept: ReadonlyMap<string, Kept> = new Map();
+  private wayOut: WayOut | null = null;
+  private retry: NodeJS.Timeout | null = null;
+  private state: string | null = null;
+
+  constructor(log: Log) {
+    this.log = log;
+  }
+
+  /** By key, as in the hand-over. */
+  sockets(): ReadonlyMap<string, readonly net.Server[]> {
+    const all = [...this.kept.values()].flatMap(({ open }) => [...open]);
+    return new Map(all.map(([address, sockets]) => [keyOf(address), sockets.map(({ server }) => server)]));
+  }
+
+  readiness(): readonly GatewayReadiness[] {
+    return [...this.kept].map(([address, { fault }]) => ({
+      address,
+      up: fault === null,
+      reason: fault === null ? null : fault.message,
+    }));
+  }
+
+  tallies(): readonly GatewayTally[] {
+    return [...this.kept.values()].map(({ gateway }) => gateway.tally);
+  }
+
+  /** @throws ConfigRefused. Nothing changes before `commit`. */
+  prepare(
+    loaded: LoadedConfig,
+    ready: (key: string) => readonly number[],
+  ): {
+    /** Of the engine of a listener with a namespace; null where the configuration wants none. */
+    readonly of: (engine: string) => RegistryGateway | null;
+    readonly commit: () => Promise<void>;
+    readonly discard: () => void;
+  } {
+    const wanted = wantedBy(loaded.config);
+    const wayOut = wayOutOf(loaded);
+    const registries = registriesOf(loaded, wayOut);
+    // What must outlive the process stays where it is until the next start.
+    const state = this.state ?? loaded.config.state;
+    const next = new Map<string, Kept>();
+    const given = new Map<string, readonly number[]>();
+    for (const at of wanted.values()) {
+      const address = textOf(at);
+      if (next.has(address)) continue;
+      const places = [at, buildsOf(at)];
+      for (const place of places) given.set(textOf(place), ready(keyOf(textOf(place))));
+      next.set(address, this.kept.get(address) ?? this.make(places, state, registries));
+    }
+    return {
+      of: (engine) => {
+        const at = wanted.get(engine);
+        return at === undefined ? null : (next.get(textOf(at))?.gateway ?? null);
+      },
+      discard: () => void wayOut.close(),
+      commit: async () => {
+        const before = { kept: this.kept, wayOut: this.wayOut };
+        this.state = state;
+        this.kept = next;
+        this.wayOut = wayOut;
+        for (const { gateway } of next.values()) gateway.use(registries);
+        for (const [address, one] of before.kept) {
+          if (!next.has(address)) closeOne(one);
+        }
+        void before.wayOut?.close();
+        await this.listen(given);
+      },
+    };
+  }
+
+  /** Another process goes on with the sockets; whoever is connected stays. */
+  stopAccepting(): void {
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    for (const { open } of this.kept.values())
+      for (const sockets of open.values()) for (const one of sockets) one.close();
+  }
+
+  close(): void {
+    this.stopAccepting();
+    for (const one of this.kept.values()) closeOne(one);
+    void this.wayOut?.close();
+    this.kept = new Map();
+  }
+
+  private make(places: readonly TcpAddress[], state: string, registries: Registries): Kept {
+    const [names, builds] = places.map(textOf);
+    const addresses: GatewayAddresses = { names: names as string, builds: builds as string };
+    const gateway = new RegistryGateway({
+      addresses,
+      state,
+      registries,
+      onFault: (registry, fault) => {
+        if (fault instanceof OutFault) this.log.warn({ registry, reason: fault.reason }, 'registry');
+        else this.log.error({ registry, err: fault }, 'gateway');
+      },
+    });
+    return { gateway, places, open: new Map(), fault: null };
+  }
+
+  /** What cannot be listened on does not keep the engine's other calls: images wait for it, and `/readyz` says so. */
+  private async listen(given: ReadonlyMap<string, readonly number[]>): Promise<void> {
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    let failed = false;
+    for (const [address, one] of this.kept) {
+      const before = one.fault;
+      one.fault = null;
+      for (const place of one.places) {
+        const key = textOf(place);
+        if (one.open.has(key)) continue;
+        try {
+          one.open.set(key, await this.open(place, given.get(key) ?? [], one.gateway));
+        } catch (fault) {
+          one.fault = fault as Error;
+        }
+      }
+      failed ||= one.fault !== null;
+      const now: Error | null = one.fault;
+      if (now !== null && now.message !== before?.message)
+        this.log.error({ gateway: address, reason: now.message }, 'gateway');
+      if (now === null && before !== null) this.log.info({ gateway: address }, 'the gateway is up');
+    }
+    if (failed) this.retry = setTimeout(() => void this.listen(new Map()), RETRY_MS).unref();
+  }
+
+  private open(place: TcpAddress, ready: readonly number[], gateway: RegistryGateway): Promise<readonly OpenSocket[]> {
+    return openSockets(place, {
+      access: { mode: 0o600 },
+      ready,
+      server: { allowHalfOpen: true, noDelay: true },
+      onConnection: (socket) => gateway.accept(socket),
+      onFault: (fault) => this.log.warn({ gateway: textOf(place), reason: fault.message }, 'gateway socket'),
+    });
+  }
+}
+
+function closeOne({ gateway, open }: Kept): void {
+  for (const sockets of open.values()) for (const one of sockets) one.remove();
+  gateway.close();
+}
+
+/** The address for each engine that has a namespace on it. */
+function wantedBy({ engines, listeners }: Config): ReadonlyMap<string, TcpAddress> {
+  const wanted = new Map<string, TcpAddress>();
+  for (const { namespace, engine: name } of listeners) {
+    const engine = namespace === null ? undefined : engines.find((one) => name === undefined || one.name === name);
+    if (engine !== undefined && engine.gateway !== null) wanted.set(engine.name, engine.gateway);
+  }
+  return wanted;
+}
+
+/** An engine keeps in mind by address how it was asked for credentials, and builds are never asked. */
+function buildsOf({ kind, host, port }: TcpAddress): TcpAddress {
+  const [, network, last] = /^(127\.\d+\.\d+)\.(\d+)$/.exec(host) ?? [];
+  if (network === undefined) return { kind, host, port: port + 1 };
+  return { kind, host: `${network}.${(Number(last) % 254) + 1}`, port };
+}
+
+function textOf({ host, port }: TcpAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function keyOf(address: string): string {
+  return `gateway ${address}`;
+}
+
+function wayOutOf(loaded: LoadedConfig): WayOut {
+  const { proxy, noProxy, ca, allowPrivate } = loaded.config.outbound;
+  let own: readonly string[];
+  try {
+    own = ca === null ? [] : [readFileSync(ca, 'utf8')];
+  } catch (fault) {
+    throw new ConfigRefused([loaded.fault(['outbound', 'ca'], (fault as Error).message)]);
+  }
+  return new WayOut({ proxy, noProxy, ca: own, allowPrivate });
+}
+
+function registriesOf(loaded: LoadedConfig, wayOut: WayOut): Registries {
+  try {
+    return new Registries(loaded.config.registry, wayOut);
+  } catch (fault) {
+    void wayOut.close();
+    throw new ConfigRefused([loaded.fault(['registry', 'upstreams'], (fault as Error).message)]);
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The way out: requests to other servers (registries, origins, issuers) through the site's proxy, with its CA, and
+ * never to an inner address unless that is allowed. A name is resolved once, and what was looked at is connected to.
+ */
+
+import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
+import { Agent, buildConnector, type Dispatcher, ProxyAgent, request } from 'undici';
+import { type Network, reachableAddresses } from './inner-addresses.ts';
+
+const CONNECT_MS = 10_000;
+const HEAD_MS = 60_000;
+const SILENT_MS = 120_000;
+
+export interface WayOutOptions {
+  /** `http://` or `https://`; null for none. */
+  readonly proxy: string | null;
+  /** Hosts that are reached without it, and domains that begin with a dot. */
+  readonly noProxy: readonly string[];
+  /** PEM: trusted in addition to those of the machine. */
+  readonly ca: readonly string[];
+  readonly allowPrivate: readonly Network[];
+}
+
+export interface Destination {
+  /** PEM: the only ones that are trusted for it. Absent: those of the machine and of the site. */
+  readonly ca?: readonly string[];
+  /** The origin that an administrator has named: it may have an inner address. */
+  readonly named?: URL;
+}
+
+type OutFaultReason = 'inner-address' | 'unknown-host' | 'unreachable' | 'tls' | 'timeout' | 'broken';
+
+/** Why there was no answer. The message names the host and no address: what lies inside is nobody's business. */
+export class OutFault extends Error {
+  readonly reason: OutFaultReason;
+
+  constructor(reason: OutFaultReason, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.reason = reason;
+  }
+}
+
+export type OutRequest = Omit<Dispatcher.RequestOptions, 'origin' | 'path'>;
+
+/** One kind of destination, with connections of its own. */
+export interface Out {
+  /** Follows no redirect. @throws OutFault */
+  send(url: URL, request: OutRequest): Promise<Dispatcher.ResponseData>;
+}
+
+type LookupAll = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (fault: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
+) => void;
+
+export class WayOut {
+  private readonly options: WayOutOptions;
+  private readonly resolve: LookupAll;
+  private readonly reachable: (address: string) => boolean;
+  private readonly opened: Dispatcher[] = [];
+
+  /** @param resolve the machine's own resolver */
+  constructor(options: WayOutOptions, resolve: LookupAll = lookup) {
+    this.options = options;
+    this.resolve = resolve;
+    this.reachable = reachableAddresses(options.allowPrivate);
+  }
+
+  to({ ca = [...rootCertificates, ...this.options.ca], named }: Destination = {}): Out {
+    const limits = { headersTimeout: HEAD_MS, bodyTimeout: SILENT_MS, connections: 64 };
+    const connect = this.connector([...ca], named);
+    const direct = new Agent({ ...limits, connect });
+    this.opened.push(direct);
+    const { proxy } = this.options;
+    let proxied: Dispatcher | null = null;
+    if (proxy !== null) {
+      proxied = new ProxyAgent({ ...limits, uri: proxy, requestTls: { ca: [...ca] }, proxyTls: { ca: [...ca] } });
+      this.opened.push(proxied);
+    }
+    return {
+      send: async (url, options) => {
+        const goesDirect = proxied === null || isNamed(url, named) || this.isWithoutProxy(url.hostname);
+        if (!goesDirect) await this.refuseInner(url, named);
+        try {
+          return await request(url, { ...options, dispatcher: goesDirect ? direct : (proxied as Dispatcher) });
+        } catch (fault) {
+          throw asOutFault(url, fault);
+        }
+      },
+    };
+  }
+
+  /** Takes no more requests, and resolves when those that run have ended. */
+  async close(): Promise<void> {
+    await Promise.all(this.opened.splice(0).map((one) => one.close()));
+  }
+
+  private connector(ca: string[], named: URL | undefined): buildConnector.connector {
+    const checked = buildConnector({ ca, timeout: CONNECT_MS, lookup: this.lookup });
+    const free = buildConnector({ ca, timeout: CONNECT_MS });
+    return (options, callback) => {
+      const host = bare(options.hostname);
+      const port = options.port === '' ? (options.protocol === 'https:' ? '443' : '80') : options.port;
+      if (named !== undefined && host === bare(named.hostname) && port === portOf(named))
+        return free(options, callback);
+      // An address is not looked up, so it is looked at here.
+      if (isIP(host) !== 0 && !this.reachable(host)) return callback(new OutFault('inner-address', inner(host)), null);
+      return checked(options, callback);
+    };
+  }
+
+  private readonly lookup: LookupFunction = (hostname, options, callback) => {
+    this.resolve(hostname, { ...options, all: true }, (fault, found) => {
+      if (fault !== null) return callback(fault, '', 0);
+      const outer = found.filter(({ address }) => this.reachable(address));
+      const [first] = outer;
+      if (first === undefined) return callback(new OutFault('inner-address', inner(hostname)), '', 0);
+      return options.all === true ? callback(null, outer) : callback(null, first.address, first.family);
+    });
+  };
+
+  /** What the proxy will find is its own affair; what we know to be inside is not asked of it. */
+  private async refuseInner(url: URL, named: URL | undefined): Promise<void> {
+    const host = bare(url.hostname);
+    if (isNamed(url, named)) return;
+    const found = isIP(host) === 0 ? await this.addressesOf(host) : [host];
+    if (found.some((address) => !this.reachable(address))) throw new OutFault('inner-address', inner(host));
+  }
+
+  /** Empty where the machine itself resolves nothing outside, as behind many a proxy. */
+  private addressesOf(host: string): Promise<readonly string[]> {
+    return new Promise((resolve) => {
+      this.resolve(host, { all: true }, (fault, found) => {
+        resolve(fault === null ? found.map(({ address }) => address) : []);
+      });
+    });
+  }
+
+  private isWithoutProxy(hostname: string): boolean {
+    const host = bare(hostname).toLowerCase();
+    return this.options.noProxy.some((one) => {
+      const name = one.toLowerCase();
+      return name.startsWith('.') ? host.endsWith(name) || host === name.slice(1) : host === name;
+    });
+  }
+}
+
+function bare(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+function portOf({ port, protocol }: URL): string {
+  return port === '' ? (protocol === 'https:' ? '443' : '80') : port;
+}
+
+function isNamed(url: URL, named: URL | undefined): boolean {
+  return named !== undefined && url.origin === named.origin;
+}
+
+function inner(host: string): string {
+  return `${host} is not on the open internet, and not among the inner servers that may be used`;
+}
+
+function asOutFault({ host }: URL, fault: unknown): unknown {
+  const known = faultWithin(fault);
+  if (known !== null) return known;
+  const { code = '', name, message } = fault as NodeJS.ErrnoException;
+  if (name === 'AbortError') return fault;
+  if (/TIMEOUT|ETIMEDOUT/.test(code)) return new OutFault('timeout', `${host} does not answer`, fault);
+  if (/ENOTFOUND|EAI_AGAIN/.test(code)) return new OutFault('unknown-host', `there is no host ${host}`, fault);
+  if (/CERT|TLS|SSL|ISSUER|SIGNED/i.test(code)) {
+    return new OutFault('tls', `the certificate of ${host} is not trusted, or TLS failed: ${message}`, fault);
+  }
+  if (/ECONNREFUSED|EHOSTUNREACH|ENETUNREACH/.test(code)) {
+    return new OutFault('unreachable', `${host} cannot be reached`, fault);
+  }
+  return new OutFault('broken', `${host} ended the connection, or answered what is not HTTP`, fault);
+}
+
+function faultWithin(fault: unknown): OutFault | null {
+  if (fault instanceof OutFault) return fault;
+  const { cause, errors } = fault as { readonly cause?: unknown; readonly errors?: readonly unknown[] };
+  for (const one of errors ?? []) if (one instanceof OutFault) return one;
+  return cause === undefined || cause === null ? null : faultWithin(cause);
+}

@@ -1,0 +1,485 @@
+// The gateway between an engine and a registry, each of them a test's own.
+import http from 'node:http';
+import net from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { basic, digestOf, type FakeRegistry, say, startFakeRegistry } from './fake-registry.ts';
+import { APP, alice, R, type Rig, startRig } from './rig.ts';
+
+type Auth = Parameters<typeof startFakeRegistry>[0];
+
+async function registry(auth: Auth = 'none', realm?: string): Promise<FakeRegistry> {
+  const fake = await startFakeRegistry(auth, realm);
+  onTestFinished(() => fake.close());
+  return fake;
+}
+
+async function pushed(rig: Rig, grant: ReturnType<Rig['grant']>): Promise<{ manifest: string; blob: string }> {
+  const blob = 'a layer';
+  const begun = await rig.ask('POST', `${APP}/blobs/uploads/`, { grant, headers: { 'content-length': 0 } });
+  expect(begun).toMatchObject({ status: 202 });
+  const first = await rig.ask('PATCH', begun.headers.location as string, { grant, body: blob.slice(0, 3) });
+  expect(first).toMatchObject({ status: 202, headers: { range: '0-2' } });
+  const seen = await rig.ask('GET', first.headers.location as string, { grant });
+  expect(seen.status).toBe(204);
+  const done = await rig.ask('PUT', `${seen.headers.location}?digest=${digestOf(blob)}`, {
+    grant,
+    body: blob.slice(3),
+  });
+  expect(done).toMatchObject({ status: 201, headers: { location: `${APP}/blobs/${digestOf(blob)}` } });
+  const manifest = '{"schemaVersion": 2}';
+  const put = await rig.ask('PUT', `${APP}/manifests/1`, {
+    grant,
+    body: manifest,
+    headers: { 'content-type': 'application/x' },
+  });
+  expect(put).toMatchObject({ status: 201, headers: { location: `${APP}/manifests/${digestOf(manifest)}` } });
+  return { manifest, blob };
+}
+
+for (const auth of ['none', 'basic', 'bearer'] as const) {
+  test(`what is pushed in pieces is pulled again (${auth})`, async () => {
+    const fake = await registry(auth);
+    const rig = await startRig([{ url: fake.url }]);
+    const grant = rig.grant({ credentials: () => alice });
+    const { manifest, blob } = await pushed(rig, grant);
+    const accept = 'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json';
+    const got = await rig.ask('GET', `${APP}/manifests/1`, { grant, headers: { accept } });
+    expect(got).toMatchObject({ status: 200, body: manifest, headers: { 'content-type': accept } });
+    const head = await rig.ask('HEAD', `${APP}/manifests/1`, { grant });
+    expect(head).toMatchObject({ status: 200, body: '', headers: { 'content-length': String(manifest.length) } });
+    expect((await rig.ask('GET', `${APP}/blobs/${digestOf(blob)}`, { grant })).body).toBe(blob);
+    const part = await rig.ask('GET', `${APP}/blobs/${digestOf(blob)}`, { grant, headers: { range: 'bytes=2-' } });
+    expect(part).toMatchObject({ status: 206, body: blob.slice(2), headers: { 'content-range': `bytes 2-6/7` } });
+    const tags = await rig.ask('GET', `${APP}/tags/list?n=2`, { grant });
+    expect(JSON.parse(tags.body)).toEqual({ name: 'alice/r.example.org__5000/team/app', tags: ['1', '2'] });
+    const none = await rig.ask('GET', `${APP}/manifests/2`, { grant });
+    expect(none).toMatchObject({ status: 404, body: '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}' });
+    expect(fake.asked.every(({ url }) => !url.includes('alice'.concat('/')) && !url.includes('example.org'))).toBe(
+      true,
+    );
+    expect(rig.faults).toEqual([]);
+  });
+}
+
+test('tokens are asked for once, and never shared between credentials', async () => {
+  const fake = await registry('bearer');
+  const rig = await startRig([{ url: fake.url }]);
+  const tokens = (): number => fake.asked.filter(({ url }) => url.startsWith('/token')).length;
+  const mine = rig.grant({ credentials: () => alice });
+  await pushed(rig, mine);
+  const before = tokens();
+  await pushed(rig, rig.grant({ credentials: () => alice }));
+  expect(tokens()).toBe(before);
+  const nobody = await rig.ask('GET', `${APP}/manifests/1`, { grant: rig.grant() });
+  expect(nobody.status).toBe(401);
+  expect(nobody.headers['www-authenticate']).toContain('error="insufficient_scope"');
+  expect(nobody.headers['www-authenticate']).not.toContain(fake.host);
+  expect((await rig.ask('GET', `${APP}/manifests/1`, { grant: mine })).status).toBe(200);
+});
+
+test('an identity token is shown to the realm, a registry token to the registry', async () => {
+  const fake = await registry('bearer');
+  const rig = await startRig([{ url: fake.url }]);
+  await pushed(rig, rig.grant({ credentials: () => ({ kind: 'identity', token: 'identity' }) }));
+  const posted = fake.asked.find(({ method, url }) => method === 'POST' && url === '/token');
+  expect(posted?.body).toContain('grant_type=refresh_token');
+  const shown = rig.grant({ credentials: () => ({ kind: 'bearer', token: 'good-one' }) });
+  expect((await rig.ask('GET', `${APP}/manifests/1`, { grant: shown })).status).toBe(200);
+  expect(fake.asked.at(-1)?.headers.authorization).toBe('Bearer good-one');
+});
+
+test('whoever has no capability of a call gets nothing, and is not told what there is', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  const ended = rig.grant();
+  await pushed(rig, ended);
+  const asked = fake.asked.length;
+  const paths = [
+    '/v2/',
+    '/v2/_catalog',
+    `${APP}/manifests/1`,
+    `${APP}/tags/list`,
+    '/v2/bob/docker.io/x/tags/list',
+    '/nowhere',
+    '/',
+  ];
+  // The control: with one each of them is told apart.
+  expect(
+    new Set(await Promise.all(paths.map(async (path) => (await rig.ask('GET', path, { grant: ended })).status))).size,
+  ).toBeGreaterThan(1);
+  ended.end();
+  for (const headers of [
+    {},
+    { authorization: `Bearer ${ended.capability}` },
+    { authorization: basic(`berthgate:${ended.capability}`) },
+    { authorization: `Bearer ${'0'.repeat(40)}` },
+    { authorization: 'Bearer' },
+    { authorization: basic('alice:secret') },
+  ]) {
+    for (const path of paths) {
+      const answer = await rig.ask('GET', path, { headers });
+      expect({ path, status: answer.status, body: answer.body }).toEqual({
+        path,
+        status: 401,
+        body: '{"errors":[{"code":"UNAUTHORIZED","message":"no right to this"}]}',
+      });
+      expect(answer.headers['www-authenticate']).toMatch(
+        /^Bearer realm="http:\/\/127\.0\.0\.1:\d+\/token",service="berthgate"$/,
+      );
+    }
+    const upload = await rig.ask('POST', `${APP}/blobs/uploads/`, { headers, body: 'x' });
+    expect(upload.status).toBe(401);
+    expect((await rig.ask('GET', '/token', { headers })).status).toBe(401);
+  }
+  expect(fake.asked.length).toBe(asked + 2);
+});
+
+test('the token realm gives an engine its own capability, and nothing else', async () => {
+  const rig = await startRig([]);
+  const grant = rig.grant();
+  const said = { authorization: basic(`berthgate:${grant.capability}`) };
+  const token = JSON.parse(
+    (await rig.ask('GET', '/token?scope=repository:a:pull&service=berthgate', { headers: said })).body,
+  );
+  expect(token).toMatchObject({ token: grant.capability, access_token: grant.capability });
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  const posted = await rig.ask('POST', '/token', {
+    headers: form,
+    body: `grant_type=password&password=${grant.capability}`,
+  });
+  expect(JSON.parse(posted.body)).toMatchObject({ access_token: grant.capability });
+  expect((await rig.ask('POST', '/token', { headers: form, body: 'password=x' })).status).toBe(401);
+  expect((await rig.ask('POST', '/token', { headers: form, body: `password=${'x'.repeat(100_000)}` })).status).toBe(
+    401,
+  );
+});
+
+test('a capability is for its namespace, its repositories and its operation', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }, { host: 'other.example.org', url: fake.url }]);
+  const whole = rig.grant();
+  await pushed(rig, whole);
+  const pull = rig.grant({ push: [], pull: [{ registry: R, path: 'team/app' }] });
+  const status = async (method: string, path: string, grant = pull): Promise<number> =>
+    (await rig.ask(method, path, { grant, body: method === 'GET' ? '' : 'x' })).status;
+  expect(await status('GET', `${APP}/manifests/1`)).toBe(200);
+  expect(await status('PUT', `${APP}/manifests/1`)).toBe(403);
+  expect(await status('POST', `${APP}/blobs/uploads/`)).toBe(403);
+  expect(await status('DELETE', `${APP}/manifests/1`)).toBe(403);
+  expect(await status('GET', `${APP}/manifests/1`.replace('alice', 'bob'))).toBe(404);
+  expect(await status('GET', `${APP}2/manifests/1`)).toBe(403);
+  expect(await status('GET', '/v2/alice/other.example.org/team/app/manifests/1')).toBe(403);
+  // The controls: each of them is there for who may.
+  expect(await status('GET', '/v2/bob/r.example.org__5000/team/app/manifests/1', rig.grant({ namespace: 'bob' }))).toBe(
+    200,
+  );
+  expect(await status('GET', '/v2/alice/other.example.org/team/app/manifests/1', rig.grant({ pull: 'every' }))).toBe(
+    200,
+  );
+  expect(await status('PUT', `${APP}/manifests/1`, whole)).toBe(201);
+  expect(JSON.parse((await rig.ask('GET', '/v2/_catalog', { grant: pull })).body)).toEqual({
+    repositories: ['alice/r.example.org__5000/team/app'],
+  });
+});
+
+test('a build finds images by the capability in their name, and is never asked who it is', async () => {
+  const fake = await registry('basic');
+  const rig = await startRig([{ url: fake.url }]);
+  const grant = rig.grant({ credentials: () => alice });
+  await pushed(rig, grant);
+  const build = rig.grant({ push: [], pull: 'every', credentials: () => alice });
+  const path = `/v2/c_${build.capability}/r.example.org__5000/team/app/manifests/1`;
+  expect((await rig.ask('GET', path)).status).toBe(200);
+  const stranger = rig.grant({ push: [], pull: 'every' });
+  const denied = await rig.ask('GET', path.replace(build.capability, stranger.capability));
+  expect(denied).toMatchObject({ status: 403 });
+  expect(denied.headers['www-authenticate']).toBeUndefined();
+  build.end();
+  const late = await rig.ask('GET', path);
+  expect(late.status).toBe(403);
+  expect(late.headers['www-authenticate']).toBeUndefined();
+  // One that is in the head counts for nothing where there is one in the path.
+  expect((await rig.ask('GET', path, { grant })).status).toBe(403);
+});
+
+test('a blob is mounted from the own namespace and the same registry only', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  const grant = rig.grant();
+  const digest = digestOf('x');
+  const mount = async (from: string): Promise<string | undefined> => {
+    await rig.ask('POST', `${APP}/blobs/uploads/?mount=${digest}&from=${from}`, {
+      grant,
+      headers: { 'content-length': 0 },
+    });
+    return fake.asked.at(-1)?.url;
+  };
+  expect(await mount('alice/r.example.org__5000/team/base')).toBe(
+    `/v2/team/app/blobs/uploads/?mount=${encodeURIComponent(digest)}&from=team%2Fbase`,
+  );
+  for (const from of [
+    'bob/r.example.org__5000/team/base',
+    'alice/docker.io/library/debian',
+    'team/base',
+    '../team/base',
+    'alice%2Fr.example.org__5000%2F..%2Fbase',
+    '',
+  ])
+    expect(await mount(from), from).toBe('/v2/team/app/blobs/uploads/');
+});
+
+test('an upload goes on only where the registry has said, and for its own repository', async () => {
+  const fake = await registry();
+  const elsewhere = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  const grant = rig.grant({
+    push: [
+      { registry: R, path: 'team/app' },
+      { registry: R, path: 'team/b' },
+    ],
+  });
+  const { headers } = await rig.ask('POST', `${APP}/blobs/uploads/`, { grant, headers: { 'content-length': 0 } });
+  const place = headers.location as string;
+  const sealed = place.split('/').at(-1) as string;
+  const status = async (path: string): Promise<number> => (await rig.ask('PATCH', path, { grant, body: 'x' })).status;
+  expect(await status(place)).toBe(202);
+  expect(await status(place.replace('team/app', 'team/b'))).toBe(404);
+  const [, mac] = sealed.split('.');
+  const forged = `${Buffer.from(`${elsewhere.url}/x`).toString('base64url')}.${mac}`;
+  expect(await status(place.replace(sealed, forged))).toBe(404);
+  expect(await status(`${APP}/blobs/uploads/x.y`)).toBe(404);
+  expect(elsewhere.asked).toEqual([]);
+});
+
+test('credentials go to the registry alone: not along a redirect, nor to a realm of somebody else', async () => {
+  const thief = await registry();
+  const stolen = await registry('bearer', `${thief.url.replace('127.0.0.1', 'localhost')}/token`);
+  const fake = await registry('basic');
+  const allowPrivate = [{ family: 'ipv4', address: '127.0.0.0', prefix: 8 }] as const;
+  const rig = await startRig([{ url: fake.url }, { host: 'stolen.example.org', url: stolen.url }], {
+    outbound: { allowPrivate },
+  });
+  const grant = rig.grant({ pull: 'every', credentials: () => alice });
+  await pushed(rig, grant);
+  fake.answer = ({ url }, response) => {
+    if (!url.includes('/blobs/')) return false;
+    response.setHeader('Location', `${thief.url}/signed?a=b`);
+    say(response, 307, null);
+    return true;
+  };
+  thief.answer = (_, response) => {
+    say(response, 200, { token: 'x', stored: 'elsewhere' });
+    return true;
+  };
+  const blob = await rig.ask('GET', `${APP}/blobs/${digestOf('x')}`, { grant, headers: { range: 'bytes=0-' } });
+  expect(blob).toMatchObject({ status: 200, body: expect.stringContaining('elsewhere') });
+  expect(fake.asked.at(-1)?.headers.authorization).toBe(basic('alice:secret'));
+  expect(thief.asked.map(({ url, headers }) => [url, headers.range, headers.authorization])).toEqual([
+    ['/signed?a=b', 'bytes=0-', undefined],
+  ]);
+  const realm = await rig.ask('GET', '/v2/alice/stolen.example.org/x/manifests/1', { grant });
+  expect(realm).toMatchObject({ status: 403, body: expect.stringContaining('not of its own domain') });
+  expect(thief.asked.length).toBe(1);
+  // The control: a realm that the administrator names gets them.
+  const trusting = await startRig([{ url: stolen.url, realms: ['localhost'] }], { outbound: { allowPrivate } });
+  await trusting.ask('GET', `${APP}/manifests/1`, { grant: trusting.grant({ credentials: () => alice }) });
+  expect(thief.asked.at(-1)?.headers.authorization).toBe(basic('alice:secret'));
+});
+
+test("Berthgate's own credentials are for pulls without any, never for pushes, never over the client's", async () => {
+  const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
+  const folder = mkdtempSync('/tmp/berthgate-own-');
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(`${folder}/own.json`, JSON.stringify({ username: 'alice', password: 'secret' }));
+  const fake = await registry('basic');
+  const credentials = `${folder}/own.json`;
+  const rig = await startRig([{ url: fake.url, credentials }]);
+  const guarded = await startRig([{ url: fake.url, credentials, private: true }]);
+  await pushed(rig, rig.grant({ credentials: () => alice }));
+  expect((await rig.ask('GET', `${APP}/manifests/1`, { grant: rig.grant() })).status).toBe(200);
+  expect((await rig.ask('PUT', `${APP}/manifests/1`, { grant: rig.grant(), body: 'x' })).status).toBe(401);
+  const wrong = rig.grant({
+    credentials: () => ({ ...alice, kind: 'password', username: 'alice', password: 'wrong' }),
+  });
+  expect((await rig.ask('GET', `${APP}/manifests/1`, { grant: wrong })).status).toBe(401);
+  expect((await guarded.ask('GET', `${APP}/manifests/1`, { grant: guarded.grant() })).status).toBe(401);
+});
+
+test('a registry that a user names is not a way to what lies inside', async () => {
+  const inside = await registry();
+  const rig = await startRig([]);
+  const grant = rig.grant({ pull: 'every' });
+  const { port } = new URL(inside.url);
+  for (const host of [
+    `127.0.0.1__${port}`,
+    `localhost__${port}`,
+    '169.254.169.254',
+    '10.0.0.1__5000',
+    `x_${Buffer.from(`[::1]:${port}`).toString('hex')}`,
+    `0.0.0.0__${port}`,
+  ]) {
+    const answer = await rig.ask('GET', `/v2/alice/${host}/x/manifests/1`, { grant });
+    expect(answer, host).toMatchObject({ status: 403, body: expect.stringContaining('not on the open internet') });
+  }
+  expect(inside.asked).toEqual([]);
+  // Nor along a redirect of one that is allowed.
+  const front = await registry();
+  front.answer = (_, response) => {
+    response.setHeader('Location', `${inside.url}/x`);
+    say(response, 302, null);
+    return true;
+  };
+  const sent = await startRig([{ url: front.url }]);
+  expect((await sent.ask('GET', `${APP}/blobs/${digestOf('x')}`, { grant: sent.grant() })).status).toBe(403);
+  expect(inside.asked).toEqual([]);
+  // The control: an inner network that is allowed.
+  const allowed = await startRig([{ url: front.url }], {
+    outbound: { allowPrivate: [{ family: 'ipv4', address: '127.0.0.0', prefix: 8 }] },
+  });
+  await allowed.ask('GET', `${APP}/blobs/${digestOf('x')}`, { grant: allowed.grant() });
+  expect(inside.asked.length).toBe(1);
+});
+
+test('a registry that is not allowed is not asked', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }], { allow: ['*.example.com'] });
+  const answer = await rig.ask('GET', `${APP}/manifests/1`, { grant: rig.grant() });
+  expect(answer).toMatchObject({
+    status: 403,
+    body: expect.stringContaining(`the registry ${R} may not be used here`),
+  });
+  expect(rig.gateway.isAllowed('R.example.com')).toBe(true);
+  expect(rig.gateway.isAllowed(R)).toBe(false);
+  expect(fake.asked).toEqual([]);
+});
+
+test('a manifest has a bounded size, in both directions', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  const grant = rig.grant();
+  const large = Buffer.alloc(9 * 1024 * 1024, 32);
+  const put = await rig.ask('PUT', `${APP}/manifests/1`, { grant, body: large }).catch((fault: Error) => fault);
+  expect(put instanceof Error ? 413 : put.status).toBe(413);
+  expect(fake.asked.filter(({ method }) => method === 'PUT')).toEqual([]);
+  fake.answer = (_, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.end(large);
+    return true;
+  };
+  // What has begun cannot be told otherwise than by a broken connection.
+  await expect(rig.ask('GET', `${APP}/manifests/1`, { grant })).rejects.toThrow();
+  expect((await rig.ask('GET', `${APP}/blobs/${digestOf('x')}`, { grant })).body.length).toBe(large.length);
+});
+
+test('an answer that breaks off is never a whole one', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  fake.answer = (_, response) => {
+    response.writeHead(200, { 'Content-Length': 100 });
+    response.write('half');
+    setImmediate(() => response.destroy());
+    return true;
+  };
+  await expect(rig.ask('GET', `${APP}/blobs/${digestOf('x')}`, { grant: rig.grant() })).rejects.toThrow();
+});
+
+test('a registry that is not there is an error that an engine can show', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  await fake.close();
+  const answer = await rig.ask('GET', `${APP}/manifests/1`, { grant: rig.grant() });
+  expect(answer).toMatchObject({ status: 502, body: expect.stringContaining('UNAVAILABLE') });
+  expect(rig.faults.length).toBe(1);
+  expect(rig.gateway.tally.faults.get('unreachable')).toBe(1);
+});
+
+test('what could be read in two ways is no request', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  const { capability } = rig.grant();
+  const raw = (text: string): Promise<string> =>
+    new Promise((resolve) => {
+      const socket = net.connect(rig.port, '127.0.0.1', () => socket.write(text));
+      let said = '';
+      socket.on('data', (bytes) => {
+        said += String(bytes);
+        if (said.includes('\r\n\r\n')) socket.destroy();
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(said.split('\r\n', 1)[0] ?? ''));
+    });
+  const head = `Host: x\r\nAuthorization: Bearer ${capability}\r\n`;
+  const put = `PUT ${APP}/manifests/1 HTTP/1.1\r\n${head}`;
+  // The control.
+  expect(await raw(`${put}Content-Length: 2\r\n\r\n{}`)).toContain('201');
+  const asked = fake.asked.length;
+  for (const framing of [
+    'Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}',
+    'Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n',
+    'Content-Length : 2\r\n\r\n{}',
+    'Content-Length: +2\r\n\r\n{}',
+  ])
+    expect(await raw(put + framing), framing).toContain('400');
+  expect(fake.asked.length).toBe(asked);
+});
+
+test("a login is asked of the registry itself, with dockerd's answers", async () => {
+  const [plain, token] = [await registry('basic'), await registry('bearer')];
+  const rig = await startRig([{ url: plain.url }, { host: 't.example.org', url: token.url }], {
+    allow: ['r.*', 't.*', '10.*'],
+  });
+  const wrong = { ...alice, kind: 'password', username: 'alice', password: 'wrong' } as const;
+  expect(await rig.gateway.checkLogin(R, alice)).toEqual({ status: 200, identity: '' });
+  expect(await rig.gateway.checkLogin(`https://${R}/v1/`, wrong)).toEqual({
+    status: 401,
+    message: `login attempt to http://${R}/v2/ failed with status: 401 Unauthorized`,
+  });
+  expect(await rig.gateway.checkLogin('t.example.org', alice)).toEqual({ status: 200, identity: 'identity' });
+  expect(await rig.gateway.checkLogin('t.example.org', wrong)).toEqual({
+    status: 401,
+    message: 'Get "http://t.example.org/v2/": unauthorized: incorrect username or password',
+  });
+  expect(await rig.gateway.checkLogin('u.example.org', alice)).toMatchObject({ status: 403 });
+  expect(await rig.gateway.checkLogin('10.0.0.1', alice)).toMatchObject({ status: 403 });
+});
+
+test('a large blob is carried as it comes, at the pace of who reads it', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  let written = 0;
+  const size = 256 * 1024 * 1024;
+  const piece = Buffer.alloc(1024 * 1024, 7);
+  fake.answer = (_, response) => {
+    response.writeHead(200, { 'Content-Length': size });
+    const more = (): void => {
+      while (written < size) {
+        written += piece.length;
+        if (!response.write(piece)) return void response.once('drain', more);
+      }
+      response.end();
+    };
+    more();
+    return true;
+  };
+  const grant = rig.grant();
+  const read = await new Promise<number>((resolve, reject) => {
+    const headers = { authorization: `Bearer ${grant.capability}` };
+    http.get(
+      { port: rig.port, host: '127.0.0.1', path: `${APP}/blobs/${digestOf('x')}`, headers, agent: false },
+      (answer) => {
+        let bytes = 0;
+        let held = 0;
+        answer.on('data', (some: Buffer) => {
+          bytes += some.length;
+          held = Math.max(held, written - bytes);
+        });
+        answer.on('end', () => resolve(bytes === size ? held : -1));
+        answer.on('error', reject);
+      },
+    );
+  });
+  expect(read).toBeGreaterThanOrEqual(0);
+  // Sockets hold some megabytes on the way; nobody holds the blob.
+  expect(read).toBeLessThan(64 * 1024 * 1024);
+});

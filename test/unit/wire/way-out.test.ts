@@ -1,0 +1,163 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import net from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { reachableAddresses } from '../../../src/wire/inner-addresses.ts';
+import { OutFault, WayOut, type WayOutOptions } from '../../../src/wire/way-out.ts';
+
+const loopback = { family: 'ipv4', address: '127.0.0.0', prefix: 8 } as const;
+
+async function server(): Promise<{ port: number; asked: string[] }> {
+  const asked: string[] = [];
+  const one = http.createServer((request, response) => {
+    asked.push(request.headers.host ?? '');
+    response.end('here');
+  });
+  await new Promise<void>((resolve) => void one.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    one.close();
+    one.closeAllConnections();
+  });
+  return { port: (one.address() as AddressInfo).port, asked };
+}
+
+/** @param answers what each look-up of a name gives, in turn */
+function wayOut(
+  options: Partial<WayOutOptions> = {},
+  answers: readonly (readonly string[])[] = [],
+): { out: WayOut; looked: string[] } {
+  const looked: string[] = [];
+  const out = new WayOut({ proxy: null, noProxy: [], ca: [], allowPrivate: [], ...options }, (host, _, callback) => {
+    const found = answers[Math.min(looked.length, answers.length - 1)] ?? [];
+    looked.push(host);
+    callback(
+      null,
+      found.map((address) => ({ address, family: net.isIP(address) })),
+    );
+  });
+  onTestFinished(() => out.close());
+  return { out, looked };
+}
+
+async function get(out: WayOut, url: string): Promise<string> {
+  const { body } = await out.to().send(new URL(url), { method: 'GET' });
+  return body.text();
+}
+
+test.for([
+  ['8.8.8.8', true],
+  ['2606:4700::1', true],
+  ...[
+    '0.0.0.0',
+    '10.1.2.3',
+    '100.64.0.1',
+    '127.0.0.1',
+    '169.254.169.254',
+    '172.31.255.255',
+    '192.168.0.1',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::',
+    '::1',
+    '::ffff:10.0.0.1',
+    '::ffff:8.8.8.8',
+    '::ffff:a00:1',
+    '64:ff9b::a00:1',
+    'fc00::1',
+    'fe80::1',
+    'ff02::1',
+    '2001:db8::1',
+    '2002:a00:1::',
+    'example.org',
+    '',
+  ].map((address) => [address, false] as const),
+] as const)('%s is outside: %s', ([address, outside]) => {
+  expect(reachableAddresses([])(address)).toBe(outside);
+});
+
+test('a network that is allowed may be connected to, and no other', () => {
+  const may = reachableAddresses([{ family: 'ipv4', address: '10.5.0.0', prefix: 16 }]);
+  expect(may('10.5.1.1')).toBe(true);
+  expect(may('10.6.1.1')).toBe(false);
+  expect(may('8.8.8.8')).toBe(true);
+});
+
+test('a name that leads inside is not connected to, nor is an address in any spelling', async () => {
+  const { port, asked } = await server();
+  const { out } = wayOut({}, [['127.0.0.1']]);
+  for (const host of [
+    'inner.example.org',
+    '127.0.0.1',
+    '127.1',
+    '2130706433',
+    '0x7f.1',
+    '[::ffff:127.0.0.1]',
+    'localhost',
+    '0',
+  ]) {
+    const fault = await get(out, `http://${host}:${port}/`).catch((one: unknown) => one);
+    expect(fault, host).toBeInstanceOf(OutFault);
+    expect((fault as OutFault).reason, host).toBe('inner-address');
+  }
+  expect(asked).toEqual([]);
+  // The control.
+  expect(
+    await get(wayOut({ allowPrivate: [loopback] }, [['127.0.0.1']]).out, `http://inner.example.org:${port}/`),
+  ).toBe('here');
+});
+
+test('a name is looked up once, and what was looked at is connected to: another answer comes too late', async () => {
+  const { port, asked } = await server();
+  const { out, looked } = wayOut({ allowPrivate: [{ ...loopback, address: '127.0.0.1', prefix: 32 }] }, [
+    ['127.0.0.1', '10.0.0.1'],
+    ['10.0.0.1'],
+  ]);
+  expect(await get(out, `http://twice.example.org:${port}/`)).toBe('here');
+  expect(looked).toEqual(['twice.example.org']);
+  expect(asked.length).toBe(1);
+});
+
+test('the origin that an administrator names may lie inside, and only that one', async () => {
+  const [named, other] = [await server(), await server()];
+  const { out } = wayOut();
+  const to = out.to({ named: new URL(`http://127.0.0.1:${named.port}/`) });
+  expect(await (await to.send(new URL(`http://127.0.0.1:${named.port}/x`), { method: 'GET' })).body.text()).toBe(
+    'here',
+  );
+  await expect(to.send(new URL(`http://127.0.0.1:${other.port}/x`), { method: 'GET' })).rejects.toThrow(
+    'not on the open internet',
+  );
+});
+
+test("what goes out takes the site's proxy, but for what needs none", async () => {
+  const tunnels: string[] = [];
+  const origin = await server();
+  const proxy = http.createServer();
+  proxy.on('connect', (request, socket: net.Socket) => {
+    tunnels.push(request.url ?? '');
+    const onward = net.connect(origin.port, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on('error', () => socket.destroy());
+    socket.on('error', () => onward.destroy());
+  });
+  await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    proxy.close();
+    proxy.closeAllConnections();
+  });
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const { out } = wayOut({ proxy: url, noProxy: ['.inner.example.org'], allowPrivate: [loopback] }, [
+    ['8.8.8.8'],
+    ['127.0.0.1'],
+    ['10.0.0.1'],
+  ]);
+  expect(await get(out, 'http://far.example.org/')).toBe('here');
+  expect(tunnels).toEqual(['far.example.org:80']);
+  expect(await get(out, `http://a.inner.example.org:${origin.port}/`)).toBe('here');
+  expect(tunnels.length).toBe(1);
+  await expect(get(out, 'http://rebound.example.org/')).rejects.toThrow('not on the open internet');
+  await expect(get(out, 'http://169.254.169.254/')).rejects.toThrow('not on the open internet');
+  expect(tunnels.length).toBe(1);
+});
