@@ -1,8 +1,20 @@
 /** The authenticators of a listener, made of what its configuration names. */
 
 import { resolve } from 'node:path';
-import type { Authenticator, AuthenticatorKind, AuthenticatorLog } from '../../exchange/authenticator.ts';
-import { type ConfigFault, ConfigRefused, type LoadedConfig, readOptions } from '../../operate/config/index.ts';
+import type {
+  Authenticator,
+  AuthenticatorContext,
+  AuthenticatorKind,
+  AuthenticatorLog,
+} from '../../exchange/authenticator.ts';
+import { FrontInstance } from '../../front/identity/front-instance.ts';
+import {
+  type ConfigFault,
+  ConfigRefused,
+  type ListenerConfig,
+  type LoadedConfig,
+  readOptions,
+} from '../../operate/config/index.ts';
 
 /** By what a configuration calls them. */
 type AuthenticatorKinds = ReadonlyMap<string, AuthenticatorKind>;
@@ -23,7 +35,9 @@ export async function startAuthenticators(
       started.push(authenticator);
     } catch (fault) {
       await stopAuthenticators([...started, authenticator]);
-      throw new ConfigRefused([loaded.fault(['listeners', index, 'auth', at], (fault as Error).message)]);
+      const before = loaded.config.listeners[index]?.trust === null ? 0 : 1;
+      const place = at < before ? ['trust'] : ['auth', at - before];
+      throw new ConfigRefused([loaded.fault(['listeners', index, ...place], (fault as Error).message)]);
     }
   }
   return started;
@@ -56,6 +70,15 @@ function createAuthenticators(
   if (listener === undefined) return { authenticators, faults };
   const { kind } = listener.url;
   const transport = kind === 'unix' ? 'unix' : kind === 'fd' ? null : listener.tls === undefined ? 'tcp' : 'tls';
+  const context: AuthenticatorContext = {
+    listener: listener.name,
+    transport,
+    clientCa: listener.tls?.clientCa ?? null,
+    resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
+    log,
+  };
+  const front = frontInstanceOf(listener, context);
+  if (front !== null) authenticators.push(front);
   for (const [at, { use, options }] of listener.auth.entries()) {
     const place = ['listeners', index, 'auth', at];
     const known = kinds.get(use);
@@ -68,13 +91,6 @@ function createAuthenticators(
       faults.push(...read.faults);
       continue;
     }
-    const context = {
-      listener: listener.name,
-      transport,
-      clientCa: listener.tls?.clientCa ?? null,
-      resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
-      log,
-    } as const;
     try {
       authenticators.push(known.create(read.options, context));
     } catch (fault) {
@@ -82,4 +98,12 @@ function createAuthenticators(
     }
   }
   return { authenticators, faults };
+}
+
+/** Before all others: what it says of a client goes over what its own certificate would say. */
+function frontInstanceOf({ trust, tls }: ListenerConfig, context: AuthenticatorContext): Authenticator | null {
+  if (trust === null) return null;
+  // The configuration is refused where there is none.
+  if (tls?.clientCa === undefined) throw new Error('trust needs tls.clientCa');
+  return new FrontInstance(trust, context, tls.clientCa);
 }

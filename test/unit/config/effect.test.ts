@@ -42,7 +42,6 @@ describe('settings without effect', () => {
       'listeners[1].auth[0]',
       'listeners[1].auth[1]',
       'listeners[1].auth[2]',
-      'listeners[1].trust',
       'images.shared',
       'cache',
       'registry.tags',
@@ -101,27 +100,6 @@ describe('serve', () => {
     const notes = refusals(listener(settings), implemented);
     expect(places(notes)).toEqual([place]);
     expect(notes[0]).toMatchObject({ line: 3, what: expect.stringContaining('serve refuses to start') });
-  });
-
-  test('refuses to start where trust in front instances is not there', () => {
-    const text = `engines: [{name: e, url: "unix:///e"}]
-listeners:
-  - name: l
-    url: tcp://127.0.0.1:2376
-    tls: {cert: c, key: k, clientCa: ca}
-    auth: [anonymous]
-    trust: {clients: [front.example.org]}
-    namespace: null
-    policies: []
-`;
-    expect(refusals(parse(text), implemented)).toEqual([
-      {
-        place: 'listeners[0].trust',
-        line: 7,
-        column: 12,
-        what: 'does not protect yet, so serve refuses to start (to go without: leave it out)',
-      },
-    ]);
   });
 
   test('refuses to start where nothing chooses among engines', () => {

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { cidr, hostPattern, ipAddress, listenUrl } from './addresses.ts';
 import { expecting, wholeNumber, yesOrNo } from './field.ts';
-import { account, headerName, listOf, oneOf, partName, template, word } from './names.ts';
+import { account, file, headerName, listOf, oneOf, partName, template, word } from './names.ts';
 import { authenticatorUse, policyUse } from './plugin-use.ts';
 import { fileMode, gracePeriod, portRange, size, timeout } from './quantities.ts';
 import { serverTls } from './tls.ts';
@@ -16,6 +16,11 @@ const trust = z.strictObject({
     description: 'The subject alternative names of the front instances that may say who the client is.',
   }),
   header: headerName().prefault('Berthgate-Identity').meta({ description: 'The header in which they say it.' }),
+  crl: file()
+    .meta({
+      description: "The revocation lists of `tls.clientCa`, as of `client-cert`: a front instance's certificate too.",
+    })
+    .optional(),
 });
 
 const requests = z.strictObject({
@@ -111,9 +116,8 @@ export const listener = z.strictObject({
       'Who the client is: authenticators, asked in order. A credential that is there and wrong ends the call. Built in: `peer` (the uid on a unix socket), `client-cert`, `basic`, `token`, `jwt`, `anonymous` (everybody). An entry is a name, the path of a module, or `{use: NAME, …its options}`.',
   }),
   trust: trust.nullable().prefault(null).meta({
-    description: 'Front instances that may speak for their clients; over client certificates only. Absent: nobody.',
-    effect: 'refuse until it is there',
-    without: 'leave it out',
+    description:
+      'Front instances that may speak for their clients; over client certificates only. Absent: nobody, and the header says nothing.',
   }),
   namespace: template().nullable().prefault('{user}').meta({
     description:
