@@ -1,0 +1,213 @@
+/**
+ * Headers of tar archives, read strictly: whatever Go's archive/tar, which engines use, and this file could read in two
+ * ways is refused, so that both see the same entries in the same places.
+ */
+
+export const BLOCK = 512;
+
+/** An archive that is refused. */
+export class TarFault extends Error {}
+
+export type EntryKind = 'file' | 'hard-link' | 'link' | 'folder' | 'other';
+
+export interface RawHeader {
+  readonly type: string;
+  readonly name: string;
+  readonly linkName: string;
+  /** Of what follows in the archive, without its padding. */
+  readonly size: number;
+}
+
+/** What the entries before a header say about it. */
+export interface Extension {
+  path?: string;
+  linkPath?: string;
+  size?: number;
+}
+
+const kinds: Readonly<Record<string, EntryKind>> = {
+  '0': 'file',
+  '\0': 'file',
+  '1': 'hard-link',
+  '2': 'link',
+  '3': 'other',
+  '4': 'other',
+  '5': 'folder',
+  '6': 'other',
+};
+
+/** Entries that only say something about the next one: of POSIX, and of GNU for long names. */
+const extensions: ReadonlySet<string> = new Set(['x', 'L', 'K']);
+/** Of Go's reader; what it takes beyond it is memory of the engine. */
+const MOST_EXTENSION_BYTES = 1024 * 1024;
+
+/** @throws TarFault */
+export function readHeader(block: Buffer): RawHeader {
+  requireChecksum(block);
+  const magic = block.toString('latin1', 257, 265);
+  const ustar = magic === 'ustar\x0000';
+  if (!ustar && magic !== 'ustar  \0' && magic !== '\0'.repeat(8)) throw new TarFault('is no tar of a known format');
+  const type = String.fromCharCode(block[156] as number);
+  const prefix = ustar ? text(block, 345, 155) : '';
+  const name = text(block, 0, 100);
+  const header = {
+    type,
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    linkName: text(block, 157, 100),
+    size: number(block, 124, 12),
+  };
+  requireKnown(header);
+  return header;
+}
+
+export function isExtension({ type }: RawHeader): boolean {
+  return extensions.has(type);
+}
+
+/** A global header of POSIX, which engines do not apply. */
+export function isGlobal({ type }: RawHeader): boolean {
+  return type === 'g';
+}
+
+export function kindOf({ type }: RawHeader): EntryKind {
+  return kinds[type] as EntryKind;
+}
+
+function requireKnown({ type, size, name }: RawHeader): void {
+  if (extensions.has(type) || type === 'g') {
+    if (size > MOST_EXTENSION_BYTES) throw new TarFault('holds a header of more than 1 MiB');
+    return;
+  }
+  const kind = kinds[type];
+  if (kind === undefined) throw new TarFault(`holds an entry of the type ${JSON.stringify(type)}, which is not read`);
+  if (size > 0 && (kind !== 'file' || name.endsWith('/'))) {
+    throw new TarFault(`says of ${JSON.stringify(name)}, which is no file, that it has contents`);
+  }
+}
+
+/** What an extension says; it must not say it twice. @throws TarFault */
+export function extend(before: Extension, { type }: RawHeader, content: Buffer): void {
+  if (type === 'x') return readRecords(before, content);
+  const end = content.indexOf(0);
+  const said = content.toString('utf8', 0, end < 0 ? content.length : end);
+  if (type === 'L') setOnce(before, 'path', said);
+  else setOnce(before, 'linkPath', said);
+}
+
+/** @throws TarFault */
+export function apply(header: RawHeader, { path, linkPath, size }: Extension): RawHeader {
+  const applied = {
+    ...header,
+    name: path ?? header.name,
+    linkName: linkPath ?? header.linkName,
+    size: size ?? header.size,
+  };
+  requireKnown(applied);
+  return applied;
+}
+
+/** POSIX pax: `LENGTH KEY=VALUE\n`, the length in bytes and of the whole record. */
+function readRecords(into: Extension, content: Buffer): void {
+  let at = 0;
+  while (at < content.length) {
+    const blank = content.indexOf(0x20, at);
+    const digits = blank < 0 ? '' : content.toString('latin1', at, blank);
+    const length = /^[1-9][0-9]{0,6}$/.test(digits) ? Number(digits) : 0;
+    const end = at + length;
+    if (length === 0 || end > content.length || content[end - 1] !== 0x0a) throw new TarFault('holds a broken header');
+    const record = content.toString('utf8', blank + 1, end - 1);
+    const equals = record.indexOf('=');
+    if (equals <= 0) throw new TarFault('holds a broken header');
+    take(into, record.slice(0, equals), record.slice(equals + 1));
+    at = end;
+  }
+}
+
+function take(into: Extension, key: string, value: string): void {
+  if (key.startsWith('GNU.sparse.')) throw new TarFault('holds a sparse file, which is not read');
+  if (key !== 'path' && key !== 'linkpath' && key !== 'size') return;
+  if (value === '' || value.includes('\0')) throw new TarFault(`holds a header with a broken ${key}`);
+  if (key === 'path') return setOnce(into, 'path', value);
+  if (key === 'linkpath') return setOnce(into, 'linkPath', value);
+  if (!/^(0|[1-9][0-9]{0,14})$/.test(value)) throw new TarFault('holds a header with a broken size');
+  setOnce(into, 'size', Number(value));
+}
+
+function setOnce<Key extends keyof Extension>(into: Extension, key: Key, value: Extension[Key]): void {
+  if (into[key] !== undefined) throw new TarFault(`says twice what the ${key} of an entry is`);
+  into[key] = value;
+}
+
+function text(block: Buffer, from: number, length: number): string {
+  const end = block.indexOf(0, from);
+  return block.toString('utf8', from, end < 0 || end > from + length ? from + length : end);
+}
+
+/** Octal digits between blanks, or 256 to the base with the first bit set. */
+function number(block: Buffer, from: number, length: number): number {
+  const first = block[from] as number;
+  if ((first & 0x80) !== 0) {
+    let value = first & 0x7f;
+    for (let i = from + 1; i < from + length; i++) {
+      value = value * 256 + (block[i] as number);
+      if (first === 0xff || value > Number.MAX_SAFE_INTEGER) throw new TarFault('holds an entry of an impossible size');
+    }
+    return value;
+  }
+  const digits = block.toString('latin1', from, from + length);
+  if (!/^ *[0-7]*[ \0]*$/.test(digits)) throw new TarFault('holds an entry whose size cannot be read');
+  return Number.parseInt(`0${digits.replace(/[ \0]/g, '')}`, 8);
+}
+
+/** The sum of all bytes, those of the sum itself taken for blanks. */
+function requireChecksum(block: Buffer): void {
+  let sum = 8 * 0x20;
+  for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += block[i] as number;
+  if (sum !== number(block, 148, 8)) throw new TarFault('is no tar');
+}
+
+/** A header of our own, for a file. */
+export function printHeader(name: string, size: number, mode = 0o644): Buffer {
+  const bytes = Buffer.from(name);
+  const block = Buffer.alloc(BLOCK);
+  bytes.copy(block, 0, 0, 100);
+  block.write(`${octal(mode, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0${octal(size, 11)}\0${octal(0, 11)}\0        0`, 100, 'latin1');
+  block.write('ustar\x0000', 257, 'latin1');
+  let sum = 0;
+  for (const byte of block) sum += byte;
+  block.write(`${octal(sum, 6)}\0 `, 148, 'latin1');
+  if (bytes.length <= 100) return block;
+  const record = paxRecord('path', name);
+  const before = printHeader('PaxHeaders/path', record.length);
+  before.write('x', 156, 'latin1');
+  return Buffer.concat([withChecksum(before), padded(record), block]);
+}
+
+/** The length counts its own digits. */
+function paxRecord(key: string, value: string): Buffer {
+  const rest = Buffer.from(` ${key}=${value}\n`);
+  let length = rest.length + 1;
+  while (`${length}`.length + rest.length !== length) length = `${length}`.length + rest.length;
+  return Buffer.concat([Buffer.from(`${length}`), rest]);
+}
+
+function withChecksum(block: Buffer): Buffer {
+  block.write('        ', 148, 'latin1');
+  let sum = 0;
+  for (const byte of block) sum += byte;
+  block.write(`${octal(sum, 6)}\0 `, 148, 'latin1');
+  return block;
+}
+
+/** Filled up to whole blocks. */
+export function padded(content: Buffer): Buffer {
+  return Buffer.concat([content, Buffer.alloc(paddingOf(content.length))]);
+}
+
+export function paddingOf(size: number): number {
+  return (BLOCK - (size % BLOCK)) % BLOCK;
+}
+
+function octal(value: number, digits: number): string {
+  return value.toString(8).padStart(digits, '0');
+}
