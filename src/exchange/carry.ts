@@ -6,6 +6,7 @@ import type { Exchange } from '../wire/inbound.ts';
 import type { RequestHead } from '../wire/message.ts';
 import type { OutboundFault } from '../wire/outbound-fault.ts';
 import { onward, type RelayRequest, relay } from '../wire/relay.ts';
+import { type BodyStage, chained } from './body-stage.ts';
 import type { Call } from './call.ts';
 import { clampBody, clampHead } from './clamp-version.ts';
 import type { ApiRange, Engine } from './engine.ts';
@@ -36,6 +37,14 @@ export function becomesTunnel({ answer }: Endpoint): boolean {
 /** Answers that live as long as something happens. */
 const STREAMS: ReadonlySet<AnswerTravel> = new Set(['lines', 'frames', 'tar', 'hijack', 'websocket', 'h2c']);
 
+/** What of a call changes on its way. */
+export interface Changing {
+  /** Changes the documents of the answer; null where they pass as they are. */
+  readonly back: TranslateBack | null;
+  /** What a body that travels as a stream passes through. */
+  readonly through: readonly BodyStage[];
+}
+
 interface Carried {
   readonly call: Call;
   readonly api: ApiRange;
@@ -58,14 +67,14 @@ export class Carrier {
   }
 
   /**
-   * Resolves when the answer is out, or the stream has ended. `back` changes the documents of the answer; null where
-   * they pass as they are. @throws Refusal when the engine gave no answer
+   * Resolves when the answer is out, or the stream has ended. @throws Refusal when the engine gave no answer, and
+   * whatever a stage of the body has ended the call with
    */
-  async carry(call: Call, api: ApiRange, exchange: Exchange, back: TranslateBack | null): Promise<void> {
+  async carry(call: Call, api: ApiRange, exchange: Exchange, { back, through }: Changing): Promise<void> {
     const { endpoint } = call;
     const { travel } = endpoint.answer;
     const { head } = exchange;
-    const request = meaningOf(head).sentFor(call, () => requestFor(call, head));
+    const request = meaningOf(head).sentFor(call, () => requestFor(call, head, through));
     const carried: Carried = { call, api, exchange, request, back };
     if (endpoint.shareable === true) return this.share(carried);
     if (!STREAMS.has(travel)) return back === null || travel !== 'json' ? this.relay(carried) : this.collect(carried);
@@ -88,7 +97,8 @@ export class Carrier {
         },
         onDone: (outcome) => {
           if (outcome.kind === 'engine-fault') this.engine.doubt();
-          if (failed === null) resolve();
+          if (outcome.kind === 'stopped') reject(outcome.fault);
+          else if (failed === null) resolve();
           else reject(engineRefusal(failed));
         },
       });
@@ -149,11 +159,14 @@ export class Carrier {
   }
 }
 
-function requestFor(call: Call, head: RequestHead): RelayRequest {
+function requestFor(call: Call, head: RequestHead, through: readonly BodyStage[]): RelayRequest {
   const upgrade = wantedUpgrade(call.endpoint, head.upgrade);
   const request = printCall(call, head.framing, upgrade);
   const stream = request.body !== null && !Buffer.isBuffer(request.body);
-  return { ...request, stream, hijack: call.endpoint.answer.travel === 'hijack' && upgrade === null };
+  const hijack = call.endpoint.answer.travel === 'hijack' && upgrade === null;
+  if (!stream || through.length === 0) return { ...request, stream, hijack };
+  // What a stage makes of it has another length.
+  return { ...request, body: 'chunked', stream, through: chained(through), hijack };
 }
 
 /**

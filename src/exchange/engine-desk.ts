@@ -6,6 +6,7 @@ import { printQuery, type QueryValues } from '../docker/query.ts';
 import { table } from '../docker/table.ts';
 import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
 import { eachLine, WholeLines } from '../ground/whole-lines.ts';
+import type { RawHeaders } from '../wire/message.ts';
 import { OutboundFault, type OutboundRequest } from '../wire/outbound.ts';
 import type { Engine } from './engine.ts';
 import { engineRefusal } from './engine-fault.ts';
@@ -25,6 +26,8 @@ const endpoints = new Map(table.map((endpoint) => [endpoint.id, endpoint]));
 export interface DeskQuestion {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly query?: QueryValues;
+  /** Beside those of every request. */
+  readonly headers?: RawHeaders;
   /** Until the answer begins. Default: 30 s. */
   readonly deadlineMs?: number;
 }
@@ -172,7 +175,7 @@ export class LiveEngineDesk implements EngineDesk {
 
   private async requestFor(
     endpointId: string,
-    { parameters = {}, query = {}, body = null, deadlineMs = ASKED_MS }: DeskOrder,
+    { parameters = {}, query = {}, headers = [], body = null, deadlineMs = ASKED_MS }: DeskOrder,
   ): Promise<OutboundRequest> {
     const endpoint = endpoints.get(endpointId);
     if (endpoint === undefined) throw new Error(`${endpointId} is not in the table`);
@@ -180,7 +183,7 @@ export class LiveEngineDesk implements EngineDesk {
     return {
       method: endpoint.method,
       target: `/v1.${newest}${printPath(endpoint, parameters)}${printQuery(query, endpoint.query)}`,
-      headers: ['Host', 'docker', ...(body === null ? [] : contentType(endpoint))],
+      headers: ['Host', 'docker', ...headers, ...(body === null ? [] : contentType(endpoint))],
       body: body === null ? null : Buffer.from(printJson(body)),
       upgrade: null,
       headTimeoutMs: deadlineMs,

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { Refusal, type RefusalFacts } from '../ground/refusal.ts';
+import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
 import type { Change, Policy, PolicyContext, Verdict } from './policy.ts';
 
@@ -20,10 +21,13 @@ export interface Judgement {
   readonly decisions: readonly Decision[];
   readonly changed: boolean;
   readonly hidesHost: boolean;
+  /** Who judges the body of a build, in the order of the policies. */
+  readonly build: readonly BuildJudge[];
   ended(status: number): void;
 }
 
 const NO_DECISIONS: readonly Decision[] = [];
+const NOBODY: readonly BuildJudge[] = [];
 const NO_LABELS: Readonly<Record<string, string>> = {};
 const NOTHING_TO_END = (): void => {};
 
@@ -38,7 +42,7 @@ export function judge(
   decisions: Decision[] = [],
 ): Judgement | Promise<Judgement> {
   if (policies.length === 0)
-    return { call, decisions: NO_DECISIONS, changed: false, hidesHost: false, ended: NOTHING_TO_END };
+    return { call, decisions: NO_DECISIONS, changed: false, hidesHost: false, build: NOBODY, ended: NOTHING_TO_END };
   const judging = new Judging(call, decisions);
   for (let at = 0; at < policies.length; at++) {
     const asked = judging.step(policies[at] as Policy, context);
@@ -62,6 +66,7 @@ class Judging implements Judgement {
   call: Call;
   changed = false;
   hidesHost = false;
+  build: readonly BuildJudge[] = NOBODY;
   readonly decisions: Decision[];
   private endings: ((status: number) => void)[] | null = null;
 
@@ -95,6 +100,7 @@ class Judging implements Judgement {
     this.call = call;
     this.changed ||= changes.length > 0;
     this.hidesHost ||= verdict.hidesHost === true;
+    if (verdict.build !== undefined) this.build = [...this.build, verdict.build];
     if (onEnd !== undefined) {
       this.endings ??= [];
       this.endings.push(onEnd);

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import type { Json } from '../ground/json.ts';
+import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
 import type { EngineDesk } from './engine-desk.ts';
 
@@ -29,6 +30,8 @@ export interface Verdict {
   readonly labels?: Readonly<Record<string, string>>;
   /** The client is not told what the answer tells about the host of the engine. */
   readonly hidesHost?: boolean;
+  /** Judges what a build takes from elsewhere, before the engine has its Dockerfile. */
+  readonly build?: BuildJudge;
   /** Told once when the call has ended, with the status that the client got; 0 for none. */
   readonly onEnd?: (status: number) => void;
 }

@@ -8,6 +8,8 @@ import type { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
+import type { BodyStage } from './body-stage.ts';
+import type { BuildReading } from './build-judge.ts';
 import type { Call } from './call.ts';
 import { becomesTunnel, Carrier } from './carry.ts';
 import type { ApiRange, Engine } from './engine.ts';
@@ -17,7 +19,7 @@ import { type Decision, type Judgement, judge } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
 import { meaningOf } from './meaning.ts';
 import type { Namespace, Namespacing, OwnAnswer } from './namespacing.ts';
-import type { Policy } from './policy.ts';
+import type { Policy, PolicyContext } from './policy.ts';
 import { type BodyLimits, readBody } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
 import { translatorOf } from './translate-back.ts';
@@ -31,11 +33,15 @@ export interface WayOptions {
   readonly engine: Engine;
   /** Null: the engine as it is. */
   readonly namespacing?: Namespacing | null;
+  /** Absent where no policy judges what builds take from elsewhere. */
+  readonly builds?: BuildReading;
   readonly limits: BodyLimits;
   readonly recorder: Recorder;
   /** The site's page about refusals, named in those of policies; null for none. */
   readonly help?: string | null;
 }
+
+const NO_STAGES: readonly BodyStage[] = [];
 
 export class Way {
   private readonly options: WayOptions;
@@ -127,9 +133,20 @@ export class Way {
     });
   }
 
+  private stagesOf({ build, call }: Judgement, context: PolicyContext): readonly BodyStage[] {
+    if (build.length === 0) return NO_STAGES;
+    const { builds } = this.options;
+    // What asks to be judged must not pass unread.
+    if (builds === undefined) throw new Error('nobody here reads builds');
+    return [builds(call, build, context)];
+  }
+
   private carryAsItIs(judgement: Judgement, api: ApiRange, exchange: Exchange): Promise<void> {
     const back = this.options.policies.length === 0 ? null : translatorOf(judgement.call.endpoint, judgement);
-    return this.carrier.carry(keepGiven(judgement), api, exchange, back);
+    return this.carrier.carry(keepGiven(judgement), api, exchange, {
+      back,
+      through: this.stagesOf(judgement, this.carrier),
+    });
   }
 
   private async carryTranslated(
@@ -140,7 +157,10 @@ export class Way {
   ): Promise<void> {
     const { call, names, answer } = await namespace.enter(keepGiven(judgement));
     if (answer !== null) answerHere(exchange, answer);
-    else await this.carrier.carry(call, api, exchange, translatorOf(call.endpoint, judgement, names));
+    else {
+      const back = translatorOf(call.endpoint, judgement, names);
+      await this.carrier.carry(call, api, exchange, { back, through: this.stagesOf(judgement, namespace.context) });
+    }
   }
 }
 

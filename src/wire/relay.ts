@@ -1,7 +1,7 @@
 /** The hot path: joins a client's exchange with a call to an engine, bytes passing unread. */
 import { endToEnd } from './end-to-end.ts';
 import type { AnswerSink, Exchange } from './exchange.ts';
-import type { AnswerHead, AnswerStart, Kept, RawHeaders } from './message.ts';
+import type { AnswerHead, AnswerStart, BodySink, Kept, RawHeaders } from './message.ts';
 import type { EnginePool } from './outbound.ts';
 import type { AnswerEvents, OutboundCall, OutboundRequest } from './outbound-call.ts';
 import type { OutboundFault } from './outbound-fault.ts';
@@ -14,12 +14,16 @@ export type RelayOutcome =
   | { readonly kind: 'gone' }
   /** The client's body could not be read; it has been answered or cut off. */
   | { readonly kind: 'client-fault' }
+  /** What the body passed through has ended the call; it is still to be answered, where no answer had begun. */
+  | { readonly kind: 'stopped'; readonly fault: unknown }
   /** `answered`: the fault came before the head, and `onFault` answered it. */
   | { readonly kind: 'engine-fault'; readonly fault: OutboundFault; readonly answered: boolean };
 
 export interface RelayRequest extends OutboundRequest {
   /** The client's own body is passed on as it comes; `body` then says how it is framed towards the engine. */
   readonly stream?: boolean;
+  /** What the client's body passes through on its way; `stop` ends the call. */
+  readonly through?: (onward: BodySink, stop: (fault: unknown) => void) => BodySink;
   /** For the relay: what is sent, where this very request has been relayed before. */
   onward?: Kept<OutboundRequest>;
 }
@@ -48,7 +52,9 @@ export function relay(
   const call = pool.send(request.onward.made, relayed);
   relayed.call = call;
   if (request.stream === true && call.body !== null) {
-    exchange.streamBody(call.body, (fault) => {
+    const stop = (fault: unknown): void => relayed.stop(fault);
+    const sink = request.through === undefined ? call.body : request.through(call.body, stop);
+    exchange.streamBody(sink, (fault) => {
       exchange.refuse(fault);
       relayed.finish({ kind: 'client-fault' });
     });
@@ -124,6 +130,13 @@ class Relay implements AnswerEvents {
     if (answered) this.#hooks.onFault(fault, exchange);
     else exchange.abort();
     this.finish({ kind: 'engine-fault', fault, answered });
+  }
+
+  stop(fault: unknown): void {
+    if (this.#done) return;
+    this.call?.abort();
+    if (this.#exchange.started) this.#exchange.abort();
+    this.finish({ kind: 'stopped', fault });
   }
 
   finish(outcome: RelayOutcome): void {

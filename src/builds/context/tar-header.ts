@@ -50,14 +50,16 @@ export function readHeader(block: Buffer): RawHeader {
   const type = String.fromCharCode(block[156] as number);
   const prefix = ustar ? text(block, 345, 155) : '';
   const name = text(block, 0, 100);
-  const header = {
+  const size = number(block, 124, 12);
+  if ((extensions.has(type) || type === 'g') && size > MOST_EXTENSION_BYTES) {
+    throw new TarFault('holds a header of more than 1 MiB');
+  }
+  return {
     type,
     name: prefix === '' ? name : `${prefix}/${name}`,
     linkName: text(block, 157, 100),
-    size: number(block, 124, 12),
+    size,
   };
-  requireKnown(header);
-  return header;
 }
 
 export function isExtension({ type }: RawHeader): boolean {
@@ -74,10 +76,6 @@ export function kindOf({ type }: RawHeader): EntryKind {
 }
 
 function requireKnown({ type, size, name }: RawHeader): void {
-  if (extensions.has(type) || type === 'g') {
-    if (size > MOST_EXTENSION_BYTES) throw new TarFault('holds a header of more than 1 MiB');
-    return;
-  }
   const kind = kinds[type];
   if (kind === undefined) throw new TarFault(`holds an entry of the type ${JSON.stringify(type)}, which is not read`);
   if (size > 0 && (kind !== 'file' || name.endsWith('/'))) {
@@ -87,7 +85,10 @@ function requireKnown({ type, size, name }: RawHeader): void {
 
 /** What an extension says; it must not say it twice. @throws TarFault */
 export function extend(before: Extension, { type }: RawHeader, content: Buffer): void {
-  if (type === 'x') return readRecords(before, content);
+  if (type === 'x') {
+    readRecords(before, content);
+    return;
+  }
   const end = content.indexOf(0);
   const said = content.toString('utf8', 0, end < 0 ? content.length : end);
   if (type === 'L') setOnce(before, 'path', said);
@@ -127,10 +128,10 @@ function take(into: Extension, key: string, value: string): void {
   if (key.startsWith('GNU.sparse.')) throw new TarFault('holds a sparse file, which is not read');
   if (key !== 'path' && key !== 'linkpath' && key !== 'size') return;
   if (value === '' || value.includes('\0')) throw new TarFault(`holds a header with a broken ${key}`);
-  if (key === 'path') return setOnce(into, 'path', value);
-  if (key === 'linkpath') return setOnce(into, 'linkPath', value);
-  if (!/^(0|[1-9][0-9]{0,14})$/.test(value)) throw new TarFault('holds a header with a broken size');
-  setOnce(into, 'size', Number(value));
+  if (key === 'path') setOnce(into, 'path', value);
+  else if (key === 'linkpath') setOnce(into, 'linkPath', value);
+  else if (/^(0|[1-9][0-9]{0,14})$/.test(value)) setOnce(into, 'size', Number(value));
+  else throw new TarFault('holds a header with a broken size');
 }
 
 function setOnce<Key extends keyof Extension>(into: Extension, key: Key, value: Extension[Key]): void {
@@ -171,7 +172,11 @@ export function printHeader(name: string, size: number, mode = 0o644): Buffer {
   const bytes = Buffer.from(name);
   const block = Buffer.alloc(BLOCK);
   bytes.copy(block, 0, 0, 100);
-  block.write(`${octal(mode, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0${octal(size, 11)}\0${octal(0, 11)}\0        0`, 100, 'latin1');
+  block.write(
+    `${octal(mode, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0${octal(size, 11)}\0${octal(0, 11)}\0        0`,
+    100,
+    'latin1',
+  );
   block.write('ustar\x0000', 257, 'latin1');
   let sum = 0;
   for (const byte of block) sum += byte;

@@ -4,6 +4,7 @@
  */
 
 import type { BodySink } from '../../wire/message.ts';
+import { compressionOf } from './compression.ts';
 import {
   apply,
   BLOCK,
@@ -64,6 +65,7 @@ export class TarWalker implements BodySink {
   private kept: Buffer[] = [];
   private headerBlocks: Buffer = NOTHING;
   private failed = false;
+  private begun = false;
   private flushed = true;
 
   /** `fail` is told once, of what ends the call. */
@@ -90,7 +92,10 @@ export class TarWalker implements BodySink {
     if (this.failed) return;
     const { place } = this;
     const whole = place.in === 'nothing' || place.in === 'end' || (place.in === 'header' && this.blockBytes === 0);
-    if (!whole || this.pendingBytes > 0) return this.stop(new TarFault('ends before its last entry does'));
+    if (!whole || this.pendingBytes > 0) {
+      this.stop(new TarFault('ends before its last entry does'));
+      return;
+    }
     this.reader.finish().then(
       (blocks) => {
         if (this.failed) return;
@@ -177,6 +182,11 @@ export class TarWalker implements BodySink {
 
   /** Whether the block passes now, with what was pending before it. */
   private takeBlock(block: Buffer): boolean {
+    if (!this.begun) {
+      this.begun = true;
+      // The engine would unpack it: what is a tar here can be something else there.
+      if (compressionOf(block) !== null) throw new TarFault('is packed twice');
+    }
     if (isZero(block)) return this.takeZero();
     if (this.place.in === 'end') throw new TarFault('goes on behind its end');
     const raw = readHeader(block);

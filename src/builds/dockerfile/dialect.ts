@@ -39,8 +39,9 @@ const newest: Dialect = {
 /** Of engine 23.0, the first one with heredocs, and of those up to 26.1. */
 const middle: Dialect = { ...oldest, heredocs: true, manyReturns: true };
 
-/** The readings that an engine may have, by the newest API version (its minor number) that it speaks. */
-export function dialectsOf(newestApi: number): readonly Dialect[] {
+/** The readings that an engine may have, by the newest API version (its minor number) that it speaks; null: any. */
+export function dialectsOf(newestApi: number | null): readonly Dialect[] {
+  if (newestApi === null) return [newest, middle, oldest];
   if (newestApi < 42) return [oldest];
   return newestApi <= 45 ? [middle, newest] : [newest, middle];
 }

@@ -10,8 +10,9 @@ export interface NewName {
 /** `file` is latin1. */
 export function rewriteNames(file: string, names: readonly NewName[]): string {
   const edits = names.flatMap(({ edit, name }) =>
-    // A name that was continued on other lines moves to the first of them, so that the lines keep their numbers.
-    edit.spans.map((span, index) => ({ ...span, text: index === 0 ? edit.before + name : '' })),
+    // A name that goes over several lines moves to the last of them: lines keep their numbers, and none becomes empty,
+    // behind which an instruction would go on.
+    edit.spans.map((span, index) => ({ ...span, text: index === edit.spans.length - 1 ? edit.before + name : '' })),
   );
   let text = '';
   let at = 0;

@@ -1,6 +1,7 @@
 /** The listeners of a running server: sockets that a reload leaves where they are, and what holds for their clients. */
 
 import type net from 'node:net';
+import { buildReading } from '../../builds/judged-build.ts';
 import { asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
 import type { Engine } from '../../exchange/engine.ts';
@@ -259,6 +260,7 @@ export class Listening {
         policies,
         engine,
         namespacing,
+        builds: buildReading(this.deskOf(engine)),
         limits: { jsonBytes: json, jsonDepth: depth },
         recorder: this.recorder,
         help,

@@ -1,11 +1,13 @@
 /** Which images may be pulled, run, built from and pushed to, and which names images may be given. */
 
 import { z } from 'zod';
+import { buildOf, opensBuildKit } from '../../docker/build-call.ts';
 import { formatReference, readReference, readsAsId, splitDomain, tagged } from '../../docker/image-reference.ts';
 import { type ImageUse, importedFrom, type NamedImage, namedImages, namesInside } from '../../docker/named-images.ts';
+import type { BuildJudge } from '../../exchange/build-judge.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
-import type { Policy, PolicyContext, PolicyKind } from '../../exchange/policy.ts';
+import type { Policy, PolicyContext, PolicyKind, Verdict } from '../../exchange/policy.ts';
 import { compileGlob, type Glob, globFault } from '../../ground/glob.ts';
 import { isList, isObject, type Json } from '../../ground/json.ts';
 
@@ -25,7 +27,8 @@ const options = z.strictObject({
   pull: list.optional().meta({ description: 'What may be pulled, or asked for at its registry.' }),
   run: list.optional().meta({ description: 'What containers may be made of.' }),
   build: list.optional().meta({
-    description: 'What builds may take: `--cache-from` and the frontend of `BUILDKIT_SYNTAX`. FROM lines are not read.',
+    description:
+      'What builds may take: by `FROM`, `COPY --from`, triggers, `--cache-from`. BuildKit is refused where it is listed.',
   }),
   push: list.optional().meta({ description: 'What may be pushed to.' }),
   tag: list.optional().meta({
@@ -67,13 +70,15 @@ class ImagesPolicy implements Policy {
     this.rules = new Map(uses.flatMap((use) => ruleOf(chosen, use)));
   }
 
-  judge(call: Call, context: PolicyContext) {
+  judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
     this.judgeUnnamed(call);
     const images = namedImages(call).filter(({ use }) => this.rules.has(use));
     // CI runners name an image by the digest or the id that they have found for its tag.
     const ids = images.filter(({ use, text }) => use === 'run' && (readsAsId(text) || text.includes('@')));
     for (const image of images) if (!ids.includes(image)) this.judgeName(image);
-    const passed = { call, rule: images.length === 0 ? 'no-image' : 'allowed', changes: [] };
+    const build = this.judgeOfBuild(call, context);
+    const rule = images.length === 0 && build === null ? 'no-image' : 'allowed';
+    const passed: Verdict = { call, rule, changes: [], ...(build === null ? {} : { build }) };
     return ids.length === 0 ? passed : this.judgeIds(ids, context).then(() => passed);
   }
 
@@ -86,6 +91,32 @@ class ImagesPolicy implements Policy {
       const hint = 'the names stand in the tar and cannot be judged; import and tag, or pull';
       throw refuse(this.name, 'tag', 'images cannot be loaded where their names are limited', { hint });
     }
+  }
+
+  /** FROM and its like stand in the context, and are judged as it passes. */
+  private judgeOfBuild(call: Call, context: PolicyContext): BuildJudge | null {
+    if (!this.rules.has('build')) return null;
+    const build = buildOf(call);
+    if (build?.byBuildKit === true || opensBuildKit(call)) {
+      const hint = 'build with DOCKER_BUILDKIT=0: the Dockerfile of BuildKit does not come with the call';
+      throw refuse(this.name, 'build', 'images of BuildKit cannot be judged', { hint });
+    }
+    if (build === null) return null;
+    if (!build.brought) {
+      const hint = 'what it builds from cannot be judged; send the files with the call';
+      throw refuse(this.name, 'build', 'must not be an address', { place: 'query.remote', hint });
+    }
+    return {
+      image: ({ text, line }) => this.judgeBuiltFrom(`Dockerfile:${line}`, text, context),
+      address: () => {},
+    };
+  }
+
+  private async judgeBuiltFrom(place: string, text: string, context: PolicyContext): Promise<void> {
+    const image: NamedImage = { use: 'build', place, text, everyTag: false };
+    // The classic builder takes ids, also the beginnings of them.
+    if (readsAsId(text)) await this.judgeIds([image], context);
+    else this.judgeName(image);
   }
 
   private judgeName(image: NamedImage): void {

@@ -52,6 +52,12 @@ export class Allowed {
     return listed(value, shape) || (whole !== value && listed(whole, shape));
   }
 
+  /** Whether a text is listed for a place, wherever it was said. */
+  permitsText(place: string, text: string): boolean {
+    const shape: Shape = { kind: 'text', marks: [] };
+    return this.values.get(place)?.some((matches) => matches(text, shape)) === true;
+  }
+
   /** The entry under which a path of the host may be mounted; undefined where it may not. */
   bindFor(source: string): AllowedBind | undefined {
     const path = cleanPath(source);

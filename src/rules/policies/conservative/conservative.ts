@@ -21,6 +21,7 @@ import { marksOfRequest } from '../endpoint-marks.ts';
 import { Allowed, type AllowOption } from './allowed.ts';
 import { Borrowed } from './borrowed.ts';
 import { applyBounds, type BoundsOptions } from './bounds.ts';
+import { judgeOfFetches } from './builds.ts';
 import type { Changed } from './changed.ts';
 import { type Bounds, ClosedList, type Finding, type Walked } from './closed-list.ts';
 import { decisionOn, isServed } from './decisions.ts';
@@ -81,7 +82,9 @@ class Conservative implements Policy {
       judged = changed.call;
       changes.push(...changed.changes);
     }
-    return { call: judged, rule: changes.length === 0 ? 'harmless' : 'bounded', changes };
+    const build = judgeOfFetches(NAME, this.bounds, judged);
+    const rule = changes.length === 0 ? 'harmless' : 'bounded';
+    return { call: judged, rule, changes, ...(build === null ? {} : { build }) };
   }
 
   /** What is left of what nobody knows says nothing, and is left out. @throws Refusal for what says something */

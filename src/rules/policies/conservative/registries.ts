@@ -21,6 +21,12 @@ export class Registries {
     return host === null || this.isOpen(host);
   }
 
+  /** For an image that the engine is to have, and would ask for at its registry. */
+  permitsImage(text: string): boolean {
+    const host = hostOfImage(text);
+    return host === null || this.isOpen(host);
+  }
+
   private isOpen(registry: string): boolean {
     const host = registry.replace(/:[0-9]+$/, '');
     if (this.listed !== null) return this.listed.some((matches) => matches(registry) || matches(host));

@@ -1,0 +1,209 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
+// Builds by the classic builder, judged by what their Dockerfiles take from elsewhere while the context passes.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type InProcess, serveInFrontOf } from '../engine/in-process.ts';
+import { describeEachEngine, docker, dockerCli } from '../engines/index.ts';
+import { contentsOf } from './building.ts';
+
+interface Shape {
+  readonly files: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+  /** The engines that cannot build it. */
+  readonly failsOn?: readonly string[];
+}
+
+const run = `clb-${randomBytes(3).toString('hex')}`;
+const base = `${run}-base`;
+const triggering = `${run}-triggers`;
+
+/** As real projects write them. */
+const shapes: Readonly<Record<string, Shape>> = {
+  'one stage': { files: { Dockerfile: 'FROM busybox\nRUN echo a >/a\nCMD ["cat", "/a"]\n' } },
+  'two stages': {
+    files: {
+      Dockerfile: `FROM busybox AS Build\nRUN echo x >/x\nFROM ${base}\nCOPY --from=build /x /y\nCOPY --from=0 /x /z\n`,
+    },
+  },
+  'an argument in FROM': {
+    files: { Dockerfile: `ARG NAME=none\nARG TAG=latest\nFROM \${NAME}:\${TAG:-x}\nARG NAME\nRUN echo $NAME >/n\n` },
+    args: ['--build-arg', `NAME=${base}`],
+  },
+  'a whole context': { files: { Dockerfile: 'FROM busybox\nCOPY . /src\n', 'a/b/c': 'c', 'é x': 'e' } },
+  'a context with exclusions': {
+    files: {
+      Dockerfile: 'FROM busybox\nCOPY . /src\n',
+      '.dockerignore': 'Dockerfile\n*.md\n.dockerignore\n',
+      'a.md': 'a',
+      b: 'b',
+    },
+  },
+  'exclusions that leave themselves': {
+    files: {
+      Dockerfile: 'FROM busybox\nADD . /src\n',
+      '.dockerignore': '# c\n**/skip\n!keep/skip\n',
+      'keep/skip': 'a',
+      'x/skip': 'b',
+    },
+  },
+  'another file': {
+    files: { 'build/app.Dockerfile': 'FROM busybox\nCOPY build /b\n' },
+    args: ['-f', 'build/app.Dockerfile'],
+  },
+  'a lower-case file': { files: { dockerfile: 'FROM busybox\nLABEL a=b\n' }, args: ['-f', 'dockerfile'] },
+  'files of another image': { files: { Dockerfile: `FROM busybox\nCOPY --from=${base} --chown=7:8 /base /got\n` } },
+  'nothing below': { files: { Dockerfile: `FROM scratch\nCOPY --from=${base} /base /base\nENTRYPOINT ["/base"]\n` } },
+  'triggers of a base': { files: { Dockerfile: `FROM ${triggering}\nRUN cat /app/x >/sum\n`, x: 'x' } },
+  'triggers of an earlier stage': {
+    files: { Dockerfile: 'FROM busybox AS a\nONBUILD COPY x /x\nFROM a\nRUN cat /x\n', x: 'x' },
+  },
+  'long lines with comments': {
+    files: {
+      Dockerfile: 'FROM \\\n  busybox\n# c\nRUN echo 1 \\\n  # no\n\n  && echo 2 >/two\nENV A=1 \\\n  B="2 3"\n',
+    },
+  },
+  'another escape token': { files: { Dockerfile: '# escape=`\nFROM busybox\nRUN echo a`\n  b >/ab\nENV P C:\\x\n' } },
+  'lines as Windows ends them': {
+    files: { Dockerfile: '\ufeff# syntax=docker/dockerfile:1\r\nFROM busybox\r\nLABEL a="b"\r\nWORKDIR /w\r\n' },
+  },
+  'everything else': {
+    files: {
+      Dockerfile:
+        'FROM busybox\nARG V=1\nENV X=${V:-2}\nWORKDIR /w/${X}\nUSER 5:6\nEXPOSE 80/tcp\nVOLUME ["/v"]\nSHELL ["sh", "-c"]\nSTOPSIGNAL 9\nHEALTHCHECK --interval=5s CMD true\nONBUILD RUN true\nLABEL "a b"=c\n',
+    },
+  },
+  'a target and labels': {
+    files: { Dockerfile: 'FROM busybox AS one\nRUN echo 1 >/1\nFROM busybox AS two\nRUN exit 3\n' },
+    args: ['--target', 'one', '--label', 'l=m'],
+  },
+  'an archive that is unpacked': {
+    files: { Dockerfile: 'FROM busybox\nADD ["x y", "/d/"]\nADD $F /e/\n', 'x y': 'x' },
+    args: ['--build-arg', 'F=x'],
+  },
+  'a step that fails': { files: { Dockerfile: 'FROM busybox\nRUN echo before; exit 7\n' } },
+  'an instruction that is none': { files: { Dockerfile: 'FROM busybox\nFRMO x\n' } },
+  'a heredoc': { files: { Dockerfile: 'FROM busybox\nRUN cat <<EOF >/h\nFROM x\nEOF\n' } },
+};
+
+describeEachEngine(
+  'classic builds',
+  (engine) => {
+    const folder = mkdtempSync(join(tmpdir(), 'berthgate-classic-'));
+    const env = { DOCKER_BUILDKIT: '0' };
+    let berthgate: InProcess;
+
+    beforeAll(async () => {
+      const made: Readonly<Record<string, string>> = {
+        [base]: 'FROM busybox\nRUN mkdir -p /base && echo base >/base/f && chmod 4711 /base/f\n',
+        [triggering]: `FROM ${base}\nONBUILD WORKDIR /app\nONBUILD COPY x /app/\nONBUILD COPY --from=${base} /base /app/base\n`,
+      };
+      for (const [name, input] of Object.entries(made)) {
+        await docker(engine, ['build', '-t', name, '-'], { env, input });
+      }
+      berthgate = await serveInFrontOf(engine.host, {
+        policies: ['conservative', { use: 'images', build: { allow: ['busybox', `${run}-*`] } }],
+      });
+    });
+    afterAll(async () => {
+      await berthgate?.stop();
+      await dockerCli(engine, ['rmi', '-f', triggering, base]);
+      rmSync(folder, { recursive: true });
+    });
+
+    const contextOf = (name: string, files: Readonly<Record<string, string>>): string => {
+      const context = join(folder, name.replace(/\W/g, '-'));
+      for (const [file, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(context, file)), { recursive: true });
+        writeFileSync(join(context, file), text);
+      }
+      return context;
+    };
+    const through = (): string => `unix://${berthgate.socket}`;
+
+    test.for(Object.entries(shapes))(
+      '%s builds the same as without Berthgate',
+      async ([name, { files, args = [] }]) => {
+        const context = contextOf(name, files);
+        const tag = `${run}-${name.replace(/\W/g, '-')}-${engine.name}`.toLowerCase();
+        const hosts = [engine.host, through()];
+        const built = await Promise.all(
+          hosts.map(async (host, index) => {
+            const given = args.map((arg) => (arg.endsWith('ockerfile') ? join(context, arg) : arg));
+            const command = ['build', '--no-cache', '--force-rm', '-t', `${tag}:${index}`, ...given, context];
+            const { code, stdout } = await dockerCli(host, command, { env, timeoutMs: 120_000 });
+            const told = stdout.replace(/\b[0-9a-f]{12}\b/g, 'ID').replaceAll(`${tag}:${index}`, 'TAG');
+            return { code, told, image: code === 0 ? await contentsOf(engine, `${tag}:${index}`) : null };
+          }),
+        );
+        await dockerCli(engine, ['rmi', '-f', `${tag}:0`, `${tag}:1`]);
+        expect(built[1]).toEqual(built[0]);
+        expect(built[0]?.code === 0).toBe(
+          !/^a step that fails|that is none|heredoc/.test(name) || built[0]?.image !== null,
+        );
+      },
+    );
+
+    test.for([
+      ['FROM', `FROM ${run}x\n`],
+      ['FROM by an argument', `ARG X=b\nFROM \${X:+${run}x}\n`],
+      ['COPY --from', `FROM busybox\nCOPY --from=${run}x / /\n`],
+      ['a later stage', `FROM busybox AS a\nFROM a\nFROM ${run}x\n`],
+      ['FROM by id', 'FROM ID\n'],
+      ['FROM by the beginning of an id', 'FROM SHORT\n'],
+      ['a trigger', `FROM ${run}-triggersx\n`],
+    ] as const)('an image that is not allowed is refused before a step is run: %s', async ([, dockerfile]) => {
+      const denied = `${run}x`;
+      await docker(engine, ['build', '-t', denied, '-'], { env, input: 'FROM busybox\nRUN echo denied >/d\n' });
+      const id = await docker(engine, ['image', 'inspect', '-f', '{{.Id}}', denied]);
+      const trigger = `FROM busybox\nONBUILD COPY --from=${denied} /d /d\n`;
+      await docker(engine, ['build', '-t', `${run}-triggersx`, '-'], { env, input: trigger });
+      const input = dockerfile.replace('ID', id).replace('SHORT', id.slice('sha256:'.length, 19));
+      try {
+        const control = await dockerCli(engine, ['build', '--no-cache', '-'], { env, input });
+        expect([control.code, control.stderr]).toEqual([0, expect.any(String)]);
+        const judged = await dockerCli(through(), ['build', '--no-cache', '-'], { env, input });
+        expect(judged.code).toBe(1);
+        expect(judged.stderr).toMatch(/refused by policy images: Dockerfile:\d+ .*must not be built from/);
+        expect(judged.stdout).not.toContain('Step');
+      } finally {
+        await dockerCli(engine, ['rmi', '-f', `${run}-triggersx`, denied]);
+      }
+    });
+
+    test('an address is fetched by no ADD, whoever brings it', async () => {
+      const added = await dockerCli(through(), ['build', '-'], {
+        env,
+        input: 'FROM busybox\nENV U=http://127.0.0.1:1/\nADD ${U}x /x\n',
+      });
+      expect([added.code, added.stderr]).toEqual([
+        1,
+        expect.stringContaining('Dockerfile:3 must not ADD http://127.0.0.1:1/x'),
+      ]);
+      const name = `${run}-fetches`;
+      await docker(engine, ['build', '-t', name, '-'], {
+        env,
+        input: 'FROM busybox\nONBUILD ADD http://127.0.0.1:1/ /x\n',
+      });
+      try {
+        const triggered = await dockerCli(through(), ['build', '-'], { env, input: `FROM ${name}\n` });
+        expect([triggered.code, triggered.stderr]).toEqual([1, expect.stringContaining('must not ADD')]);
+        // The control: the engine itself tries.
+        const control = await dockerCli(engine, ['build', '-'], { env, input: `FROM ${name}\n` });
+        expect(control.stderr + control.stdout).toMatch(/127\.0\.0\.1:1.*refused/);
+      } finally {
+        await dockerCli(engine, ['rmi', '-f', name]);
+      }
+    });
+
+    test('a Dockerfile that is a link is read where it leads, and a packed context is unpacked', async () => {
+      const context = contextOf('linked', { 'real.Dockerfile': `FROM ${run}x\n` });
+      symlinkSync('real.Dockerfile', join(context, 'Dockerfile'));
+      const { code, stderr } = await dockerCli(through(), ['build', '--compress', context], { env });
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/Dockerfile:1 .*x:latest must not be built from/)]);
+    });
+  },
+  ({ name }) => name !== '26.1',
+);
