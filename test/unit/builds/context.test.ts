@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { judgedContext } from '../../../src/builds/context/judged-context.ts';
 import type { BodySink } from '../../../src/wire/message.ts';
-import { archive, type Made, pax } from './archive.ts';
+import { archive, type Made, pax } from '../../engine/archive.ts';
 
 interface Passed {
   /** Null where the context was refused. */
