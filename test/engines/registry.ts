@@ -25,6 +25,8 @@ export interface RegistryOptions {
   readonly htpasswd?: string;
   /** Files. Then it speaks TLS only. */
   readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Then it takes the tokens of this realm only: its URL, and the file of the certificate that they are signed with. */
+  readonly token?: { readonly realm: string; readonly certificate: string };
   /** The URL of another registry: then it is a pull-through cache of that one. */
   readonly upstream?: string;
 }
@@ -75,7 +77,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
 }
 
 function settings(options: RegistryOptions, host: string, scratch: string): object {
-  const { folder = join(scratch, 'data'), htpasswd, tls, upstream } = options;
+  const { folder = join(scratch, 'data'), htpasswd, tls, token, upstream } = options;
   return {
     version: 0.1,
     log: { level: 'info', accesslog: { disabled: false } },
@@ -86,6 +88,13 @@ function settings(options: RegistryOptions, host: string, scratch: string): obje
       ...(tls === undefined ? {} : { tls: { certificate: tls.certificate, key: tls.key } }),
     },
     ...(htpasswd === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: join(scratch, 'htpasswd') } } }),
+    ...(token === undefined
+      ? {}
+      : {
+          auth: {
+            token: { realm: token.realm, service: 'registry', issuer: 'realm', rootcertbundle: token.certificate },
+          },
+        }),
     ...(upstream === undefined ? {} : { proxy: { remoteurl: upstream } }),
   };
 }

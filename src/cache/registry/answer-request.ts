@@ -4,6 +4,7 @@ import type http from 'node:http';
 import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isDigest } from '../../docker/image-reference.ts';
+import { OutFault } from '../../wire/way-out.ts';
 import type { Repository } from './engine-names.ts';
 import type { GatewayParts } from './gateway-parts.ts';
 import { type Granted, nameOf } from './grants.ts';
@@ -83,7 +84,13 @@ export async function answerRequest(
   const counting = new Counting(most, (bytes) => {
     parts.tally.bytesOut += bytes;
   });
-  await pipeline(answer.body, counting, response);
+  try {
+    await pipeline(answer.body, counting, response);
+  } catch (fault) {
+    const { errored } = answer.body;
+    if (fault instanceof OciError || errored === null || errored.name === 'AbortError') throw fault;
+    throw new OutFault('broken', `${nameOf(repository)}: the registry broke off`, fault);
+  }
 }
 
 async function upstreamRequest(

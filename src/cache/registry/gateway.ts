@@ -58,9 +58,8 @@ async function serve(parts: GatewayParts, request: http.IncomingMessage, respons
     if (permitted === null) return answerOwn(parts, request, response, route);
     await answerRequest(parts, permitted, query.join('?'), request, response);
   } catch (fault) {
-    const registry = permitted?.repository.registry ?? '';
     if (!request.destroyed) request.resume();
-    tell(parts, registry, fault as Error, request, response);
+    tell(parts, permitted, fault as Error, request, response);
   }
 }
 
@@ -108,28 +107,36 @@ function repositoriesOf(names: EngineNames, { namespace, rights }: Granted): rea
 
 function tell(
   { tally, onFault }: GatewayParts,
-  registry: string,
+  permitted: Permitted | null,
   fault: Error,
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): void {
   if (fault instanceof OutFault) tally.failed(fault.reason);
-  if (!(fault instanceof OciError) && fault.name !== 'AbortError') onFault(registry, fault);
+  // That the engine has gone is nobody's fault.
+  const gone = fault.name === 'AbortError' || (fault as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
+  if (!(fault instanceof OciError) && !gone) onFault(permitted?.repository.registry ?? '', fault);
   // A part of an answer must never look like the whole.
   if (response.headersSent || response.destroyed) return void response.destroy();
-  const { code, status, message } = asOciError(fault);
+  const { code, status, message } = asOciError(fault, permitted);
   const body = errorBody(code, message);
   response.writeHead(status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Docker-Distribution-Api-Version': 'registry/2.0',
-    ...(status === 401 ? { 'WWW-Authenticate': challengeFor(request) } : {}),
+    ...(status === 401
+      ? { 'WWW-Authenticate': challengeFor(request, permitted === null ? '' : 'insufficient_scope') }
+      : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-function asOciError(fault: Error): OciError {
-  if (fault instanceof OciError) return fault;
+function asOciError(fault: Error, permitted: Permitted | null): OciError {
+  if (fault instanceof OciError) {
+    const inPath = permitted !== null && permitted.owner !== permitted.granted.namespace;
+    // Builds are never asked who they are.
+    return inPath && fault.code === 'UNAUTHORIZED' ? new OciError('DENIED', fault.message) : fault;
+  }
   if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
   return new OciError(fault.reason === 'inner-address' ? 'DENIED' : 'UNAVAILABLE', fault.message);
 }

@@ -77,6 +77,19 @@ test('tokens are asked for once, and never shared between credentials', async ()
   expect((await rig.ask('GET', `${APP}/manifests/1`, { grant: mine })).status).toBe(200);
 });
 
+test('a password that the realm refuses is told as the registry would, and a build is not asked for another', async () => {
+  const fake = await registry('bearer');
+  const rig = await startRig([{ url: fake.url }]);
+  const wrong = { kind: 'password', username: 'alice', password: 'wrong' } as const;
+  const grant = rig.grant({ credentials: () => wrong });
+  const refused = await rig.ask('GET', `${APP}/manifests/1`, { grant });
+  expect(refused).toMatchObject({ status: 401, body: expect.stringContaining('incorrect username or password') });
+  expect(refused.headers['www-authenticate']).toContain('error="insufficient_scope"');
+  const inPath = await rig.ask('GET', `/v2/c_${grant.capability}/r.example.org__5000/team/app/manifests/1`);
+  expect(inPath).toMatchObject({ status: 403, body: expect.stringContaining('incorrect username or password') });
+  expect(inPath.headers['www-authenticate']).toBeUndefined();
+});
+
 test('an identity token is shown to the realm, a registry token to the registry', async () => {
   const fake = await registry('bearer');
   const rig = await startRig([{ url: fake.url }]);

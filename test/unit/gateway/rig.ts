@@ -60,6 +60,11 @@ export async function startRig(
   const server = net.createServer((socket) => gateway.accept(socket));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
+  const builds = net.createServer((socket) => gateway.accept(socket));
+  await new Promise<void>((resolve, reject) => {
+    builds.once('error', reject);
+    builds.listen(port, '127.0.0.2', resolve);
+  });
   const gateway = new RegistryGateway({
     addresses: { names: `127.0.0.1:${port}`, builds: `127.0.0.2:${port}` },
     state,
@@ -69,6 +74,7 @@ export async function startRig(
   onTestFinished(async () => {
     gateway.close();
     server.close();
+    builds.close();
     await wayOut.close();
     rmSync(state, { recursive: true, force: true });
   });
