@@ -201,6 +201,32 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
     }
   });
 
+  test('27: the tag of a log is a template that the engine runs: it tells of the host, and may loop', async () => {
+    const logging = (tag: string): Body => ({ LogConfig: { Type: 'json-file', Config: { tag } } });
+    // Older engines are built with a Go whose templates loop over lists alone.
+    const tag = '{{.Hostname}} {{.LogPath}} {{range .ContainerEnv}}{{end}}loop';
+    const id = await make({ Cmd: ['echo', 'said'], HostConfig: logging(tag) });
+    await directly('POST', `${version}/containers/${id}/start`);
+    await directly('POST', `${version}/containers/${id}/wait`);
+    const told = (await directly('GET', `${version}/containers/${id}/logs?stdout=1&details=1`)).text;
+    expect(decodeURIComponent(told)).toContain(`/containers/${id}/`);
+    expect(told).toContain('loop');
+    for (const tag of [
+      '{{.Hostname}}',
+      '{{.LogPath}}',
+      '{{range 3000000000}}{{end}}',
+      '{{ with . }}{{.LogPath}}{{end}}',
+      '{{.ID}}{{$}}',
+    ]) {
+      const [status, code, message] = refusalOf(
+        await guarded.guarded('POST', `${version}/containers/create`, { Image: 'busybox', HostConfig: logging(tag) }),
+      );
+      expect([tag, status, code]).toEqual([tag, 403, 'refused']);
+      expect(message).toContain('HostConfig.LogConfig.Config.tag');
+    }
+    await makeGuarded({ HostConfig: logging('{{.ImageName}}/{{ .Name }}/{{.ID}} {a}') });
+  });
+
   test('28: limits of the kernel are lowered, on create', async () => {
     const Ulimits = [{ Name: 'nofile', Soft: 2_000_000_000, Hard: 2_000_000_000 }];
     expect((await inspect(await make({ HostConfig: { Ulimits } }))).HostConfig?.Ulimits).toMatchObject(Ulimits);

@@ -5,6 +5,7 @@ import { addedCapability } from '../grammars/capability.ts';
 import { containerMode } from '../grammars/container-mode.ts';
 import { extraHost } from '../grammars/extra-host.ts';
 import { link } from '../grammars/link.ts';
+import { logTag } from '../grammars/log-tag.ts';
 import { networkMode } from '../grammars/network-mode.ts';
 import { port } from '../grammars/port.ts';
 import { securityOption } from '../grammars/security-opt.ts';
@@ -104,7 +105,10 @@ const life = {
   InitPath: until('1.28', text(hostPath('read'), privilege('runtime', 'a program of the host runs in the container'))),
   LogConfig: object({
     Type: language(logDriver),
-    Config: known(map(text(own), language(logOption)), { 'max-buffer-size': text(resource('bytes')) }),
+    Config: known(map(text(own), language(logOption)), {
+      'max-buffer-size': text(resource('bytes')),
+      tag: language(logTag),
+    }),
   }),
   OomScoreAdj: int(resource('oom-score')),
   ConsoleSize: list(int(own)),
