@@ -2,6 +2,7 @@
 
 import type net from 'node:net';
 import type { z } from 'zod';
+import type { Wanted } from '../wire/download.ts';
 import type { RequestHead } from '../wire/message.ts';
 import type { Identity, Peer } from './identity.ts';
 
@@ -36,6 +37,8 @@ export interface AuthenticatorContext {
   readonly clientCa: string | null;
   /** The absolute path of a file that the configuration names. */
   readonly resolve: (file: string) => string;
+  /** A file of another server, through the site's proxy and with its CA (`outbound`). @throws Error */
+  readonly download: (url: URL, wanted: Wanted) => Promise<Buffer>;
   readonly log: AuthenticatorLog;
 }
 

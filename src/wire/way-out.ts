@@ -28,6 +28,8 @@ export interface Destination {
   readonly ca?: readonly string[];
   /** The origin that an administrator has named: it may have an inner address. */
   readonly named?: URL;
+  /** Also what is named is reached through the site's proxy, but for hosts that are reached without it. */
+  readonly proxied?: boolean;
 }
 
 type OutFaultReason = 'inner-address' | 'unknown-host' | 'unreachable' | 'tls' | 'timeout' | 'broken';
@@ -69,7 +71,7 @@ export class WayOut {
     this.reachable = reachableAddresses(options.allowPrivate);
   }
 
-  to({ ca = [...rootCertificates, ...this.options.ca], named }: Destination = {}): Out {
+  to({ ca = [...rootCertificates, ...this.options.ca], named, proxied: throughProxy = false }: Destination = {}): Out {
     const limits = { headersTimeout: HEAD_MS, bodyTimeout: SILENT_MS, connections: 64 };
     const connect = this.connector([...ca], named);
     const direct = new Agent({ ...limits, connect });
@@ -82,7 +84,8 @@ export class WayOut {
     }
     return {
       send: async (url, options) => {
-        const goesDirect = proxied === null || isNamed(url, named) || this.isWithoutProxy(url.hostname);
+        const isExempt = (isNamed(url, named) && !throughProxy) || this.isWithoutProxy(url.hostname);
+        const goesDirect = proxied === null || isExempt;
         if (!goesDirect) await this.refuseInner(url, named);
         try {
           return await request(url, { ...options, dispatcher: goesDirect ? direct : (proxied as Dispatcher) });

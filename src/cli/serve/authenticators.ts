@@ -15,6 +15,8 @@ import {
   type LoadedConfig,
   readOptions,
 } from '../../operate/config/index.ts';
+import { download } from '../../wire/download.ts';
+import { siteOf } from './site.ts';
 
 /** By what a configuration calls them. */
 type AuthenticatorKinds = ReadonlyMap<string, AuthenticatorKind>;
@@ -75,6 +77,7 @@ function createAuthenticators(
     transport,
     clientCa: listener.tls?.clientCa ?? null,
     resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
+    download: (url, wanted) => download(siteOf(loaded), url, wanted),
     log,
   };
   const front = frontInstanceOf(listener, context);

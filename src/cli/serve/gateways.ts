@@ -8,6 +8,7 @@ import type { GatewayReadiness } from '../../operate/admin/admin-server.ts';
 import { type Config, ConfigRefused, type LoadedConfig, type TcpAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 import { OutFault, WayOut } from '../../wire/way-out.ts';
+import { siteOf } from './site.ts';
 
 /** An address that somebody else has is tried again. */
 const RETRY_MS = 2000;
@@ -62,7 +63,7 @@ export class Gateways {
     readonly discard: () => void;
   } {
     const wanted = wantedBy(loaded.config);
-    const wayOut = wayOutOf(loaded);
+    const wayOut = new WayOut(siteOf(loaded));
     const registries = registriesOf(loaded, wayOut);
     // What must outlive the process stays where it is until the next start.
     const state = this.state ?? loaded.config.state;
@@ -191,17 +192,6 @@ function textOf({ host, port }: TcpAddress): string {
 
 function keyOf(address: string): string {
   return `gateway ${address}`;
-}
-
-function wayOutOf(loaded: LoadedConfig): WayOut {
-  const { proxy, noProxy, ca, allowPrivate } = loaded.config.outbound;
-  let own: readonly string[];
-  try {
-    own = ca === null ? [] : [readFileSync(ca, 'utf8')];
-  } catch (fault) {
-    throw new ConfigRefused([loaded.fault(['outbound', 'ca'], (fault as Error).message)]);
-  }
-  return new WayOut({ proxy, noProxy, ca: own, allowPrivate });
 }
 
 function registriesOf(loaded: LoadedConfig, wayOut: WayOut): Registries {

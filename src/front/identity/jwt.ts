@@ -125,10 +125,10 @@ class JwtAuthenticator implements Authenticator {
   }
 }
 
-function keySourceOf({ jwks, ca }: JwtOptions, { resolve, log }: AuthenticatorContext): KeySource {
+function keySourceOf({ jwks, ca }: JwtOptions, { resolve, log, download }: AuthenticatorContext): KeySource {
   const url = keySetUrl(jwks);
   if (url === undefined) return new KeyFile(resolve(jwks), log);
-  return new RemoteKeySet({ url, ca: ca === undefined ? undefined : () => readFileSync(resolve(ca)), log });
+  return new RemoteKeySet({ url, ca: ca === undefined ? undefined : () => readFileSync(resolve(ca)), download, log });
 }
 
 /** What the client is told: which check failed, never a value. */

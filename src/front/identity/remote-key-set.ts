@@ -3,11 +3,10 @@
  * still used when the issuer does not answer: its outage must not be ours.
  */
 
-import http from 'node:http';
-import https from 'node:https';
-import type { AuthenticatorLog } from '../../exchange/authenticator.ts';
+import type { AuthenticatorContext, AuthenticatorLog } from '../../exchange/authenticator.ts';
 import { type KeyFinder, type KeySource, readKeySet } from './issuer-keys.ts';
 
+const headers = { accept: 'application/jwk-set+json, application/json', 'user-agent': 'berthgate' };
 const deadlineMs = 5000;
 const mostBytes = 512 * 1024;
 /** Keys are asked for again after so long... */
@@ -21,6 +20,7 @@ export interface RemoteKeySetOptions {
   readonly url: URL;
   /** Reads the CA, PEM, that stands in for those of the system. */
   readonly ca: (() => Buffer) | undefined;
+  readonly download: AuthenticatorContext['download'];
   readonly log: AuthenticatorLog;
   readonly now?: () => number;
 }
@@ -72,9 +72,9 @@ export class RemoteKeySet implements KeySource {
   }
 
   async #fetch(): Promise<void> {
-    const { url, ca, log } = this.#options;
+    const { url, ca, download, log } = this.#options;
     try {
-      const keys = readKeySet(await download(url, ca?.()));
+      const keys = readKeySet(await download(url, { headers, ca: ca?.().toString(), mostBytes, deadlineMs }));
       this.#keys = keys;
       this.#fetchedAt = this.#now();
       this.generation++;
@@ -82,33 +82,4 @@ export class RemoteKeySet implements KeySource {
       log.warn({ url: url.href, error: (fault as Error).message }, 'the keys of an issuer cannot be read');
     }
   }
-}
-
-/** No redirects: they would lead where nobody has looked. */
-function download(url: URL, ca: Buffer | undefined): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const headers = { accept: 'application/jwk-set+json, application/json', 'user-agent': 'berthgate' };
-    const options = {
-      headers,
-      agent: false,
-      signal: AbortSignal.timeout(deadlineMs),
-      ...(ca === undefined ? {} : { ca }),
-    };
-    const request = (url.protocol === 'https:' ? https : http).get(url, options, (answer) => {
-      if (answer.statusCode !== 200) {
-        request.destroy(new Error(`the answer is ${answer.statusCode}, not 200`));
-        return;
-      }
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      answer.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > mostBytes) request.destroy(new Error('the answer is larger than 512KiB'));
-        else chunks.push(chunk);
-      });
-      answer.on('error', reject);
-      answer.on('end', () => resolve(Buffer.concat(chunks)));
-    });
-    request.on('error', reject);
-  });
 }

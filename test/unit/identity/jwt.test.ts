@@ -1,13 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Authenticator } from '../../../src/exchange/authenticator.ts';
 import { jwtOptions } from '../../../src/front/identity/jwt-options.ts';
 import { RemoteKeySet } from '../../../src/front/identity/remote-key-set.ts';
+import { download } from '../../../src/wire/download.ts';
 import { contextOf, headOf, make, refusalOf, somePeer, started, temporaryFolder, until } from './rig.ts';
 
 const issuer = 'https://gitlab.example.org';
@@ -176,7 +177,13 @@ test('keys of a URL: rotation is noticed, asked for seldom, and an outage is sur
   let body: string | null = JSON.stringify({ keys: [key.jwk] });
   const place = await issuerAt((response) => response.writeHead(body === null ? 503 : 200).end(body ?? ''));
   let now = 0;
-  const set = new RemoteKeySet({ url: place.url, ca: undefined, log: contextOf().log, now: () => now });
+  const set = new RemoteKeySet({
+    url: place.url,
+    ca: undefined,
+    download: contextOf().download,
+    log: contextOf().log,
+    now: () => now,
+  });
   await set.start();
   expect((await set.keys(false))?.has({ kid: 'one' })).toBe(true);
   // A flood of tokens with keys that nobody has.
@@ -192,6 +199,34 @@ test('keys of a URL: rotation is noticed, asked for seldom, and an outage is sur
   expect((await set.keys(false))?.has({ kid: 'two' })).toBe(true);
   now += 24 * 3_600_000;
   expect(await set.keys(false)).toBeNull();
+});
+
+test("keys of a URL are fetched through the site's proxy, but for hosts that are reached without it", async () => {
+  const place = await issuerAt((response) => response.end(JSON.stringify({ keys: [key.jwk] })));
+  const asked: string[] = [];
+  const proxy = http.createServer((_, response) => response.writeHead(405).end());
+  proxy.on('connect', (request, client, head) => {
+    asked.push(request.url ?? '');
+    const issuer = net.connect(Number(place.url.port), '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      issuer.write(head);
+      client.pipe(issuer).pipe(client);
+    });
+    for (const end of [client, issuer]) end.on('error', () => end.destroy());
+    onTestFinished(() => void client.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void proxy.close());
+  const site = { proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, ca: [], allowPrivate: [] };
+  const keysThrough = async (noProxy: readonly string[]) => {
+    const context = contextOf({ download: (url, wanted) => download({ ...site, noProxy }, url, wanted) });
+    const [jwt] = await started(make('jwt', { issuer, audience: [audience], jwks: place.url.href }, context));
+    expect((await bearing(jwt!, await key.sign({ sub: 'alice' })))?.user).toBe('alice');
+  };
+  await keysThrough([]);
+  expect(asked).toEqual([place.url.host]);
+  await keysThrough(['127.0.0.1']);
+  expect([asked.length, place.asked()]).toEqual([1, 2]);
 });
 
 test('an issuer that never answered is 503, and that is no reason not to start', async () => {
@@ -215,7 +250,7 @@ test('an answer without an end is cut', async () => {
     write();
   });
   const context = contextOf();
-  await new RemoteKeySet({ url: place.url, ca: undefined, log: context.log }).start();
+  await new RemoteKeySet({ url: place.url, ca: undefined, download: context.download, log: context.log }).start();
   expect(context.logged[0]?.facts).toMatchObject({ error: 'the answer is larger than 512KiB' });
 });
 

@@ -15,6 +15,7 @@ import { identify } from '../../../src/exchange/identify.ts';
 import type { Identity, Peer } from '../../../src/exchange/identity.ts';
 import { authenticatorKinds } from '../../../src/front/identity/authenticators.ts';
 import { Refusal } from '../../../src/ground/refusal.ts';
+import { download } from '../../../src/wire/download.ts';
 import type { RequestHead } from '../../../src/wire/message.ts';
 
 export async function temporaryFolder(): Promise<string> {
@@ -36,6 +37,7 @@ export function contextOf(facts: Partial<AuthenticatorContext> = {}): Authentica
     transport: null,
     clientCa: null,
     resolve: (file) => file,
+    download: (url, wanted) => download({ proxy: null, noProxy: [], ca: [], allowPrivate: [] }, url, wanted),
     log: { info: note, warn: note },
     logged,
     ...facts,

@@ -23,8 +23,7 @@ export const configSchema = z.strictObject({
     .meta({ description: 'The HTTP cache for containers. Absent: none.', effect: 'none yet' }),
   registry: registry.prefault({}).meta({ description: 'The registries that images come from.' }),
   outbound: outbound.prefault({}).meta({
-    description:
-      'The way out: for the gateway. The key sets of `jwt` are fetched without it, with a `ca` of their own.',
+    description: 'The way out: for the gateway, and for the key sets of `jwt`.',
   }),
   admin: admin.prefault({}).meta({ description: 'What operators see.' }),
   gc: gc.nullable().prefault(null).meta({
