@@ -26,7 +26,8 @@ export function imageOf(body: JsonObject): string {
   return textOf(body.Image);
 }
 
-function networkModeOf(body: JsonObject): string {
+/** A network, or `none`, `container:ID`. */
+export function mainNetworkOf(body: JsonObject): string {
   return textOf(hostConfigOf(body).NetworkMode);
 }
 
@@ -41,7 +42,7 @@ export function volumesFromOf(body: JsonObject): readonly string[] {
 
 /** With the name on every endpoint, and old links on the endpoint of the main network, where alone they have an effect there. */
 export function withEndpoints(body: JsonObject, alias: string, takesAlias: (network: string) => boolean): JsonObject {
-  const mode = networkModeOf(body);
+  const mode = mainNetworkOf(body);
   if (mode === 'none' || mode.startsWith('container:')) return body;
   const config = isObject(body.NetworkingConfig ?? null) ? (body.NetworkingConfig as JsonObject) : {};
   const said = isObject(config.EndpointsConfig ?? null) ? (config.EndpointsConfig as JsonObject) : {};

@@ -1,7 +1,8 @@
 /** Bodies of what Berthgate itself has made: volumes and networks of a namespace; and answers that need no engine. */
 
-import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
+import { isObject, type Json, type JsonObject } from '../ground/json.ts';
 import type { VolumeWish } from './container-create.ts';
+import { type ChosenSubnet, withSubnets } from './subnets.ts';
 
 /** What engines since 23.0 write on volumes that they named themselves: their prune goes by it. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
@@ -14,8 +15,10 @@ export function volumeRequest(name: string, wish: VolumeWish, labels: JsonObject
   return { Name: name, Driver: driver, DriverOpts: options, Labels: { ...wished, ...labels } };
 }
 
-export function bridgeRequest(name: string, subnet: string, labels: JsonObject): JsonObject {
-  return withSubnet({ Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: labels }, subnet);
+export function bridgeRequest(name: string, subnets: readonly ChosenSubnet[], labels: JsonObject): JsonObject {
+  const ipv6 = subnets.some(({ family }) => family === 6);
+  const body = { Name: name, Driver: 'bridge', CheckDuplicate: true, EnableIPv6: ipv6, Labels: labels };
+  return withSubnets(body, subnets);
 }
 
 /** Null where the engine is to find a name. */
@@ -30,24 +33,6 @@ export function withName(body: JsonObject, name: string): JsonObject {
 /** Engines up to 24 make a second network of the same name where they are not told to look. */
 export function withoutDuplicate(body: JsonObject): JsonObject {
   return { ...body, CheckDuplicate: true };
-}
-
-/** Whether the network gets addresses of the engine's choice: a bridge of which no subnet is said. */
-export function wantsSubnet(body: JsonObject): boolean {
-  const { Driver: driver = null, IPAM: ipam = null, ConfigOnly: configOnly = null, ConfigFrom: from = null } = body;
-  if (configOnly === true || (isObject(from) && typeof from.Network === 'string' && from.Network !== '')) return false;
-  if (driver !== null && driver !== '' && driver !== 'bridge') return false;
-  const configs = isObject(ipam) ? (ipam.Config ?? null) : null;
-  if (!isList(configs) || configs.length === 0) return true;
-  // Compose says an empty one.
-  return configs.every(
-    (config) => isObject(config) && Object.values(config).every((value) => value === '' || value === null),
-  );
-}
-
-export function withSubnet(body: JsonObject, subnet: string): JsonObject {
-  const ipam = isObject(body.IPAM ?? null) ? (body.IPAM as JsonObject) : {};
-  return { ...body, IPAM: { ...ipam, Config: [{ Subnet: subnet }] } };
 }
 
 /** dockerd's answer to a prune that found nothing. */

@@ -34,6 +34,49 @@ export function publishAt(body: JsonObject, address: string): { body: JsonObject
   return { body: { ...body, HostConfig: { ...hostConfig, PortBindings: at } }, moved };
 }
 
+/** Where on the host one port stands open, as a create says it: both may be empty. */
+export interface PortPlace {
+  readonly address: string;
+  readonly port: string;
+}
+
+/** Whether the create publishes any port by its number. */
+export function publishesPorts(body: JsonObject): boolean {
+  const hostConfig = body.HostConfig ?? null;
+  const bindings = isObject(hostConfig) ? (hostConfig.PortBindings ?? null) : null;
+  return isObject(bindings) && Object.keys(bindings).length > 0;
+}
+
+/** The create with each published port where `choose` puts it; one that would stand there twice stands there once. */
+export function placePorts(body: JsonObject, choose: (said: PortPlace, at: string) => PortPlace): JsonObject {
+  const hostConfig = body.HostConfig ?? null;
+  const bindings = isObject(hostConfig) ? (hostConfig.PortBindings ?? null) : null;
+  if (!isObject(hostConfig) || !isObject(bindings)) return body;
+  const placed: Record<string, Json> = Object.create(null);
+  for (const [port, places] of Object.entries(bindings)) {
+    placed[port] = isList(places)
+      ? placedAt(places, `HostConfig.PortBindings[${JSON.stringify(port)}]`, choose)
+      : places;
+  }
+  return { ...body, HostConfig: { ...hostConfig, PortBindings: placed } };
+}
+
+function placedAt(
+  places: readonly Json[],
+  at: string,
+  choose: (said: PortPlace, at: string) => PortPlace,
+): readonly Json[] {
+  const chosen = new Map<string, Json>();
+  for (const [index, place] of places.entries()) {
+    const { HostIp: ip = '', HostPort: number = '' } = isObject(place) ? place : {};
+    const said = { address: typeof ip === 'string' ? ip : '', port: typeof number === 'string' ? number : '' };
+    const { address, port } = choose(said, `${at}[${index}]`);
+    // What was said for both families may come to one address.
+    chosen.set(`${address} ${port}`, { HostIp: address, HostPort: port });
+  }
+  return [...chosen.values()];
+}
+
 /** Whether the create wants every port that it or its image exposes to be published, and of which image. */
 export function publishesAll(body: JsonObject): string | null {
   const hostConfig = body.HostConfig ?? null;

@@ -1,6 +1,7 @@
 /** What judges a call: rules of a listener that may refuse it, or change what it says. */
 
 import type { z } from 'zod';
+import type { IpNetwork } from '../ground/ip-network.ts';
 import type { Json } from '../ground/json.ts';
 import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
@@ -56,6 +57,14 @@ export interface Policy {
   stop?(): Promise<void>;
 }
 
+/** Where the things of namespaces go, whatever a client says. */
+export interface NamespacedListener {
+  /** An address of the host, or `gateway`: the bridge of each container. */
+  readonly ports: { readonly address: string; readonly range: { readonly first: number; readonly last: number } };
+  /** What a client may ask for; null where only policies say. */
+  readonly subnets: readonly IpNetwork[] | null;
+}
+
 /** What a policy is made with, beside its options. */
 export interface PolicyCreation {
   /** The name of the listener. */
@@ -63,6 +72,8 @@ export interface PolicyCreation {
   readonly engine: EngineDesk;
   /** Ports of the host that are Berthgate's own: no container may take them, also while Berthgate is down. */
   readonly ownPorts: readonly number[];
+  /** What the listener says of ports and networks of its namespaces; null for the engine as it is. */
+  readonly namespaced: NamespacedListener | null;
   /** The absolute path of a file that the configuration names. */
   readonly resolve: (file: string) => string;
   readonly log: PolicyLog;

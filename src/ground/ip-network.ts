@@ -29,6 +29,13 @@ export function overlaps(one: IpNetwork, other: IpNetwork): boolean {
   return one.family === other.family && one.first <= other.last && other.first <= one.last;
 }
 
+/** As engines write them: IPv6 with its longest run of zeros left out. */
+export function formatAddress(bits: bigint, family: 4 | 6): string {
+  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => String((bits >> shift) & 255n)).join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => ((bits >> BigInt(112 - i * 16)) & 0xffffn).toString(16));
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}
+
 function bitsOf(address: string): bigint {
   if (isIPv4(address)) return address.split('.').reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
   // The URL parser writes every form of an IPv6 address (also ::ffff:1.2.3.4) as groups of hexadecimal digits.

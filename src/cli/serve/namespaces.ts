@@ -2,17 +2,21 @@
 
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { Namespacing } from '../../exchange/namespacing.ts';
+import type { NamespacedListener } from '../../exchange/policy.ts';
 import { type IpNetwork, readIpNetwork } from '../../ground/ip-network.ts';
-import { ConfigRefused, type LoadedConfig } from '../../operate/config/index.ts';
-import { engineSide, type NamespaceSettings, Namespaces } from '../../rules/namespaces/index.ts';
+import { type Cidr, ConfigRefused, type ListenerConfig, type LoadedConfig } from '../../operate/config/index.ts';
+import {
+  engineSide,
+  hostRoutes,
+  type NamespaceSettings,
+  Namespaces,
+  type PortSettings,
+} from '../../rules/namespaces/index.ts';
 
-/** What holds where a listener with a namespace says nothing about its networks and ports. */
-const DEFAULTS: NamespaceSettings = {
-  address: '127.0.0.1',
-  ports: { first: 1024, last: 65_535 },
-  pools: [readIpNetwork('10.128.0.0/9') as IpNetwork],
-  size: 26,
-};
+/** What holds where a listener with a namespace says nothing about its ports and networks. */
+const PORTS: PortSettings = { address: '127.0.0.1', range: { first: 1024, last: 65_535 } };
+const POOLS = [readIpNetwork('10.128.0.0/9') as IpNetwork];
+const SIZE = 26;
 
 /** Null for a listener that shows the engine as it is. @throws ConfigRefused */
 export function namespacingOf(loaded: LoadedConfig, index: number, desk: EngineDesk): Namespacing | null {
@@ -22,7 +26,35 @@ export function namespacingOf(loaded: LoadedConfig, index: number, desk: EngineD
     const what = 'a namespace by the labels of a create is not there yet';
     throw new ConfigRefused([loaded.fault(['listeners', index, 'namespace'], what)]);
   }
-  return new Namespaces(config.namespace, config.name, engineSide(desk), DEFAULTS);
+  return new Namespaces(config.namespace, config.name, engineSide(desk), settingsOf(loaded, config));
+}
+
+function settingsOf(
+  { config: { engines } }: LoadedConfig,
+  { engine, networks, ports }: ListenerConfig,
+): NamespaceSettings {
+  const { url } = engines.find(({ name }) => engine === undefined || name === engine) ?? {};
+  return {
+    ports: ports ?? PORTS,
+    networks: {
+      pools: networks?.pools.map(networkOf) ?? POOLS,
+      size: networks?.size ?? SIZE,
+      allowed: networks?.allowed.map(networkOf) ?? null,
+      shared: networks?.shared ?? [],
+      // Of another host nobody here knows the routes.
+      routes: url?.kind === 'unix' ? hostRoutes : async () => [],
+    },
+  };
+}
+
+function networkOf({ address, prefix }: Cidr): IpNetwork {
+  return readIpNetwork(`${address}/${prefix}`) as IpNetwork;
+}
+
+/** What policies know of it: null for the engine as it is. */
+export function namespacedListener({ namespace, networks, ports }: ListenerConfig): NamespacedListener | null {
+  if (namespace === null) return null;
+  return { ports: ports ?? PORTS, subnets: networks?.allowed.map(networkOf) ?? null };
 }
 
 /** Listens to the engine, so that what is there need not be asked for. */

@@ -7,6 +7,7 @@ import type { Policy, PolicyKind, PolicyLog } from '../../exchange/policy.ts';
 import { type ConfigFault, ConfigRefused, type LoadedConfig, readOptions } from '../../operate/config/index.ts';
 import { inMode, type Mode, modes } from '../../rules/policies/mode.ts';
 import { alwaysFirst } from '../../rules/policies/policies.ts';
+import { namespacedListener } from './namespaces.ts';
 import { ownPortsOf } from './own-ports.ts';
 
 type PolicyKinds = ReadonlyMap<string, PolicyKind>;
@@ -82,6 +83,7 @@ function createPolicies(loaded: LoadedConfig, index: number, { kinds, engine, lo
       listener: listener.name,
       engine,
       ownPorts: ownPortsOf(loaded.config),
+      namespaced: namespacedListener(listener),
       resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
       log,
     };

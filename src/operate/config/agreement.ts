@@ -122,6 +122,10 @@ function checkListener(listener: Partly<ListenerConfig>, path: Path, known: Impl
     if (label !== undefined) object([...path, 'namespace'], `{${label}} needs \`trustLabels: true\``);
   }
   checkNetworks(listener.networks, [...path, 'networks'], object);
+  if (template !== null) return;
+  for (const key of ['ports', 'networks'] as const) {
+    if (isMap(listener[key])) object([...path, key], 'is for a listener with a `namespace`');
+  }
 }
 
 function asksForCertificates(tls: Partly<ServerTls> | undefined): boolean {
@@ -150,19 +154,30 @@ function checkUses(
   }
 }
 
+/** Networks that every engine has, or that would be the host's own. */
+const UNSHARED: ReadonlySet<string> = new Set(['bridge', 'default', 'host', 'none']);
+const LONGEST_4 = 30;
+const PREFIX_6 = 64;
+
 function checkNetworks(networks: ListenerConfig['networks'] | undefined, path: Path, object: Objecting): void {
-  if (!isMap(networks) || typeof networks.size !== 'number') return;
-  for (const [i, pool] of mapsOf(networks.pools)) {
-    if (pool.prefix === undefined) continue;
-    const longest = pool.family === 'ipv6' ? 126 : 30;
-    if (networks.size < pool.prefix)
-      object([...path, 'pools', i], `is smaller than one network of \`size\` ${networks.size}`);
-    else if (networks.size > longest) {
-      object(
-        [...path, 'size'],
-        `a network of ${pool.family} with room for a container has at most ${longest} bits of prefix`,
-      );
-    }
+  if (!isMap(networks)) return;
+  const { size, pools, shared } = networks;
+  if (typeof size === 'number' && size > LONGEST_4) {
+    const what = `a network of ipv4 with room for a container has at most ${LONGEST_4} bits of prefix`;
+    object([...path, 'size'], what);
+  }
+  const read = mapsOf(pools);
+  for (const [i, { family, prefix }] of read) {
+    const one = family === 'ipv6' ? PREFIX_6 : size;
+    if (typeof prefix !== 'number' || typeof one !== 'number' || one >= prefix) continue;
+    const what = family === 'ipv6' ? `of a /${PREFIX_6}` : `of \`size\` ${one}`;
+    object([...path, 'pools', i], `is smaller than one network ${what}`);
+  }
+  if (read.length > 0 && read.every(([, { family }]) => family === 'ipv6')) {
+    object([...path, 'pools'], 'has no pool of ipv4, which every network needs');
+  }
+  for (const [i, name] of (Array.isArray(shared) ? shared : []).entries()) {
+    if (UNSHARED.has(name)) object([...path, 'shared', i], `${name} is a network that nobody can share`);
   }
 }
 

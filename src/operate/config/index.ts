@@ -10,6 +10,7 @@ export { loadConfig, parseConfig } from './parse.ts';
 export { readOptions } from './plugin-options.ts';
 export { renderReference } from './reference.ts';
 export {
+  type Cidr,
   formatAddress,
   type ListenAddress,
   type TcpAddress,

@@ -16,12 +16,27 @@ export interface EngineSide {
   end(): void;
 }
 
+/** Where published ports go. */
+export interface PortSettings {
+  /** An address of the host, or `gateway`: the bridge address of the container's own network. */
+  readonly address: string;
+  readonly range: { readonly first: number; readonly last: number };
+}
+
+export interface NetworkSettings {
+  readonly pools: readonly IpNetwork[];
+  /** The prefix length of one network of IPv4. */
+  readonly size: number;
+  /** What a client may ask for by itself; null where only the policies say. */
+  readonly allowed: readonly IpNetwork[] | null;
+  /** Networks of the engine that every namespace may join. */
+  readonly shared: readonly string[];
+  /** What the engine's host sends elsewhere already. */
+  readonly routes: () => Promise<readonly IpNetwork[]>;
+}
+
 /** Of one listener. */
 export interface NamespaceSettings {
-  /** Where published ports go. */
-  readonly address: string;
-  readonly ports: { readonly first: number; readonly last: number };
-  readonly pools: readonly IpNetwork[];
-  /** The prefix length of one network. */
-  readonly size: number;
+  readonly ports: PortSettings;
+  readonly networks: NetworkSettings;
 }

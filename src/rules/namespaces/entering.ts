@@ -5,12 +5,21 @@ import { isEmpty, withoutUnknown } from '../../docker/neutral.ts';
 import { table } from '../../docker/table.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
-import type { Names } from '../../exchange/namespacing.ts';
+import type { Names, Passage } from '../../exchange/namespacing.ts';
 import type { Spoken } from './prose.ts';
 import { keyOf, type Reference, type Resolved, RULE } from './references.ts';
 
 /** Where nothing of the engine's is told. */
 export const PLAIN: Names = { told: (document) => document, toldText: (text) => text };
+
+/** In dockerd's own words. */
+export function alreadyThere(call: Call, network: string): Passage {
+  return {
+    call,
+    names: PLAIN,
+    answer: { status: 409, body: { message: `network with name ${network} already exists` } },
+  };
+}
 
 /** What is not known may name anything. @throws Refusal */
 export function withoutStrangers(call: Call): Call {

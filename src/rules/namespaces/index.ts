@@ -14,7 +14,8 @@ import { Subnets } from './subnets.ts';
 import { type NamespaceOf, readTemplate } from './template.ts';
 import { isUnnamed, removeVolumes } from './volumes.ts';
 
-export type { NamespaceSettings } from './engine-side.ts';
+export type { NamespaceSettings, PortSettings } from './engine-side.ts';
+export { hostRoutes } from './host-routes.ts';
 export { readTemplate } from './template.ts';
 
 const NAMESPACES_KEPT = 5000;

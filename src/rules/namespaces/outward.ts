@@ -10,6 +10,7 @@ import type { Directory } from './directory.ts';
 import { clientName } from './names.ts';
 import { ownerOf } from './ownership.ts';
 import { Prose, type Spoken } from './prose.ts';
+import type { SharedNetworks } from './shared-networks.ts';
 
 const ID = /^[0-9a-f]{64}$/;
 /** How an engine names what it makes by itself: nobody's, and reached by no call. */
@@ -19,11 +20,13 @@ export class Outward {
   private readonly namespace: string;
   private readonly directory: Directory;
   private readonly prose: Prose;
+  private readonly shared: SharedNetworks;
 
-  constructor(namespace: string, directory: Directory) {
+  constructor(namespace: string, directory: Directory, shared: SharedNetworks) {
     this.namespace = namespace;
     this.directory = directory;
     this.prose = new Prose(namespace, directory);
+    this.shared = shared;
   }
 
   /** `strict`: an id that is not known to be the namespace's is left out. */
@@ -58,11 +61,13 @@ export class Outward {
 
   private name({ shape }: Leaf, kind: Kind, value: string, strict: boolean): Json | undefined {
     if (kind !== 'container' && kind !== 'network' && kind !== 'volume') return value;
-    if (kind === 'network' && ENGINES_OWN.has(value)) return value;
+    if (kind === 'network' && (ENGINES_OWN.has(value) || this.shared.hasName(value))) return value;
     if (kind !== 'volume' && ID.test(value)) {
-      if (this.isAnothers(value) || (strict && !this.directory.isOwn(this.namespace, value))) return undefined;
       // dockerd shows a network's mode as it was said, which is by name nearly always.
       const mode = kind === 'network' && shape.kind === 'text' && shape.grammar?.name === 'network-mode';
+      const shared = kind === 'network' ? this.shared.nameOf(value) : null;
+      if (shared !== null) return mode ? shared : value;
+      if (this.isAnothers(value) || (strict && !this.directory.isOwn(this.namespace, value))) return undefined;
       return mode ? this.nameOf(value) : value;
     }
     const slash = value.startsWith('/') ? '/' : '';

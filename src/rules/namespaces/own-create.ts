@@ -2,6 +2,7 @@
 
 import {
   imageOf,
+  mainNetworkOf,
   mountedVolumes,
   removedByEngine,
   saysLegacyFields,
@@ -12,15 +13,17 @@ import {
   withNetworkNamed,
   withVolumesAt,
 } from '../../docker/container-create.ts';
-import { publishAt, publishEach, publishesAll } from '../../docker/published-ports.ts';
 import { claimOf, NAMESPACE_LABEL, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { gatewaysOf } from '../../docker/subnets.ts';
 import type { Call } from '../../exchange/call.ts';
 import { engineName } from '../../exchange/namespacing.ts';
-import { isObject, type JsonObject } from '../../ground/json.ts';
+import { isObject, type Json, type JsonObject } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import { pickName } from './container-names.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
+import type { OwnNetwork } from './own-network.ts';
+import { publish } from './published.ts';
 import type { Reference } from './references.ts';
 import { makeUnnamed, makeVolume } from './volumes.ts';
 
@@ -28,11 +31,13 @@ export class OwnCreate {
   private readonly namespace: string;
   private readonly side: EngineSide;
   private readonly settings: NamespaceSettings;
+  private readonly network: OwnNetwork;
 
-  constructor(namespace: string, side: EngineSide, settings: NamespaceSettings) {
+  constructor(namespace: string, side: EngineSide, settings: NamespaceSettings, network: OwnNetwork) {
     this.namespace = namespace;
     this.side = side;
     this.settings = settings;
+    this.network = network;
   }
 
   /** In the client's names: everything is named that the engine would choose by itself. */
@@ -45,12 +50,7 @@ export class OwnCreate {
     }
     const name = call.query.name;
     const named = typeof name === 'string' && name !== '' ? name : await this.newName();
-    const ports = await this.publish(body);
-    return {
-      ...call,
-      query: { ...call.query, name: named },
-      body: withNetworkNamed(ports, DEFAULT_NETWORK),
-    };
+    return { ...call, query: { ...call.query, name: named }, body: withNetworkNamed(body, DEFAULT_NETWORK) };
   }
 
   /** Volumes that the create names, each with its owner before anything can mount it. */
@@ -65,8 +65,8 @@ export class OwnCreate {
 
   /** In the engine's names. Gives the volumes that were made for this container alone. */
   async after(call: Call): Promise<{ readonly call: Call; readonly volumes: readonly string[] }> {
-    const { body } = call;
-    if (!isObject(body)) return { call, volumes: [] };
+    if (!isObject(call.body)) return { call, volumes: [] };
+    const body = await this.publish(call.body);
     const alias = clientName(this.namespace, String(call.query.name)) ?? '';
     const volumes = await this.makeUnnamed(body);
     const names = [...volumes.values()];
@@ -82,11 +82,21 @@ export class OwnCreate {
     return pickName(async (name) => this.side.directory.knowsName(this.namespace, 'container', name));
   }
 
-  private async publish(body: JsonObject): Promise<JsonObject> {
-    const { address } = this.settings;
-    const image = publishesAll(body);
-    const each = image === null ? body : publishEach(body, await this.inspectImage(image));
-    return publishAt(each, address).body;
+  private publish(body: JsonObject): Promise<JsonObject> {
+    return publish(body, this.settings.ports, {
+      inspectImage: (name) => this.inspectImage(name),
+      inspectBridge: () => this.inspectBridge(mainNetworkOf(body)),
+    });
+  }
+
+  /** Of another driver, or of no network, there is no address at the host: the namespace's default bridge has one. */
+  private async inspectBridge(network: string): Promise<Json> {
+    const { desk, directory } = this.side;
+    if (directory.isOwn(this.namespace, network)) {
+      const inspection = await desk.ask('NetworkInspect', { parameters: { id: network } });
+      if (gatewaysOf(inspection).ipv4 !== null) return inspection;
+    }
+    return desk.ask('NetworkInspect', { parameters: { id: (await this.network.need()).id } });
   }
 
   private async makeUnnamed(body: JsonObject): Promise<ReadonlyMap<string, string>> {

@@ -10,12 +10,11 @@ import {
   containerOfExec,
   madeId,
   nameAsked,
-  wantsSubnet,
   withName,
   withoutDuplicate,
-  withSubnet,
 } from '../../docker/own-requests.ts';
 import { hideReserved, NAMESPACE_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { saysOverlap, withoutOtherNetwork } from '../../docker/subnets.ts';
 import { asAlone, withCounts } from '../../docker/told-otherwise.ts';
 import { visit } from '../../docker/visit.ts';
 import type { Call } from '../../exchange/call.ts';
@@ -23,20 +22,22 @@ import { refuse } from '../../exchange/judge.ts';
 import { lookUpOf } from '../../exchange/look-up.ts';
 import { engineName, type Namespace, type OwnAnswer, type Passage } from '../../exchange/namespacing.ts';
 import type { PolicyContext } from '../../exchange/policy.ts';
-import { isObject, type Json, type JsonObject } from '../../ground/json.ts';
+import { isList, isObject, type Json, type JsonObject } from '../../ground/json.ts';
 import type { Refusal } from '../../ground/refusal.ts';
 import type { Found } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
-import { endpointOf, PLAIN, refuseImport, spokenIn, withoutStrangers } from './entering.ts';
+import { alreadyThere, endpointOf, PLAIN, refuseImport, spokenIn, withoutStrangers } from './entering.ts';
 import { ownEvents } from './event-filters.ts';
 import { withOwnFilters } from './filters.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
 import { Outward } from './outward.ts';
 import { OwnCreate } from './own-create.ts';
 import { OwnNetwork } from './own-network.ts';
+import { ATTEMPTS, withOwnSubnets } from './own-subnets.ts';
 import type { Spoken } from './prose.ts';
 import { keyOf, missing, type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
 import { answerAlone, refuseUnserved } from './served.ts';
+import { SharedNetworks } from './shared-networks.ts';
 import { refuseAnothers, removeVolumes, unnamedOf, unnamedVolume } from './volumes.ts';
 
 type Told = (document: Json, status: number) => Json | undefined;
@@ -58,6 +59,7 @@ export class OwnNamespace implements Namespace {
   private readonly side: EngineSide;
   private readonly settings: NamespaceSettings;
   private readonly outward: Outward;
+  private readonly shared: SharedNetworks;
   private readonly network: OwnNetwork;
   private readonly create: OwnCreate;
   /** The containers of commands: an exec never moves to another one. */
@@ -66,9 +68,10 @@ export class OwnNamespace implements Namespace {
   constructor(name: string, side: EngineSide, settings: NamespaceSettings) {
     this.name = name;
     this.side = side;
-    this.outward = new Outward(name, side.directory);
+    this.shared = new SharedNetworks(settings.networks.shared, side.desk);
+    this.outward = new Outward(name, side.directory, this.shared);
     this.network = new OwnNetwork(name, side, settings);
-    this.create = new OwnCreate(name, side, settings);
+    this.create = new OwnCreate(name, side, settings, this.network);
     this.settings = settings;
     this.context = { lookUp: (endpointId, parameters) => this.lookUp(endpointId, parameters) };
   }
@@ -84,6 +87,7 @@ export class OwnNamespace implements Namespace {
     const known = withoutStrangers(said);
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
     const call = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
+    await this.shared.settle();
     if (STRICT.test(endpoint.id)) await this.side.directory.settle(this.name, 'container');
     const references = referencesIn(call);
     const resolved = await this.resolve(references, call);
@@ -106,11 +110,20 @@ export class OwnNamespace implements Namespace {
         return this.createContainer(named(), spoken);
       }
       case 'NetworkCreate':
-        return this.passage(await this.ownNetwork(named()), spoken, (answer) => this.learn('network', answer, call));
+        if (body !== null && this.shared.hasName(nameAsked(body))) return alreadyThere(call, nameAsked(body));
+        return this.createNetwork(call, named(), spoken);
       case 'VolumeCreate':
         return this.createVolume(this.ownVolume(call, named()), spoken);
-      case 'NetworkConnect':
-        return this.passage(await this.withAlias(named()), spoken);
+      case 'NetworkConnect': {
+        const connect = await this.withAlias(named());
+        await this.shared.refuseChoices(connect);
+        return this.passage(this.shared.withoutNames(connect), spoken);
+      }
+      case 'NetworkList':
+      case 'NetworkListSlash': {
+        const shared = await this.shared.listedFor(call);
+        return this.passage(named(), spoken, undefined, (list) => this.withShared(list, shared));
+      }
       case 'NetworkDelete':
         this.refuseDefault(resolved);
         break;
@@ -154,7 +167,9 @@ export class OwnNamespace implements Namespace {
   }
 
   private async createContainer(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
-    const { call, volumes } = await this.create.after(named);
+    await this.shared.refuseChoices(named);
+    const { call: made, volumes } = await this.create.after(named);
+    const call = this.shared.withoutNames(made);
     const passed = this.passage(call, spoken, (answer) => {
       const id = madeId(answer);
       if (id !== '') this.side.directory.learn(this.name, { kind: 'container', id, name: String(call.query.name) });
@@ -213,11 +228,18 @@ export class OwnNamespace implements Namespace {
     return { ...passed, answer: { status, body: shown } };
   }
 
-  private async ownNetwork(call: Call): Promise<Call> {
-    const body = withoutDuplicate(withLabels(call.body as JsonObject, { [NAMESPACE_LABEL]: this.name }));
-    if (!wantsSubnet(body)) return { ...call, body };
-    const { pools, size } = this.settings;
-    return { ...call, body: withSubnet(body, await this.side.subnets.choose(pools, size)) };
+  private async createNetwork(call: Call, named: Call, spoken: readonly Spoken[]): Promise<Passage> {
+    const labelled = withLabels(named.body as JsonObject, { [NAMESPACE_LABEL]: this.name });
+    const learn = (answer: Json): void => this.learn('network', answer, call);
+    for (let attempt = 1; ; attempt++) {
+      const own = await withOwnSubnets(withoutDuplicate(labelled), this.side, this.settings.networks);
+      const passed = await this.order({ ...named, body: own.body }, spoken, learn);
+      const { status, body } = passed.answer;
+      if (status < 400 || !saysOverlap(messageIn(body))) return passed;
+      if (own.chosen && attempt < ATTEMPTS) continue;
+      const message = withoutOtherNetwork(messageIn(body));
+      return { ...passed, answer: { status, body: withMessage(body, message) } };
+    }
   }
 
   private ownVolume(call: Call, named: Call): Call {
@@ -245,6 +267,9 @@ export class OwnNamespace implements Namespace {
     for (const { kind, name } of resolved.values()) {
       if (kind === 'network' && name === engineName(this.name, DEFAULT_NETWORK)) {
         throw refuse(RULE, 'predefined', `${DEFAULT_NETWORK} is a pre-defined network and cannot be removed`);
+      }
+      if (kind === 'network' && this.shared.hasName(name)) {
+        throw refuse(RULE, 'shared', `${name} is a network that is shared, and is not removed from here`);
       }
     }
   }
@@ -277,7 +302,18 @@ export class OwnNamespace implements Namespace {
   private findOne({ kind, text, filter }: Reference, call: Call): Promise<Found | null> {
     // Looking at the default network must not be told from having it.
     const needed = kind === 'network' && text === DEFAULT_NETWORK && !filter && call.endpoint.id !== 'NetworkDelete';
-    return needed ? this.network.need() : this.side.directory.find(this.name, kind as NamedKind, text);
+    return needed ? this.network.need() : this.findThing(kind as NamedKind, text);
+  }
+
+  private async findThing(kind: NamedKind, text: string): Promise<Found | null> {
+    if (kind === 'network' && this.shared.hasName(text)) return this.shared.find(text);
+    const own = await this.side.directory.find(this.name, kind, text);
+    return own ?? (kind === 'network' ? this.shared.find(text) : null);
+  }
+
+  private withShared(list: Json, shared: readonly Json[]): Json {
+    const inspect = endpointOf('NetworkInspect');
+    return isList(list) ? [...list, ...shared.map((one) => this.outward.answer(inspect, one, [], true))] : list;
   }
 
   /** @throws Refusal in dockerd's words, at the same cost for what is another's and for what is not there */
@@ -317,7 +353,7 @@ export class OwnNamespace implements Namespace {
     const found =
       reference.kind === 'network' && reference.text === DEFAULT_NETWORK
         ? await this.network.need()
-        : await this.side.directory.find(this.name, reference.kind, reference.text);
+        : await this.findThing(reference.kind, reference.text);
     if (found === null) throw missing(reference);
     return found.id;
   }

@@ -8,8 +8,7 @@ import { Refusal } from '../../ground/refusal.ts';
 import type { Found } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { DEFAULT_NETWORK } from './names.ts';
-
-const ATTEMPTS = 5;
+import { ATTEMPTS } from './own-subnets.ts';
 
 /** How long a namespace without containers keeps its network. */
 const IDLE_MS = 60_000;
@@ -42,12 +41,11 @@ export class OwnNetwork {
 
   private async make(): Promise<Found> {
     const { desk, directory, subnets } = this.side;
-    const { pools, size } = this.settings;
     const name = engineName(this.namespace, DEFAULT_NETWORK);
     let said = '';
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const labels = { [NAMESPACE_LABEL]: this.namespace, [DEFAULT_NETWORK_LABEL]: 'true' };
-      const body = bridgeRequest(name, await subnets.choose(pools, size), labels);
+      const body = bridgeRequest(name, await subnets.choose([4, 6], this.settings.networks), labels);
       const { status, answer } = await desk.order('NetworkCreate', { body });
       if (status < 300) {
         const found: Found = { kind: 'network', id: madeId(answer), name };

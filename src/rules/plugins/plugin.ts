@@ -10,7 +10,7 @@ export type OptionsReader<Options> =
   | { readonly parse: (options: unknown) => Options };
 
 /** What a policy is made with. */
-export type PolicyPluginContext = Omit<PolicyCreation, 'engine' | 'ownPorts'> & PluginTools;
+export type PolicyPluginContext = Omit<PolicyCreation, 'engine' | 'ownPorts' | 'namespaced'> & PluginTools;
 
 /** What an authenticator is made with. */
 export type AuthenticatorPluginContext = AuthenticatorContext & PluginTools;

@@ -74,7 +74,7 @@ test('check says every fault with its place, or that the file is valid', async (
   expect(faulty.err).toContain(`${file}:2:`);
   writeFileSync(
     file,
-    'engines: [{ name: local, url: "unix:///x" }]\nlisteners: [{ name: people, url: "unix:///y", networks: {} }]\ngc: { high: 90% }\n',
+    'engines: [{ name: local, url: "unix:///x" }]\nlisteners: [{ name: people, url: "unix:///y", jobSocket: {} }]\ngc: { high: 90% }\n',
   );
   const valid = await berthgate('check', '--config', file);
   expect(valid).toMatchObject({ code: 0, err: '' });

@@ -113,6 +113,26 @@ testCases({
       unix('networks: {size: 31}'),
       '4:23: listeners[0].networks.size: a network of ipv4 with room for a container has at most 30 bits of prefix',
     ],
+    [
+      'networks of IPv6 larger than their pool',
+      unix('networks: {pools: [10.0.0.0/8, "fd00:1::/65"]}'),
+      '4:37: listeners[0].networks.pools[1]: is smaller than one network of a /64',
+    ],
+    [
+      'networks of IPv6 alone',
+      unix('networks: {pools: ["fd00:1::/48"]}'),
+      '4:24: listeners[0].networks.pools: has no pool of ipv4, which every network needs',
+    ],
+    [
+      'the default network shared by everybody',
+      unix('networks: {shared: [ingress, bridge]}'),
+      '4:35: listeners[0].networks.shared[1]: bridge is a network that nobody can share',
+    ],
+    [
+      'ports of namespaces where there are none',
+      unix('namespace: null, ports: {}'),
+      '4:30: listeners[0].ports: is for a listener with a `namespace`',
+    ],
     ['a disk that is full before it is', whole('gc: {high: 50%}'), '4:5: gc.low: must be less than `high`'],
     [
       'one address for two purposes',

@@ -34,8 +34,6 @@ describe('settings without effect', () => {
       'listeners[0].auth[0]',
       'listeners[0].policies[0]',
       'listeners[0].policies[1]',
-      'listeners[0].ports',
-      'listeners[0].networks',
       'listeners[0].builds',
       'listeners[0].cache',
       'listeners[0].jobSocket',
@@ -92,8 +90,6 @@ describe('serve', () => {
       'listeners[0].namespace',
     ],
     ['a policy', 'auth: [anonymous], namespace: null, policies: [{use: limits}]', 'listeners[0].policies[0]'],
-    ['published ports', `${open}, ports: {}`, 'listeners[0].ports'],
-    ['networks', `${open}, networks: {}`, 'listeners[0].networks'],
     ['builds', `${open}, builds: {urls: [a.example.org]}`, 'listeners[0].builds'],
     ['job sockets', `${open}, jobSocket: {policies: []}`, 'listeners[0].jobSocket'],
   ])('refuses to start where %s would protect and is not there', (_what, settings, place) => {

@@ -1,13 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import { engineName } from '../../../src/exchange/namespacing.ts';
-import type { IpNetwork } from '../../../src/ground/ip-network.ts';
-import { readIpNetwork } from '../../../src/ground/ip-network.ts';
 import { enginePattern } from '../../../src/rules/namespaces/filters.ts';
 import { clientName, isNamespace } from '../../../src/rules/namespaces/names.ts';
 import { ownerOf } from '../../../src/rules/namespaces/ownership.ts';
-import { Subnets } from '../../../src/rules/namespaces/subnets.ts';
 import { readTemplate } from '../../../src/rules/namespaces/template.ts';
 
 const somebody = (user: string, more: object = {}) => ({ user, groups: [], claims: {}, by: 'test', ...more });
@@ -87,28 +83,5 @@ describe('a pattern for names', () => {
 
   test.each(['^a|b', 'a|^b', ')|(', '(?i)web', '\\Qa', 'a)b(c', '[a', 'a\\'])('%s is refused', (pattern) => {
     expect(() => enginePattern(pattern, 'alice')).toThrow(/more than a namespace can look for/);
-  });
-});
-
-describe('subnets', () => {
-  const desk = (taken: readonly string[]) => ({
-    ...emptyDesk('engine'),
-    ask: async () => taken.map((Subnet) => ({ IPAM: { Config: [{ Subnet }] } })),
-  });
-  const pool = [readIpNetwork('10.128.0.0/24') as IpNetwork];
-
-  test('are the first that are free, and never given twice', async () => {
-    const subnets = new Subnets(desk(['10.128.0.0/26', '172.17.0.0/16']));
-    expect(await Promise.all([subnets.choose(pool, 26), subnets.choose(pool, 26), subnets.choose(pool, 26)])).toEqual([
-      '10.128.0.64/26',
-      '10.128.0.128/26',
-      '10.128.0.192/26',
-    ]);
-    await expect(subnets.choose(pool, 26)).rejects.toThrow(/no addresses are left/);
-  });
-
-  test('go around what lies across them', async () => {
-    expect(await new Subnets(desk(['10.128.0.32/27'])).choose(pool, 26)).toBe('10.128.0.64/26');
-    await expect(new Subnets(desk(['10.0.0.0/8'])).choose(pool, 26)).rejects.toThrow(/no addresses/);
   });
 });

@@ -56,10 +56,14 @@ export function twoNamespaces(): TwoNamespaces {
   };
   const side = engineSide(desk);
   const settings = {
-    address: '127.0.0.1',
-    ports: { first: 1024, last: 65_535 },
-    pools: [readIpNetwork('10.128.0.0/9') as IpNetwork],
-    size: 26,
+    ports: { address: '127.0.0.1', range: { first: 1024, last: 65_535 } },
+    networks: {
+      pools: [readIpNetwork('10.128.0.0/9') as IpNetwork],
+      size: 26,
+      allowed: null,
+      shared: [],
+      routes: async () => [],
+    },
   };
   const known = new Map(both.map((one) => [one, new Namespaces(one, 'people', side, settings).of(identity)]));
   return { asked, of: (namespace) => known.get(namespace) as Namespace };

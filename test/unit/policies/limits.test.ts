@@ -45,7 +45,14 @@ class Desk implements EngineDesk {
 }
 
 function limits(options: unknown, desk: EngineDesk = new Desk()): Policy {
-  const creation = { listener: 'people', engine: desk, ownPorts: [], resolve: String, log: { info() {}, warn() {} } };
+  const creation = {
+    listener: 'people',
+    engine: desk,
+    ownPorts: [],
+    namespaced: null,
+    resolve: String,
+    log: { info() {}, warn() {} },
+  };
   return limitsKind.create(limitsKind.options.parse(options), creation as PolicyCreation);
 }
 

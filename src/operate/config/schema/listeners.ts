@@ -49,20 +49,27 @@ const ports = z.strictObject({
     .prefault('127.0.0.1')
     .meta({
       description:
-        "Where published ports go: an address of the host, or `gateway`, the namespace's own bridge address (the default of job sockets).",
+        "Where published ports go: an address of the host, or `gateway`, the address of the container's own bridge (the default of job sockets).",
     }),
-  range: portRange().prefault('1024-65535').meta({ description: 'The ports of the host that may be published.' }),
+  range: portRange().prefault('1024-65535').meta({
+    description: 'The ports of the host that may be published, and that the engine chooses from.',
+  }),
 });
 
 const networks = z.strictObject({
-  pools: listOf(cidr(), 1)
-    .prefault(['10.128.0.0/9'])
-    .meta({ description: 'Where the networks of namespaces get their addresses from.' }),
-  size: wholeNumber(8, 126).prefault(26).meta({ description: 'The prefix length of one network cut from a pool.' }),
-  allowed: listOf(cidr()).prefault([]).meta({ description: 'Networks outside the pools that a client may ask for.' }),
-  shared: listOf(word('the name of a network'))
+  pools: listOf(cidr(), 1).prefault(['10.128.0.0/9']).meta({
+    description:
+      'Where the networks of namespaces get their addresses from. With a pool of IPv6, networks that want it get a /64 of it, and so do default ones.',
+  }),
+  size: wholeNumber(8, 126)
+    .prefault(26)
+    .meta({ description: 'The prefix length of one network cut from a pool of IPv4.' }),
+  allowed: listOf(cidr())
     .prefault([])
-    .meta({ description: "The engine's own networks that every namespace may join, under their own name." }),
+    .meta({ description: 'The subnets that a client may ask for by itself. `[]`: none.' }),
+  shared: listOf(word('the name of a network')).prefault([]).meta({
+    description: "The engine's own networks that every namespace may join, look at and leave, under their own name.",
+  }),
 });
 
 const builds = z.strictObject({
@@ -133,14 +140,11 @@ export const listener = z.strictObject({
   }),
   requests: requests.prefault({}).meta({ description: 'Limits of a request.' }),
   ports: ports.nullable().prefault(null).meta({
-    description: 'Where published ports go. Absent: where the client says.',
-    effect: 'refuse until it is there',
-    without: 'leave it out',
+    description: 'Where published ports of a namespace go. Absent: to 127.0.0.1, ports 1024-65535.',
   }),
   networks: networks.nullable().prefault(null).meta({
-    description: 'The addresses of networks. Absent: as the engine chooses.',
-    effect: 'refuse until it is there',
-    without: 'leave it out',
+    description:
+      'The networks of a namespace. Absent: a /26 of 10.128.0.0/9 each, the subnets that the policies allow, and none that is shared.',
   }),
   builds: builds
     .nullable()

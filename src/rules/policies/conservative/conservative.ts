@@ -12,7 +12,7 @@ import { isReaper } from '../../../docker/testcontainers.ts';
 import { visitCall } from '../../../docker/visit-call.ts';
 import type { Call } from '../../../exchange/call.ts';
 import { refuse } from '../../../exchange/judge.ts';
-import type { Change, Policy, PolicyContext, PolicyKind, Verdict } from '../../../exchange/policy.ts';
+import type { Change, Policy, PolicyContext, PolicyCreation, PolicyKind, Verdict } from '../../../exchange/policy.ts';
 import { type IpNetwork, readIpNetwork } from '../../../ground/ip-network.ts';
 import { isObject, type Json, placeOf } from '../../../ground/json.ts';
 import { type JsonPath, valueAt, withValueAt } from '../../../ground/json-path.ts';
@@ -26,7 +26,7 @@ import type { Changed } from './changed.ts';
 import { type Bounds, ClosedList, type Finding, type Walked } from './closed-list.ts';
 import { decisionOn, isServed } from './decisions.ts';
 import { type Options, options } from './options.ts';
-import { Ports } from './ports.ts';
+import { Ports, placeOfPorts } from './ports.ts';
 import { Registries } from './registries.ts';
 import { objectionToSubnets } from './subnets.ts';
 import { reaper, remedyForEndpoint, shown } from './words.ts';
@@ -37,7 +37,7 @@ const NO_CHANGES: readonly Change[] = [];
 export const conservativeKind: PolicyKind<typeof options> = {
   name: NAME,
   options,
-  create: (chosen, { ownPorts }) => new Conservative(chosen, ownPorts),
+  create: (chosen, creation) => new Conservative(chosen, creation),
 };
 
 class Conservative implements Policy {
@@ -47,15 +47,21 @@ class Conservative implements Policy {
   private readonly subnets: readonly IpNetwork[];
   private readonly borrowed: Borrowed;
 
-  constructor({ allow, ports, registries, restarts, ulimits, subnets }: Options, ownPorts: readonly number[]) {
+  constructor(
+    { allow, ports, registries, restarts, ulimits, subnets }: Options,
+    { ownPorts, namespaced }: Pick<PolicyCreation, 'ownPorts' | 'namespaced'>,
+  ) {
     const { binds = [], ...places } = allow;
     this.bounds = {
       allowed: new Allowed(places as AllowOption, binds),
-      ports: new Ports({ ...ports, ownPorts }),
+      ports: new Ports({ ...placeOfPorts(ports, namespaced), ownPorts }),
       registries: new Registries(registries ?? null),
     };
     this.limits = { restarts, ulimits };
-    this.subnets = subnets.map(({ address, prefix }) => readIpNetwork(`${address}/${prefix}`) as IpNetwork);
+    this.subnets =
+      subnets?.map(({ address, prefix }) => readIpNetwork(`${address}/${prefix}`) as IpNetwork) ??
+      namespaced?.subnets ??
+      [];
     this.borrowed = new Borrowed(NAME, this.bounds);
   }
 

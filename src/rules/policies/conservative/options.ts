@@ -28,14 +28,20 @@ export const options = z.strictObject({
   }),
   ports: z
     .strictObject({
-      address: ipAddress()
-        .prefault('127.0.0.1')
-        .meta({ description: 'The address of the host that ports are published at.' }),
-      range: portRange().prefault('1024-65535').meta({ description: 'The ports of the host that may be asked for.' }),
+      address: ipAddress().optional().meta({
+        description:
+          'The address of the host that ports are published at. Default: 127.0.0.1. In a namespace the listener says it.',
+      }),
+      range: portRange().optional().meta({
+        description: 'The ports of the host that may be asked for. Default: those of the listener, or 1024-65535.',
+      }),
     })
     .prefault({})
     .meta({ description: 'Published ports.' }),
-  subnets: listOf(cidr()).prefault([]).meta({ description: 'Where networks may bring a subnet of their own.' }),
+  subnets: listOf(cidr()).optional().meta({
+    description:
+      'Where networks may bring a subnet of their own. Default: `networks.allowed` of the listener, or nowhere.',
+  }),
   registries: listOf(nameGlob(), 1).optional().meta({
     description:
       'Hosts that may be pulled from, pushed to and logged in to. Absent: all names of two or more parts, and no addresses.',

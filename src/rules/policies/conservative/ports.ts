@@ -4,19 +4,37 @@ import type { Mark } from '../../../docker/marks.ts';
 import { publishAt, publishEach, publishesAll, readHostPorts } from '../../../docker/published-ports.ts';
 import type { Leaf } from '../../../docker/visit.ts';
 import type { Call } from '../../../exchange/call.ts';
-import type { Change, PolicyContext } from '../../../exchange/policy.ts';
+import type { Change, PolicyContext, PolicyCreation } from '../../../exchange/policy.ts';
 import { isObject, placeOf } from '../../../ground/json.ts';
 import { valueAt } from '../../../ground/json-path.ts';
 import type { Changed } from './changed.ts';
 import type { Finding } from './closed-list.ts';
+import type { Options } from './options.ts';
 
 export interface PortsOptions {
-  readonly address: string;
+  /** Null where the namespace finds one for each container. */
+  readonly address: string | null;
   readonly range: { readonly first: number; readonly last: number };
   readonly ownPorts: readonly number[];
 }
 
 const RULE = 'published-ports';
+const DEFAULTS = { address: '127.0.0.1', range: { first: 1024, last: 65_535 } };
+
+/** In a namespace the listener says where ports go, and the policy may only narrow what is asked for. @throws Error */
+export function placeOfPorts(
+  { address, range }: Options['ports'],
+  namespaced: PolicyCreation['namespaced'],
+): Omit<PortsOptions, 'ownPorts'> {
+  const listener = namespaced?.ports ?? null;
+  if (address !== undefined && listener !== null && address !== listener.address) {
+    throw new Error(`ports.address: in a namespace ports go to ${listener.address}, as \`ports\` of the listener says`);
+  }
+  return {
+    address: listener?.address === 'gateway' ? null : (listener?.address ?? address ?? DEFAULTS.address),
+    range: range ?? listener?.range ?? DEFAULTS.range,
+  };
+}
 
 export class Ports {
   private readonly options: PortsOptions;
@@ -52,6 +70,7 @@ export class Ports {
     const { body } = call;
     if (!isObject(body)) return { call, changes: [] };
     const { address } = this.options;
+    if (address === null) return { call, changes: [] };
     const { body: bound, moved } = publishAt(body, address);
     const changes = moved.map(({ path, from }, index): Change => {
       const warning = index === 0 ? `published ports are at ${address} of the engine's host` : null;
@@ -67,7 +86,7 @@ export class Ports {
       case 'ports':
         return null;
       case 'address':
-        return value === address
+        return address === null || value === address
           ? null
           : finding(place, `must be ${address}`, 'other addresses of the host are not open');
       case 'port': {
