@@ -14,6 +14,9 @@ export const USER_LABEL = 'berthgate.user';
 /** Which namespace it belongs to, together with its name. */
 export const NAMESPACE_LABEL = 'berthgate.namespace';
 
+/** Whose namespaces by labels it is of: those of one identity by one template, whatever project each is for. */
+export const SCOPE_LABEL = 'berthgate.scope';
+
 /** The default network of a namespace. */
 export const DEFAULT_NETWORK_LABEL = 'berthgate.default-network';
 
@@ -33,6 +36,7 @@ const onEveryContainer = {
   [CLAIM_LABEL]: '',
   [EXPIRES_LABEL]: '',
   [NAMESPACE_LABEL]: '',
+  [SCOPE_LABEL]: '',
   [VOLUMES_LABEL]: '',
 };
 
@@ -40,6 +44,16 @@ const onEveryContainer = {
 export function claimOf({ Labels: labels = null }: JsonObject): string | null {
   const claim = isObject(labels) ? labels[CLAIM_LABEL] : null;
   return typeof claim === 'string' && claim !== '' ? claim : null;
+}
+
+/** What a create says itself. */
+export function saidLabels(body: Json): Readonly<Record<string, string>> {
+  const said: Record<string, string> = Object.create(null);
+  const labels = isObject(body) ? (body.Labels ?? null) : null;
+  if (isObject(labels)) {
+    for (const [key, value] of Object.entries(labels)) if (typeof value === 'string') said[key] = value;
+  }
+  return said;
 }
 
 /** The body of a create with our labels; itself where what is made can carry none. */

@@ -2,7 +2,6 @@
 
 import type { Json } from '../ground/json.ts';
 import type { Call } from './call.ts';
-import type { Identity } from './identity.ts';
 import type { PolicyContext } from './policy.ts';
 
 /** `web` of alice is `alice.web` for the engine. The first dot ends the namespace. */
@@ -44,6 +43,6 @@ export interface Namespace {
 }
 
 export interface Namespacing {
-  /** @throws Refusal where the identity has no namespace here */
-  of(identity: Identity): Namespace;
+  /** @throws Refusal where the identity has no namespace here, or none can be chosen for the call */
+  of(call: Call): Namespace | Promise<Namespace>;
 }

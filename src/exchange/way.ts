@@ -100,7 +100,8 @@ export class Way {
       };
       call = said;
 
-      const namespace = namespacing?.of(identity) ?? null;
+      const choosing = namespacing?.of(said) ?? null;
+      const namespace = choosing instanceof Promise ? await choosing : choosing;
       if (namespace !== null) call = { ...said, namespace: namespace.name };
       const alone = namespace?.answerAlone(call) ?? null;
       if (alone !== null) {

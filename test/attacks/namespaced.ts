@@ -39,7 +39,7 @@ export function asking(socket: InProcess['socket']): Asking {
 }
 
 /** Everything on the engine that carries the label. */
-async function removeAll(engine: TestEngine, label: string): Promise<void> {
+export async function removeAll(engine: TestEngine, label: string): Promise<void> {
   const direct = asking(engine.socket);
   const filters = encodeURIComponent(JSON.stringify({ label: [label] }));
   const containers = await direct('GET', `/containers/json?all=1&filters=${filters}`);

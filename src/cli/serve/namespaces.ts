@@ -4,10 +4,12 @@ import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { NamespacedListener } from '../../exchange/policy.ts';
 import { type IpNetwork, readIpNetwork } from '../../ground/ip-network.ts';
-import { type Cidr, ConfigRefused, type ListenerConfig, type LoadedConfig } from '../../operate/config/index.ts';
+import type { Cidr, ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
 import {
+  choosesByLabel,
   engineSide,
   hostRoutes,
+  LabelNamespaces,
   type NamespaceSettings,
   Namespaces,
   type PortSettings,
@@ -18,15 +20,12 @@ const PORTS: PortSettings = { address: '127.0.0.1', range: { first: 1024, last: 
 const POOLS = [readIpNetwork('10.128.0.0/9') as IpNetwork];
 const SIZE = 26;
 
-/** Null for a listener that shows the engine as it is. @throws ConfigRefused */
+/** Null for a listener that shows the engine as it is. */
 export function namespacingOf(loaded: LoadedConfig, index: number, desk: EngineDesk): Namespacing | null {
   const config = loaded.config.listeners[index];
   if (config === undefined || config.namespace === null) return null;
-  if (config.namespace.includes('{label.')) {
-    const what = 'a namespace by the labels of a create is not there yet';
-    throw new ConfigRefused([loaded.fault(['listeners', index, 'namespace'], what)]);
-  }
-  return new Namespaces(config.namespace, config.name, engineSide(desk), settingsOf(loaded, config));
+  const Kind = choosesByLabel(config.namespace) ? LabelNamespaces : Namespaces;
+  return new Kind(config.namespace, config.name, engineSide(desk), settingsOf(loaded, config));
 }
 
 function settingsOf(

@@ -36,7 +36,7 @@ export function refusals(loaded: LoadedConfig, implemented: Implemented): readon
     notes.push(noteAt(loaded, place.path, `${subject}does not protect yet, so serve refuses to start${without}`));
     return true;
   });
-  notes.push(...unchosenEngines(loaded), ...labelledNamespaces(loaded));
+  notes.push(...unchosenEngines(loaded));
   return notes.sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
@@ -48,14 +48,6 @@ function unchosenEngines(loaded: LoadedConfig): readonly SettingNote[] {
     if (engine !== undefined || namespace === null) return [];
     const what = `nothing chooses among ${engines.length} engines yet, so serve refuses to start (name one with \`engine\`)`;
     return [noteAt(loaded, ['listeners', index], what)];
-  });
-}
-
-function labelledNamespaces(loaded: LoadedConfig): readonly SettingNote[] {
-  return loaded.config.listeners.flatMap(({ namespace }, index) => {
-    if (namespace?.includes('{label.') !== true) return [];
-    const what = 'a namespace by the labels of a create is not there yet, so serve refuses to start';
-    return [noteAt(loaded, ['listeners', index, 'namespace'], what)];
   });
 }
 

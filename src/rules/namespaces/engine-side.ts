@@ -9,6 +9,8 @@ export interface EngineSide {
   readonly desk: EngineDesk;
   readonly directory: Directory;
   readonly subnets: Subnets;
+  /** Of namespaces that labels have chosen: whose they are. */
+  readonly scopes: Map<string, string>;
   /** When the default network of a namespace was last asked for. */
   readonly networkNeededAtMs: Map<string, number>;
   /** Listens to the engine, so that what is there need not be asked for. */

@@ -2,8 +2,8 @@
 
 import { LRUCache } from 'lru-cache';
 import { VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
+import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
-import type { Identity } from '../../exchange/identity.ts';
 import { engineName, type Namespace, type Namespacing } from '../../exchange/namespacing.ts';
 import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
@@ -16,7 +16,8 @@ import { isUnnamed, removeVolumes } from './volumes.ts';
 
 export type { NamespaceSettings, PortSettings } from './engine-side.ts';
 export { hostRoutes } from './host-routes.ts';
-export { readTemplate } from './template.ts';
+export { LabelNamespaces } from './label-namespaces.ts';
+export { choosesByLabel, readTemplate } from './template.ts';
 
 const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;
@@ -36,6 +37,7 @@ export function engineSide(desk: EngineDesk): EngineSide {
       desk,
       directory,
       subnets: new Subnets(desk),
+      scopes: new Map(),
       networkNeededAtMs: new Map(),
       start() {
         directory.start();
@@ -64,7 +66,7 @@ export class Namespaces implements Namespacing {
     this.settings = settings;
   }
 
-  of(identity: Identity): Namespace {
+  of({ identity }: Call): Namespace {
     const name = this.namespaceOf(identity);
     const kept = this.kept.get(name) ?? new OwnNamespace(name, this.side, this.settings);
     this.kept.set(name, kept);

@@ -13,7 +13,7 @@ import {
   withNetworkNamed,
   withVolumesAt,
 } from '../../docker/container-create.ts';
-import { claimOf, NAMESPACE_LABEL, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { claimOf, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
 import { gatewaysOf } from '../../docker/subnets.ts';
 import type { Call } from '../../exchange/call.ts';
 import { engineName } from '../../exchange/namespacing.ts';
@@ -23,6 +23,7 @@ import { pickName } from './container-names.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
 import type { OwnNetwork } from './own-network.ts';
+import { labelsOf } from './ownership.ts';
 import { publish } from './published.ts';
 import type { Reference } from './references.ts';
 import { makeUnnamed, makeVolume } from './volumes.ts';
@@ -73,7 +74,7 @@ export class OwnCreate {
     const mounted = withEndpoints(withVolumesAt(body, volumes), alias, (network) => network !== 'none');
     const gone = removedByEngine(body) ? names.map((name) => clientName(this.namespace, name)).join(' ') : '';
     return {
-      call: { ...call, body: withLabels(mounted, { [NAMESPACE_LABEL]: this.namespace, [VOLUMES_LABEL]: gone }) },
+      call: { ...call, body: withLabels(mounted, { ...labelsOf(this.side, this.namespace), [VOLUMES_LABEL]: gone }) },
       volumes: names,
     };
   }

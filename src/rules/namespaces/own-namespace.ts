@@ -2,6 +2,7 @@
 
 import { LRUCache } from 'lru-cache';
 import { connectedContainer, withConnectAlias } from '../../docker/container-create.ts';
+import type { Endpoint } from '../../docker/endpoint.ts';
 import { withoutHost } from '../../docker/hide-host.ts';
 import { lenders } from '../../docker/lends.ts';
 import { listIn, messageIn, type NamedKind, thingIn, withMessage } from '../../docker/named-things.ts';
@@ -13,7 +14,7 @@ import {
   withName,
   withoutDuplicate,
 } from '../../docker/own-requests.ts';
-import { hideReserved, NAMESPACE_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { hideReserved, withLabels } from '../../docker/reserved-labels.ts';
 import { saysOverlap, withoutOtherNetwork } from '../../docker/subnets.ts';
 import { asAlone, withCounts } from '../../docker/told-otherwise.ts';
 import { visit } from '../../docker/visit.ts';
@@ -34,6 +35,7 @@ import { Outward } from './outward.ts';
 import { OwnCreate } from './own-create.ts';
 import { OwnNetwork } from './own-network.ts';
 import { ATTEMPTS, withOwnSubnets } from './own-subnets.ts';
+import { labelled, labelsOf } from './ownership.ts';
 import type { Spoken } from './prose.ts';
 import { keyOf, missing, type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
 import { answerAlone, refuseUnserved } from './served.ts';
@@ -80,6 +82,16 @@ export class OwnNamespace implements Namespace {
     return answerAlone(call);
   }
 
+  /** What of the engine's answer is the namespace's, as its clients know it. */
+  tell(endpoint: Endpoint, document: Json): Json {
+    return this.outward.answer(endpoint, document, [], STRICT.test(endpoint.id));
+  }
+
+  /** Knows afterwards what has to be known to tell an answer of the call. */
+  async settle({ endpoint }: Call): Promise<void> {
+    if (STRICT.test(endpoint.id)) await this.side.directory.settle(this.name, 'container');
+  }
+
   async enter(said: Call): Promise<Passage> {
     const { endpoint } = said;
     refuseUnserved(endpoint);
@@ -88,7 +100,7 @@ export class OwnNamespace implements Namespace {
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
     const call = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
     await this.shared.settle();
-    if (STRICT.test(endpoint.id)) await this.side.directory.settle(this.name, 'container');
+    await this.settle(call);
     const references = referencesIn(call);
     const resolved = await this.resolve(references, call);
     if (resolved === null) return { call, names: PLAIN, answer: { status: 204, body: null } };
@@ -130,7 +142,7 @@ export class OwnNamespace implements Namespace {
       case 'ContainerDelete':
         return this.deleteContainer(call, named(), resolved, spoken);
       case 'SystemInfo': {
-        const query = { all: true, filters: { label: [`${NAMESPACE_LABEL}=${this.name}`] } };
+        const query = { all: true, filters: { label: [labelled(this.name)] } };
         const containers = listIn('container', await this.side.desk.ask('ContainerList', { query }));
         return this.passage(named(), spoken, undefined, (info) => withCounts(info, containers));
       }
@@ -229,7 +241,7 @@ export class OwnNamespace implements Namespace {
   }
 
   private async createNetwork(call: Call, named: Call, spoken: readonly Spoken[]): Promise<Passage> {
-    const labelled = withLabels(named.body as JsonObject, { [NAMESPACE_LABEL]: this.name });
+    const labelled = withLabels(named.body as JsonObject, labelsOf(this.side, this.name));
     const learn = (answer: Json): void => this.learn('network', answer, call);
     for (let attempt = 1; ; attempt++) {
       const own = await withOwnSubnets(withoutDuplicate(labelled), this.side, this.settings.networks);
@@ -246,7 +258,7 @@ export class OwnNamespace implements Namespace {
     const body = named.body as JsonObject;
     const name = nameAsked(call.body as JsonObject);
     const unnamed = name === '' ? engineName(this.name, unnamedVolume()) : nameAsked(body);
-    const labels = { [NAMESPACE_LABEL]: this.name, ...(name === '' ? { [ANONYMOUS_LABEL]: '' } : {}) };
+    const labels = { ...labelsOf(this.side, this.name), ...(name === '' ? { [ANONYMOUS_LABEL]: '' } : {}) };
     return { ...named, body: withLabels(withName(body, unnamed), labels) };
   }
 

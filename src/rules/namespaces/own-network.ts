@@ -2,13 +2,14 @@
 
 import { messageIn } from '../../docker/named-things.ts';
 import { bridgeRequest, madeId } from '../../docker/own-requests.ts';
-import { DEFAULT_NETWORK_LABEL, NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { DEFAULT_NETWORK_LABEL } from '../../docker/reserved-labels.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { Found } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { DEFAULT_NETWORK } from './names.ts';
 import { ATTEMPTS } from './own-subnets.ts';
+import { labelsOf } from './ownership.ts';
 
 /** How long a namespace without containers keeps its network. */
 const IDLE_MS = 60_000;
@@ -44,7 +45,7 @@ export class OwnNetwork {
     const name = engineName(this.namespace, DEFAULT_NETWORK);
     let said = '';
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const labels = { [NAMESPACE_LABEL]: this.namespace, [DEFAULT_NETWORK_LABEL]: 'true' };
+      const labels = { ...labelsOf(this.side, this.namespace), [DEFAULT_NETWORK_LABEL]: 'true' };
       const body = bridgeRequest(name, await subnets.choose([4, 6], this.settings.networks), labels);
       const { status, answer } = await desk.order('NetworkCreate', { body });
       if (status < 300) {

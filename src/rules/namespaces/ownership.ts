@@ -1,7 +1,8 @@
 /** Whose a thing of the engine is: its name and its label say so together; one of the two alone says nothing. */
 
 import type { NamedThing } from '../../docker/named-things.ts';
-import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { NAMESPACE_LABEL, SCOPE_LABEL } from '../../docker/reserved-labels.ts';
+import type { EngineSide } from './engine-side.ts';
 import { clientName, isNamespace } from './names.ts';
 
 /** Null for what belongs to nobody. */
@@ -13,4 +14,10 @@ export function ownerOf({ name, labels }: Pick<NamedThing, 'name' | 'labels'>): 
 /** The filter of lists that keeps what carries the label; whose it is, the name says too. */
 export function labelled(namespace: string): string {
   return `${NAMESPACE_LABEL}=${namespace}`;
+}
+
+/** What everything that a namespace makes carries. */
+export function labelsOf({ scopes }: EngineSide, namespace: string): Readonly<Record<string, string>> {
+  const scope = scopes.get(namespace);
+  return { [NAMESPACE_LABEL]: namespace, ...(scope === undefined ? {} : { [SCOPE_LABEL]: scope }) };
 }

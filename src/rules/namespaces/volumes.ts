@@ -4,14 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { mountedVolumes, type VolumeWish } from '../../docker/container-create.ts';
 import { messageIn, thingIn } from '../../docker/named-things.ts';
 import { ANONYMOUS_LABEL, ANONYMOUS_NAME, volumeRequest } from '../../docker/own-requests.ts';
-import { CLAIM_LABEL, NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { CLAIM_LABEL } from '../../docker/reserved-labels.ts';
 import { refuse } from '../../exchange/judge.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { isObject, type Json } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { EngineSide } from './engine-side.ts';
 import { clientName } from './names.ts';
-import { ownerOf } from './ownership.ts';
+import { labelsOf, ownerOf } from './ownership.ts';
 import { RULE } from './references.ts';
 
 const NO_WISH: VolumeWish = { driver: '', options: null, labels: {} };
@@ -28,7 +28,7 @@ export function isUnnamed(namespace: string, name: string): boolean {
 
 /** @throws Refusal in the engine's words, or where the name is another's */
 export async function makeVolume(side: EngineSide, namespace: string, name: string, wish = NO_WISH): Promise<void> {
-  const labels = { [NAMESPACE_LABEL]: namespace, ...(isUnnamed(namespace, name) ? { [ANONYMOUS_LABEL]: '' } : {}) };
+  const labels = { ...labelsOf(side, namespace), ...(isUnnamed(namespace, name) ? { [ANONYMOUS_LABEL]: '' } : {}) };
   const { status, answer } = await side.desk.order('VolumeCreate', { body: volumeRequest(name, wish, labels) });
   if (status >= 400) {
     const message = messageIn(answer).replaceAll(`${namespace}.`, '');

@@ -84,11 +84,6 @@ describe('serve', () => {
   test.each([
     ['an authenticator', 'auth: [anonymous, token], namespace: null, policies: []', 'listeners[0].auth[1]'],
     ['a module', 'auth: [./a.js], namespace: null, policies: []', 'listeners[0].auth[0]'],
-    [
-      'a namespace by labels',
-      'auth: [anonymous], namespace: "{label.k}", trustLabels: true, policies: []',
-      'listeners[0].namespace',
-    ],
     ['a policy', 'auth: [anonymous], namespace: null, policies: [{use: limits}]', 'listeners[0].policies[0]'],
     ['builds', `${open}, builds: {urls: [a.example.org]}`, 'listeners[0].builds'],
     ['job sockets', `${open}, jobSocket: {policies: []}`, 'listeners[0].jobSocket'],

@@ -4,7 +4,7 @@ import { engineName } from '../../../src/exchange/namespacing.ts';
 import { enginePattern } from '../../../src/rules/namespaces/filters.ts';
 import { clientName, isNamespace } from '../../../src/rules/namespaces/names.ts';
 import { ownerOf } from '../../../src/rules/namespaces/ownership.ts';
-import { readTemplate } from '../../../src/rules/namespaces/template.ts';
+import { readLabelTemplate, readTemplate } from '../../../src/rules/namespaces/template.ts';
 
 const somebody = (user: string, more: object = {}) => ({ user, groups: [], claims: {}, by: 'test', ...more });
 
@@ -40,6 +40,38 @@ describe('a namespace', () => {
     expect(readTemplate('{listener}-{claim.project}', 'ci')(somebody('x', { claims: { project: 'web' } }))).toBe(
       'ci-web',
     );
+  });
+});
+
+describe('a namespace that a label chooses', () => {
+  const ofProject = readLabelTemplate('{user}-{label.project}', 'ci');
+  const name = (user: string, project: string): string => ofProject.namespaceOf(somebody(user), { project });
+
+  test('is a valid one, another for each runner and each project', () => {
+    const pair = fc.tuple(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }));
+    const pairs = fc.uniqueArray(pair, { minLength: 2, maxLength: 2, selector: (said) => JSON.stringify(said) });
+    fc.assert(
+      fc.property(pairs, ([[user, project] = ['', ''], [otherUser, otherProject] = ['', '']]) => {
+        expect(isNamespace(name(user, project))).toBe(true);
+        expect(name(user, project)).not.toBe(name(otherUser, otherProject));
+      }),
+    );
+  });
+
+  test('is never what a user of another listener is called', () => {
+    const chosen = name('runner', '7');
+    expect(chosen).toMatch(/^runner-7-[0-9a-f]{16}$/);
+    expect(readTemplate('{user}', 'people')(somebody(chosen))).not.toBe(chosen);
+    expect(readTemplate('{user}', 'people')(somebody('runner-7'))).toBe('runner-7');
+  });
+
+  test('needs the label, and belongs to its runner alone', () => {
+    expect(() => ofProject.namespaceOf(somebody('runner'), {})).toThrow(/no \{label\.project\}/);
+    expect(ofProject.scopeOf(somebody('a'))).not.toBe(ofProject.scopeOf(somebody('b')));
+    expect(ofProject.scopeOf(somebody('a'))).not.toBe(
+      readLabelTemplate('x{user}-{label.project}', 'ci').scopeOf(somebody('a')),
+    );
+    expect(ofProject.commonOf(somebody('a'))).not.toBe(name('a', 'common'));
   });
 });
 

@@ -26,6 +26,7 @@ export interface TwoNamespaces {
 }
 
 const identity: Identity = { user: 'somebody', groups: [], claims: {}, by: 'test' };
+const calling = { identity } as Call;
 const labels = (namespace: string) => ({ 'berthgate.namespace': namespace });
 
 export function twoNamespaces(): TwoNamespaces {
@@ -65,7 +66,7 @@ export function twoNamespaces(): TwoNamespaces {
       routes: async () => [],
     },
   };
-  const known = new Map(both.map((one) => [one, new Namespaces(one, 'people', side, settings).of(identity)]));
+  const known = new Map(both.map((one) => [one, new Namespaces(one, 'people', side, settings).of(calling)]));
   return { asked, of: (namespace) => known.get(namespace) as Namespace };
 }
 

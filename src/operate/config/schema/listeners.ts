@@ -132,7 +132,6 @@ export const listener = z.strictObject({
   }),
   trustLabels: yesOrNo().prefault(false).meta({
     description: "Whether labels of a create may choose the namespace: for a CI runner's own listener only.",
-    effect: 'none yet',
   }),
   policies: listOf(policyUse()).prefault(['conservative']).meta({
     description:
