@@ -13,11 +13,14 @@ import { type Json, JsonFault, readJson } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
 import type { Call } from './call.ts';
 import type { ApiRange } from './engine.ts';
+import type { DeskOrder } from './engine-desk.ts';
 import type { Identity } from './identity.ts';
 import { type Decision, judge } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
+import type { Namespacing } from './namespacing.ts';
 import type { Policy, PolicyContext } from './policy.ts';
 import { printCall } from './print-call.ts';
+import type { Rehearsal } from './rehearsal.ts';
 import { negotiate } from './version.ts';
 
 /** The call that is asked about, as a client would make it. */
@@ -33,10 +36,17 @@ export interface Question {
 export interface Circumstances {
   readonly listener: string;
   readonly identity: Identity;
-  readonly namespace: string | null;
+  /** Null: the engine as it is. */
+  readonly namespacing: Rehearsed | null;
   readonly api: ApiRange;
   readonly policies: readonly Policy[];
   readonly context: PolicyContext;
+}
+
+/** Namespaces of an engine that does nothing. */
+interface Rehearsed {
+  readonly of: Namespacing['of'];
+  readonly engine: Rehearsal;
 }
 
 /** One place of the call that means something to a proxy; what says nothing is left out. */
@@ -47,7 +57,7 @@ interface Meaning {
 }
 
 /** What an engine would be sent. */
-interface Sent {
+export interface Sent {
   readonly line: string;
   readonly headers: readonly string[];
   readonly body: Json;
@@ -61,7 +71,11 @@ export interface Explanation {
   /** Query keys that are not sent. */
   readonly dropped: readonly string[];
   readonly decisions: readonly Decision[];
-  /** Null where a policy refuses. */
+  /** Whose names the call speaks; null where clients see the engine as it is, or none can be chosen. */
+  readonly namespace: string | null;
+  /** What Berthgate itself would have the engine do, before the call or in its place. */
+  readonly ordered: readonly Sent[];
+  /** Null where it is refused, and where the engine does not get it. */
   readonly sent: Sent | null;
   readonly refusal: Refusal | null;
 }
@@ -71,7 +85,7 @@ const MAX_DEPTH = 64;
 
 /** @throws Refusal for what is refused before anybody judges it */
 export async function explainCall(question: Question, circumstances: Circumstances): Promise<Explanation> {
-  const { listener, identity, namespace, api, policies, context } = circumstances;
+  const { listener, identity, namespacing, api, policies, context } = circumstances;
   const target = readTarget(question.target);
   const matched = matcher.match(question.method, target.path);
   if (matched === null || matched.endpoint.risk === 'never') throw new Refusal('page-not-found', 'page not found');
@@ -79,10 +93,10 @@ export async function explainCall(question: Question, circumstances: Circumstanc
   const query = readQuery(target.query, endpoint.query);
   const body = question.data === null ? null : parse(question.data);
   const read = endpoint.body.shape === undefined ? null : readAs(endpoint.body.shape, body);
-  const call: Call = {
+  const said: Call = {
     listener,
     identity,
-    namespace,
+    namespace: null,
     endpoint,
     version: negotiate(target.version, api),
     parameters,
@@ -91,15 +105,37 @@ export async function explainCall(question: Question, circumstances: Circumstanc
     body,
     unknown: [...query.unknown, ...(read?.unknown ?? [])],
   };
-  const known = { endpoint, meanings: meaningsOf(call), unknown: call.unknown, dropped: query.dropped };
+  const meanings = meaningsOf(said);
+  const known = { endpoint, meanings, unknown: said.unknown, dropped: query.dropped };
+  let namespace: string | null = null;
   try {
-    const judgement = await judge(policies, call, context);
+    const own = (await namespacing?.of(said)) ?? null;
+    namespace = own?.name ?? null;
+    const call = { ...said, namespace };
+    if ((own?.answerAlone(call) ?? null) !== null) return { ...known, ...NOTHING, namespace };
+    const judgement = await judge(policies, call, own?.context ?? context);
     judgement.ended(0);
-    return { ...known, decisions: judgement.decisions, sent: sentFor(keepGiven(judgement)), refusal: null };
+    const { decisions } = judgement;
+    const kept = keepGiven(judgement);
+    if (own === null || namespacing === null) return { ...known, ...NOTHING, decisions, sent: sentFor(kept) };
+    const passage = await own.enter(kept);
+    const ordered = namespacing.engine
+      .takeOrders()
+      .map(({ endpointId, order }) => sentFor(orderedCall(call, endpointId, order)));
+    if (passage.answer !== null) return { ...known, ...NOTHING, namespace, decisions, ordered };
+    namespacing.engine.carried(passage.call);
+    return { ...known, namespace, decisions, ordered, sent: sentFor(passage.call), refusal: null };
   } catch (fault) {
     if (!(fault instanceof Refusal)) throw fault;
-    return { ...known, decisions: [], sent: null, refusal: fault };
+    return { ...known, ...NOTHING, namespace, refusal: fault };
   }
+}
+
+const NOTHING = { namespace: null, decisions: [], ordered: [], sent: null, refusal: null };
+
+function orderedCall(call: Call, endpointId: string, { parameters = {}, query = {}, body = null }: DeskOrder): Call {
+  const endpoint = table.find(({ id }) => id === endpointId) as Endpoint;
+  return { ...call, endpoint, parameters, query, body, headers: {}, unknown: [] };
 }
 
 function meaningsOf(call: Call): readonly Meaning[] {
@@ -130,7 +166,7 @@ function parse(data: string): Json {
 
 /** As the reference of the `--json` form: plain values only. */
 export function plain(explanation: Explanation): Json {
-  const { endpoint, meanings, unknown, dropped, decisions, sent, refusal } = explanation;
+  const { endpoint, meanings, unknown, dropped, namespace, decisions, ordered, sent, refusal } = explanation;
   return {
     endpoint: {
       id: endpoint.id,
@@ -152,9 +188,15 @@ export function plain(explanation: Explanation): Json {
       wouldRefuse,
       changes: changes.map(({ rule, place, from, to, warning }) => ({ rule, place, from, to, warning })),
     })),
-    sent: sent === null ? null : { line: sent.line, headers: sent.headers, body: sent.body },
+    namespace,
+    ordered: ordered.map(plainSent),
+    sent: sent === null ? null : plainSent(sent),
     refusal: refusal === null ? null : plainRefusal(refusal),
   };
+}
+
+function plainSent({ line, headers, body }: Sent): Json {
+  return { line, headers, body };
 }
 
 export function plainRefusal(refusal: Refusal): Json {

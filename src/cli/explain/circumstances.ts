@@ -1,17 +1,19 @@
 /** Who asks, at which listener, of which engine: what `explain` judges a call by. */
 
 import { DockerEngine } from '../../engines/docker-engine.ts';
+import type { Call } from '../../exchange/call.ts';
 import type { ApiRange } from '../../exchange/engine.ts';
 import { type EngineDesk, emptyDesk, LiveEngineDesk } from '../../exchange/engine-desk.ts';
 import type { Circumstances } from '../../exchange/explain-call.ts';
 import { lookUpOf } from '../../exchange/look-up.ts';
+import { Rehearsal } from '../../exchange/rehearsal.ts';
 import { offered } from '../../exchange/version.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
-import { readTemplate } from '../../rules/namespaces/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { readConfiguration } from '../configuration.ts';
 import { loadKinds } from '../kinds.ts';
+import { namespacingOf } from '../serve/namespaces.ts';
 import { makePolicies } from '../serve/policies.ts';
 import { CommandFailed, type Terminal } from '../terminal.ts';
 
@@ -40,7 +42,7 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   if (standing.config === undefined) {
     if (standing.listener !== undefined) throw new CommandFailed('berthgate: --listener needs --config');
     const context = { lookUp: lookUpOf(emptyDesk('none')) };
-    return { listener: 'none', identity, namespace: null, policies: [], context, api: null, close: () => {} };
+    return { listener: 'none', identity, namespacing: null, policies: [], context, api: null, close: () => {} };
   }
   const loaded = await readConfiguration(standing.config, terminal);
   const { listeners } = loaded.config;
@@ -51,8 +53,10 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   const kinds = await loadKinds(loaded);
   const log = { info: () => {}, warn: () => {} };
   const policies = makePolicies(loaded, index, { kinds: kinds.policies, engine: desk, log });
-  const namespace = listener.namespace === null ? null : readTemplate(listener.namespace, listener.name)(identity);
-  return { listener: listener.name, identity, namespace, policies, context: { lookUp: lookUpOf(desk) }, api, close };
+  const engine = new Rehearsal(desk);
+  const namespaces = namespacingOf(loaded, index, engine);
+  const namespacing = namespaces === null ? null : { engine, of: (call: Call) => namespaces.of(call) };
+  return { listener: listener.name, identity, namespacing, policies, context: { lookUp: lookUpOf(desk) }, api, close };
 }
 
 /** What a call refers to is looked up where the engine answers; else it counts as absent, and that is said. */

@@ -17,8 +17,9 @@ const help = `
 METHOD and PATH are those of the call, with or without the version: GET "/v1.51/containers/json?all=1". A docker command
 line behind -- is run against this command itself: each of its calls is explained, none reaches an engine.
 
-With --config and --listener the policies of that listener judge the call, for the user and groups that are given. What
-the call refers to is looked up at the listener's engine.
+With --config and --listener the policies of that listener judge the call, for the user and groups that are given, and its
+namespace gives it the engine's names, ports and addresses. What the call refers to is looked up at the listener's engine,
+which is told to do nothing.
 
 Examples:
   berthgate explain GET /info

@@ -1,6 +1,6 @@
 /** An explanation, for people. */
 
-import type { Explanation } from '../../exchange/explain-call.ts';
+import type { Explanation, Sent } from '../../exchange/explain-call.ts';
 import type { Decision } from '../../exchange/judge.ts';
 import { type Json, printJson } from '../../ground/json.ts';
 import type { Refusal } from '../../ground/refusal.ts';
@@ -8,7 +8,7 @@ import type { Refusal } from '../../ground/refusal.ts';
 const LONGEST_VALUE = 100;
 
 export function printExplanation(explanation: Explanation): string {
-  const { endpoint, meanings, unknown, dropped, decisions, sent, refusal } = explanation;
+  const { endpoint, meanings, unknown, dropped, namespace, decisions, ordered, sent, refusal } = explanation;
   const versions = endpoint.until === undefined ? `since ${endpoint.since}` : `${endpoint.since} to ${endpoint.until}`;
   const lines = [
     `${endpoint.id}  ${endpoint.method} ${endpoint.path}`,
@@ -22,11 +22,15 @@ export function printExplanation(explanation: Explanation): string {
   if (dropped.length > 0) lines.push('', `query keys that are not sent: ${dropped.join(', ')}`);
   for (const decision of decisions) lines.push('', ...printDecision(decision));
   if (refusal !== null) lines.push('', ...printRefusal(refusal));
-  if (sent !== null) {
-    lines.push('', 'the engine gets:', `  ${sent.line}`, ...sent.headers.map((header) => `  ${header}`));
-    if (sent.body !== null) lines.push('', `  ${printJson(sent.body)}`);
-  }
+  if (namespace !== null) lines.push('', `namespace ${namespace}`);
+  for (const one of ordered) lines.push('', 'Berthgate itself has the engine do:', ...printSent(one));
+  if (sent !== null) lines.push('', 'the engine gets:', ...printSent(sent));
   return `${lines.join('\n')}\n`;
+}
+
+function printSent({ line, headers, body }: Sent): readonly string[] {
+  const lines = [`  ${line}`, ...headers.map((header) => `  ${header}`)];
+  return body === null ? lines : [...lines, '', `  ${printJson(body)}`];
 }
 
 export function printRefusal(refusal: Refusal): readonly string[] {

@@ -17,7 +17,7 @@ import { isUnnamed, removeVolumes } from './volumes.ts';
 export type { NamespaceSettings, PortSettings } from './engine-side.ts';
 export { hostRoutes } from './host-routes.ts';
 export { LabelNamespaces } from './label-namespaces.ts';
-export { choosesByLabel, readTemplate } from './template.ts';
+export { choosesByLabel } from './template.ts';
 
 const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;

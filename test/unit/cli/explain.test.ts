@@ -21,7 +21,7 @@ async function explain(...args: string[]): Promise<{ code: number; out: string; 
 }
 
 /** A listener under `conservative`; its engine is not there, so everything that a call refers to is absent. */
-function conservative(): string {
+function conservative(listener = 'namespace: null'): string {
   const folder = mkdtempSync(join(tmpdir(), 'bg-explain-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'berthgate.yaml');
@@ -30,7 +30,7 @@ function conservative(): string {
     `state: ${folder}/state
 engines: [{ name: local, url: "unix://${folder}/no-engine.sock" }]
 listeners:
-  - { name: people, url: "unix://${folder}/b.sock", auth: [anonymous], namespace: null, policies: [conservative] }
+  - { name: people, url: "unix://${folder}/b.sock", auth: [anonymous], ${listener}, policies: [conservative] }
 `,
   );
   return file;
@@ -90,4 +90,40 @@ test('a call is explained at the API version that is asked for', async () => {
 test('wrong usage is 2', async () => {
   expect((await explain()).code).toBe(2);
   expect((await explain('GET')).code).toBe(2);
+});
+
+test('a namespace is told with what is done for the call, and with what the engine gets of it', async () => {
+  const config = conservative('namespace: "{user}", ports: { address: gateway, range: 20000-20099 }');
+  const body = {
+    Image: 'busybox',
+    HostConfig: { Binds: ['data:/d'], PortBindings: { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '' }] } },
+  };
+  const said = ['POST', '/containers/create?name=web', '--data', JSON.stringify(body)];
+  const { code, out } = await explain('--config', config, '--user', 'alice', '--json', ...said);
+  expect(code).toBe(0);
+  const told = JSON.parse(out);
+  expect(told.namespace).toBe('alice');
+  expect(told.ordered.map(({ body: { Name } }: { body: { Name: string } }) => Name)).toEqual([
+    'alice.bridge',
+    'alice.data',
+  ]);
+  expect(told.sent.line).toContain('name=alice.web');
+  expect(told.sent.body.HostConfig.Binds).toEqual(['alice.data:/d']);
+  const { Gateway } = told.ordered[0].body.IPAM.Config[0];
+  expect(told.sent.body.HostConfig.PortBindings).toEqual({ '80/tcp': [{ HostIp: Gateway, HostPort: '20000-20099' }] });
+});
+
+test('what a namespace does in place of the engine is told, and so is what it has not', async () => {
+  const config = conservative('namespace: "ci-{label.project}", trustLabels: true');
+  const at = (...call: readonly string[]) => explain('--config', config, '--user', 'runner', ...call);
+  const made = await at('POST', '/networks/create', '--data', '{"Name": "build", "Labels": {"project": "7"}}');
+  expect(made.code).toBe(0);
+  expect(made.out).toMatch(/namespace ci-7-[0-9a-f]{16}\n/);
+  expect(made.out).toMatch(/Berthgate itself has the engine do:\n {2}POST \/v1\.\d+\/networks\/create HTTP/);
+  const unlabelled = await at('POST', '/volumes/create', '--data', '{"Name": "cache"}');
+  expect(unlabelled.code).toBe(1);
+  expect(unlabelled.out).toContain('the create has no {label.project}');
+  const absent = await at('GET', '/containers/job/json');
+  expect(absent.code).toBe(1);
+  expect(absent.out).toContain('No such container: job');
 });
