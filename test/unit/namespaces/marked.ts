@@ -1,8 +1,12 @@
 // Values of the table's shapes that name one thing at one marked place and say nothing else.
+import type { Endpoint } from '../../../src/docker/endpoint.ts';
 import type { Kind } from '../../../src/docker/marks.ts';
 import { marksWithin } from '../../../src/docker/marks-within.ts';
 import type { Shape, TextShape } from '../../../src/docker/shape.ts';
+import { table } from '../../../src/docker/table.ts';
 import type { Json } from '../../../src/ground/json.ts';
+import { Refusal } from '../../../src/ground/refusal.ts';
+import { refuseUnserved } from '../../../src/rules/namespaces/served.ts';
 
 export type NamedKind = 'container' | 'network' | 'volume';
 
@@ -106,3 +110,33 @@ function inText(shape: TextShape, place: string): readonly Marked[] {
 function isNamed(kind: Kind): kind is NamedKind {
   return kind === 'container' || kind === 'network' || kind === 'volume';
 }
+
+/** Where a request names something. */
+export interface Spot extends Marked {
+  readonly part: 'parameters' | 'query' | 'body';
+}
+
+/** Of a request's path, query and body. */
+export function spotsOf(endpoint: Endpoint): readonly Spot[] {
+  const inMap = (part: 'parameters' | 'query', shapes: Endpoint['query']): readonly Spot[] =>
+    Object.entries(shapes).flatMap(([key, shape]) =>
+      markedIn(shape, key).map((one) => ({ ...one, part, with: (name: string) => ({ [key]: one.with(name) }) })),
+    );
+  const body = endpoint.body.shape === undefined ? [] : markedIn(endpoint.body.shape, 'body');
+  return [
+    ...inMap('parameters', endpoint.parameters),
+    ...inMap('query', endpoint.query),
+    ...body.map((one) => ({ ...one, part: 'body' as const })),
+  ];
+}
+
+/** What a namespace serves. */
+export const served: readonly Endpoint[] = table.filter((endpoint) => {
+  try {
+    refuseUnserved(endpoint);
+    return true;
+  } catch (fault) {
+    if (fault instanceof Refusal) return false;
+    throw fault;
+  }
+});

@@ -15,6 +15,11 @@ export function idOf(namespace: string, kind: 'container' | 'network'): string {
   return `${kind === 'container' ? 'c' : 'd'}${(digits[namespace] as string).repeat(63)}`;
 }
 
+/** The id of the one command that a namespace has. */
+export function execOf(namespace: string): string {
+  return `a${(digits[namespace] as string).repeat(63)}`;
+}
+
 export interface Asked {
   readonly endpoint: string;
   readonly said: string;
@@ -41,13 +46,17 @@ export function twoNamespaces(): TwoNamespaces {
     VolumeList: { Volumes: both.map((one) => ({ Name: `${one}.data`, Labels: labels(one) })) },
     ImageInspect: { Id: 'sha256:1', Config: {} },
   };
-  const answer = (endpoint: string, query: unknown): Json => {
+  const answer = (endpoint: string, query: unknown, parameters: Readonly<Record<string, string>> = {}): Json => {
     asked.push({ endpoint, said: JSON.stringify(query ?? {}) });
-    return readJsonText(JSON.stringify(lists[endpoint] ?? null), 64);
+    if (endpoint === 'ExecInspect') {
+      const owner = both.find((one) => parameters.id === execOf(one));
+      return owner === undefined ? null : readJsonText(JSON.stringify({ ContainerID: idOf(owner, 'container') }), 8);
+    }
+    return readJsonText(JSON.stringify(labelled(lists[endpoint] ?? null, query)), 64);
   };
   const desk: EngineDesk = {
     ...emptyDesk('engine'),
-    ask: async (id, question) => answer(id, question?.query),
+    ask: async (id, question) => answer(id, question?.query, question?.parameters),
     order: async (endpoint, order) => {
       asked.push({ endpoint, said: JSON.stringify(order ?? {}) });
       const name = (order?.body as { Name?: string } | undefined)?.Name ?? '';
@@ -70,13 +79,25 @@ export function twoNamespaces(): TwoNamespaces {
   return { asked, of: (namespace) => known.get(namespace) as Namespace };
 }
 
+/** As an engine lists by label: those that have it. */
+function labelled(list: unknown, query: unknown): unknown {
+  const wanted = /berthgate\.namespace=(nsa|nsb)/.exec(JSON.stringify(query ?? {}))?.[1];
+  if (wanted === undefined) return list;
+  const has = (item: unknown): boolean => JSON.stringify(item).includes(`"berthgate.namespace":"${wanted}"`);
+  if (Array.isArray(list)) return list.filter(has);
+  const { Volumes: volumes } = (list ?? {}) as { readonly Volumes?: readonly unknown[] };
+  return volumes === undefined ? list : { Volumes: volumes.filter(has) };
+}
+
+const leastNames: Readonly<Record<string, string>> = { network: 'net', volume: 'data', exec: execOf('nsa') };
+
 /** The least that each endpoint must be told. */
 export function callOf(endpointId: string, parts: Partial<Pick<Call, 'parameters' | 'query' | 'body'>>): Call {
   const endpoint = table.find(({ id }) => id === endpointId);
   if (endpoint === undefined) throw new Error(`no endpoint ${endpointId}`);
   const uses = Object.entries(endpoint.parameters).map(([name, shape]) => {
     const kind = shape.marks.find((mark) => mark.mark === 'uses')?.kind;
-    return [name, kind === 'network' ? 'net' : kind === 'volume' ? 'data' : 'web'];
+    return [name, leastNames[kind ?? ''] ?? 'web'];
   });
   const body = endpoint.body.travel === 'json' ? {} : null;
   return {
