@@ -15,10 +15,28 @@ const legacyAddresses = [
   'MacAddress',
 ];
 
-/** An inspection with the addresses of the default network where old clients look, and without mounts that nobody asked for. */
+/**
+ * An inspection with the addresses of the default network where old clients look, and without mounts and aliases that
+ * nobody asked for.
+ */
 export function asAlone(inspection: Json, bridge: string): Json {
   if (!isObject(inspection)) return inspection;
-  return withoutUnnamedMounts(withLegacyAddresses(inspection, bridge));
+  return withoutUnnamedMounts(withLegacyAddresses(withoutOwnAlias(inspection), bridge));
+}
+
+/** A container's name resolves on every network of an engine's user, without being one of its aliases. */
+function withoutOwnAlias(inspection: JsonObject): JsonObject {
+  const settings = inspection.NetworkSettings ?? null;
+  if (!isObject(settings) || !isObject(settings.Networks ?? null)) return inspection;
+  const name = typeof inspection.Name === 'string' ? inspection.Name.replace(/^\//, '') : '';
+  const networks: Record<string, Json> = Object.create(null);
+  for (const [network, endpoint] of Object.entries(settings.Networks as JsonObject)) {
+    const aliases = isObject(endpoint) && isList(endpoint.Aliases ?? null) ? (endpoint.Aliases as readonly Json[]) : [];
+    const said = aliases.filter((alias) => alias !== name);
+    const same = said.length === aliases.length;
+    networks[network] = same ? endpoint : { ...(endpoint as JsonObject), Aliases: said.length === 0 ? null : said };
+  }
+  return { ...inspection, NetworkSettings: { ...settings, Networks: networks } };
 }
 
 function withLegacyAddresses(inspection: JsonObject, bridge: string): JsonObject {

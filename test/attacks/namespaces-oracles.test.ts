@@ -40,8 +40,8 @@ describeTwoUsers('the words of an engine', ({ mine, theirs, alice, bob, direct, 
     type Seen = { NetworkSettings: { Networks: Record<string, { Aliases: string[]; DNSNames?: string[] }> } };
     const seen = (await alice('GET', `/containers/${Id}/json`)).json<Seen>().NetworkSettings.Networks[name];
     expect(seen?.Aliases).toEqual(expect.arrayContaining(Aliases));
-    // Its own name is said without the namespace.
-    expect(seen?.Aliases).toContain('aliased');
+    // Its own name is no alias, and is said nowhere with the namespace.
+    expect(seen?.Aliases).not.toContain('aliased');
     expect(JSON.stringify(seen)).not.toContain(`${mine}.aliased`);
   });
 
@@ -215,10 +215,25 @@ describeTwoUsers('the words of an engine', ({ mine, theirs, alice, bob, direct, 
     },
   );
 
-  test('name a network by one letter, as engines do', async () => {
-    expect((await alice('POST', '/networks/create', { body: { Name: 'n' } })).status).toBe(201);
-    expect((await alice('GET', '/networks/n')).json().Name).toBe('n');
-    expect((await alice('DELETE', '/networks/n')).status).toBe(204);
+  test.each(['n', 'net 01'])('name a network as engines do: %s', async (name) => {
+    const path = `/networks/${encodeURIComponent(name)}`;
+    expect((await alice('POST', '/networks/create', { body: { Name: name } })).status).toBe(201);
+    expect((await alice('GET', path)).json().Name).toBe(name);
+    expect((await alice('GET', `/networks?filters=${filtersIn({ name: [`^${name}$`] })}`)).json()).toHaveLength(1);
+    const again = await alice('POST', '/networks/create', { body: { Name: name } });
+    expect([again.status, again.json().message]).toEqual([409, expect.stringContaining(`with name ${name} already`)]);
+    expect((await alice('DELETE', path)).status).toBe(204);
+  });
+
+  test('take a command from docker-py, which says the container twice, and no other one in its place', async () => {
+    const made = await alice('POST', '/containers/create', { body: { Image: 'busybox', Cmd: ['sleep', '60'] } });
+    const { Id } = made.json<{ Id: string }>();
+    await alice('POST', `/containers/${Id}/start`);
+    const command = (Container: string) =>
+      alice('POST', `/containers/${Id}/exec`, { body: { Container, Cmd: ['true'], Env: null, User: '' } });
+    expect((await command(Id)).status).toBe(201);
+    expect((await command(bobs().container)).status).toBe(404);
+    await alice('DELETE', `/containers/${Id}?force=1`);
   });
 
   test('find a container that never ran by its network', async () => {

@@ -89,6 +89,7 @@ async function makeThings(bob: Say): Promise<BobsThings> {
   return { container, exec, network };
 }
 
+/** Everything of a namespace, on the engine itself. */
 async function removeAll(direct: Say, namespace: string): Promise<void> {
   const filters = filtersIn({ label: [`berthgate.namespace=${namespace}`] });
   const containers = (await direct('GET', `/containers/json?all=1&filters=${filters}`)).json<{ Id: string }[]>();

@@ -32,6 +32,8 @@ export const execEndpoints = [
           User: text(own),
           WorkingDir: text(own),
           Detach: bool(own),
+          // docker-py says the container once more; no engine reads it here.
+          Container: text(uses('container')),
         }),
       ),
     ),

@@ -6,8 +6,8 @@ const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
 /** What dockerd takes for a name of a container or volume: two characters at least. */
 const CLIENT_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-/** For networks it would take nearly anything. */
-const NETWORK_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+/** For networks it would take nearly anything: one letter, and spaces too. */
+const NETWORK_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_. -]*[a-zA-Z0-9_.-])?$/;
 
 /** An engine takes longer ones, and then fails where they become names of folders. */
 const LONGEST_NAME = 200;
