@@ -225,6 +225,12 @@ describeTwoUsers('the words of an engine', ({ mine, theirs, alice, bob, direct, 
     expect((await alice('DELETE', path)).status).toBe(204);
   });
 
+  test('say of a swarm what an engine without one says', async () => {
+    const [told, control] = await Promise.all([alice, direct].map((say) => say('POST', '/swarm/leave?force=1')));
+    expect([told?.status, told?.json()]).toEqual([control?.status, control?.json()]);
+    expect((await alice('POST', '/swarm/init', { body: { ListenAddr: '127.0.0.1' } })).status).toBe(403);
+  });
+
   test('take a command from docker-py, which says the container twice, and no other one in its place', async () => {
     const made = await alice('POST', '/containers/create', { body: { Image: 'busybox', Cmd: ['sleep', '60'] } });
     const { Id } = made.json<{ Id: string }>();

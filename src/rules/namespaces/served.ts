@@ -42,6 +42,8 @@ export function refuseUnserved({ id, risk, summary }: Endpoint): void {
 /** Null for what has to go on its way. */
 export function answerAlone({ endpoint: { id }, parameters }: Call): OwnAnswer | null {
   if (prunesNothing.has(id)) return { status: 200, body: emptyPrune(id) };
+  // As `info` says it; docker-py leaves by force after its tests, and takes this for an answer.
+  if (id === 'SwarmLeave') return { status: 503, body: { message: 'This node is not part of a swarm' } };
   // `docker inspect` asks for a plugin when there is nothing else of the name.
   if (id === 'PluginInspect') return { status: 404, body: { message: `plugin "${parameters.name}" not found` } };
   return null;
