@@ -1,6 +1,5 @@
 /** The registry gateways of a running server, one for each address that engines find the images of namespaces at. */
 
-import { readFileSync } from 'node:fs';
 import type net from 'node:net';
 import { type GatewayAddresses, type GatewayTally, Registries, RegistryGateway } from '../../cache/registry/index.ts';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
