@@ -12,13 +12,14 @@ export interface NoticedEvent {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The filter of what is listened to. */
-export const noticed = {
-  type: ['container', 'network', 'volume'],
-  event: ['create', 'destroy', 'rename'],
-};
+const MOVES: ReadonlySet<string> = new Set(['create', 'destroy', 'rename']);
 
-/** Null for what is none of these. */
+/** Whether there is something else now, or by another name. */
+export function moves({ action }: NoticedEvent): boolean {
+  return MOVES.has(action);
+}
+
+/** Null for what tells of none of these. */
 export function noticeOf(event: Json): NoticedEvent | null {
   if (!isObject(event) || !isObject(event.Actor ?? null)) return null;
   const { ID: id = '', Attributes: said = null } = event.Actor as JsonObject;

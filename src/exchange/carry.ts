@@ -1,6 +1,8 @@
 /** Takes a call to its engine and the answer back: printed, streamed, tunnelled or shared, as the table says. */
 
 import type { AnswerTravel, Endpoint } from '../docker/endpoint.ts';
+import { eventAt, eventsMediaType } from '../docker/events.ts';
+import { type Json, printJson } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import type { RequestHead } from '../wire/message.ts';
@@ -14,11 +16,13 @@ import { LiveEngineDesk } from './engine-desk.ts';
 import { engineRefusal } from './engine-fault.ts';
 import { type LookUp, lookUpOf } from './look-up.ts';
 import { meaningOf } from './meaning.ts';
+import type { OwnStream } from './namespacing.ts';
 import { printCall } from './print-call.ts';
 import type { Recorder } from './recorder.ts';
 import { relayLines } from './relay-lines.ts';
 import { SharedAnswers, type Waiter } from './shared-answers.ts';
-import type { TranslateBack } from './translate-back.ts';
+import { tellStream } from './tell-stream.ts';
+import { shownOf, type TranslateBack } from './translate-back.ts';
 import { translatingFaults } from './translate-faults.ts';
 
 /** An answer up to this size is kept for all who asked the same; larger ones are streamed to each. */
@@ -81,6 +85,19 @@ export class Carrier {
     this.recorder.streamOpened(travel);
     try {
       await (travel === 'lines' && back !== null ? this.relayLines(carried, back) : this.relay(carried));
+    } finally {
+      this.recorder.streamClosed(travel);
+    }
+  }
+
+  /** Resolves when the stream is over. @throws Refusal */
+  async tell(call: Call, stream: OwnStream, exchange: Exchange): Promise<void> {
+    const { endpoint, version } = call;
+    const { travel } = endpoint.answer;
+    this.recorder.streamOpened(travel);
+    try {
+      const print = (document: Json): string => `${printJson(eventAt(shownOf(endpoint, document), version))}\n`;
+      await tellStream(exchange, stream, eventsMediaType(version), print);
     } finally {
       this.recorder.streamClosed(travel);
     }

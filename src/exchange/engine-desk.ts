@@ -44,8 +44,8 @@ export interface DeskAnswer {
 
 /** What a stream of documents brings, in this order. */
 export interface Followed {
-  /** The engine has taken the call: everything from now on is told. */
-  onBegin(): void;
+  /** The engine has taken the call: everything from now on is told. With its clock, to the second, where it says it. */
+  onBegin(clockMs: number | null): void;
   onDocument(document: Json): void;
   /** Once, also where nothing had begun. Null for a stream that the engine has ended by itself. */
   onEnd(fault: Error | null): void;
@@ -151,13 +151,14 @@ export class LiveEngineDesk implements EngineDesk {
       onEnd(null);
     };
     const call = this.engine.pool.send(request, {
-      onHead({ status }, body, complete) {
+      onHead({ status, headers }, body, complete) {
         if (status !== 200) {
           if (!complete) stop();
           onEnd(new Error(`the engine answered ${status} for ${endpointId}`));
           return true;
         }
-        onBegin();
+        onBegin(clockIn(headers));
+        if (stopped) return true;
         if (body !== null) take(body);
         if (complete) finish();
         return true;
@@ -208,6 +209,12 @@ function answerFrom(answers: SharedAnswers, key: string, request: OutboundReques
       onFault: (fault) => reject(engineRefusal(fault)),
     });
   });
+}
+
+function clockIn(headers: RawHeaders): number | null {
+  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'date');
+  const ms = at < 0 ? Number.NaN : Date.parse(headers[at + 1] as string);
+  return Number.isNaN(ms) ? null : ms;
 }
 
 function contentType({ body }: Endpoint): readonly string[] {

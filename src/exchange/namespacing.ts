@@ -23,12 +23,26 @@ export interface OwnAnswer {
   readonly body: Json;
 }
 
+export interface Telling {
+  tell(document: Json): void;
+  /** Null where it ends as it should. */
+  end(fault: Error | null): void;
+}
+
+/** An answer that is told as it comes, without a call of the client's own to the engine. */
+export interface OwnStream {
+  /** Resolves when everything from then on is told; gives how to leave. @throws Refusal */
+  begin(telling: Telling): Promise<() => void>;
+}
+
 /** A call that has come into its namespace. */
 export interface Passage {
   readonly call: Call;
   readonly names: Names;
   /** What is answered without the engine; null where the call is carried. */
   readonly answer: OwnAnswer | null;
+  /** What is told in place of an answer of the engine, where it is that. */
+  readonly stream?: OwnStream;
 }
 
 /** One namespace, as its calls see it. */

@@ -75,10 +75,14 @@ function namingTranslator(endpoint: Endpoint, warnings: readonly string[], names
     const told = names.told(read, status);
     if (told === undefined) return NOTHING;
     if (status >= 300 || shape === undefined) return Buffer.from(printJson(told));
-    // Nobody in a namespace has a need of the host.
-    const shown = withoutHost(shape, hide(endpoint, shape, told));
-    return Buffer.from(printJson(withWarnings(endpoint, shown, warnings)));
+    return Buffer.from(printJson(withWarnings(endpoint, shownOf(endpoint, told), warnings)));
   };
+}
+
+/** What a client of a namespace is shown of a document that speaks its names already: nobody there has a need of the host. */
+export function shownOf(endpoint: Endpoint, told: Json): Json {
+  const { shape } = endpoint.answer;
+  return shape === undefined ? told : withoutHost(shape, hide(endpoint, shape, told));
 }
 
 const known = new WeakMap<Endpoint, boolean>();

@@ -156,8 +156,9 @@ export class Way {
     api: ApiRange,
     exchange: Exchange,
   ): Promise<void> {
-    const { call, names, answer } = await namespace.enter(keepGiven(judgement));
+    const { call, names, answer, stream } = await namespace.enter(keepGiven(judgement));
     if (answer !== null) answerHere(exchange, answer);
+    else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
     else {
       const back = translatorOf(call.endpoint, judgement, names);
       await this.carrier.carry(call, api, exchange, { back, through: this.stagesOf(judgement, namespace.context) });

@@ -44,6 +44,11 @@ export const reasons = {
     source: 'client',
     about: 'The head or the body did not come in time (requests.headTimeout, requests.bodyTimeout).',
   },
+  'slow-reader': {
+    status: 408,
+    source: 'client',
+    about: 'The client reads what it is told more slowly than it happens; its stream was cut off.',
+  },
   'too-many-connections': {
     status: 429,
     source: 'client',

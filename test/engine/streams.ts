@@ -164,15 +164,29 @@ export function events({ request, world, version, query }: Asked): void {
       version >= 52 || Type !== 'container' ? {} : { status: Action, id: Actor.ID, from: Actor.Attributes.image };
     answer.write(`${JSON.stringify({ ...legacy, ...event })}\n`);
   };
-  const until = Number(query.get('until') ?? Number.NaN);
-  if (until * 1000 <= Date.now()) {
+  const since = query.get('since');
+  const until = query.get('until');
+  if (since !== null || until !== null) {
+    const begun = Number(since ?? 0) * 1e9;
+    const ended = Number(until ?? Number.POSITIVE_INFINITY) * 1e9;
+    for (const event of world.history) if (event.timeNano >= begun && event.timeNano <= ended) show(event);
+  }
+  const leftMs = until === null ? null : Number(until) * 1000 - Date.now();
+  if (leftMs !== null && leftMs <= 0) {
     answer.end();
     return;
   }
-  world.listeners.add(show);
-  void request.gone.then(() => {
+  const end = (): void => {
     world.listeners.delete(show);
+    world.eventStreams.delete(end);
     answer.end();
+  };
+  world.listeners.add(show);
+  world.eventStreams.add(end);
+  const timer = leftMs === null ? null : setTimeout(end, leftMs);
+  void request.gone.then(() => {
+    if (timer !== null) clearTimeout(timer);
+    end();
   });
 }
 

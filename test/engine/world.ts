@@ -7,6 +7,8 @@ export interface Output {
   readonly bytes: Buffer;
 }
 
+const EVENTS_KEPT = 256;
+
 /** A refusal in the engine's own words. */
 export class EngineError extends Error {
   readonly status: number;
@@ -123,6 +125,10 @@ export class World {
   readonly networks = new Map<string, Named & { readonly Id: string }>();
   readonly images = new Set(['busybox:latest']);
   readonly listeners = new Set<(event: EventMessage) => void>();
+  /** What is told to who asks for the past: as many as dockerd keeps. */
+  readonly history: EventMessage[] = [];
+  /** Ends the streams of events, as a dockerd that shuts down. */
+  readonly eventStreams = new Set<() => void>();
   #time = 1_700_000_000_000_000_000n;
 
   tell(type: string, action: string, id: string, attributes: Readonly<Record<string, string>>): void {
@@ -135,6 +141,7 @@ export class World {
       time: Number(this.#time / 1_000_000_000n),
       timeNano: Number(this.#time),
     };
+    if (this.history.push(event) > EVENTS_KEPT) this.history.shift();
     for (const listener of this.listeners) listener(event);
   }
 

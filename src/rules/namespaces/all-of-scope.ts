@@ -3,7 +3,6 @@
 import type { Endpoint } from '../../docker/endpoint.ts';
 import { joinAnswers } from '../../docker/joined-answers.ts';
 import { listIn } from '../../docker/named-things.ts';
-import { noticeOf } from '../../docker/noticed-events.ts';
 import type { FilterValues } from '../../docker/query.ts';
 import { withCounts } from '../../docker/told-otherwise.ts';
 import type { Call } from '../../exchange/call.ts';
@@ -13,8 +12,8 @@ import type { PolicyContext } from '../../exchange/policy.ts';
 import type { Json } from '../../ground/json.ts';
 import type { EngineSide } from './engine-side.ts';
 import { withoutStrangers } from './entering.ts';
-import { ownEvents } from './event-filters.ts';
 import { enginePattern } from './filters.ts';
+import { ownEvents } from './own-events.ts';
 import type { OwnNamespace } from './own-namespace.ts';
 import { RULE, referencesIn } from './references.ts';
 import type { Scope } from './scope.ts';
@@ -89,13 +88,14 @@ export class AllOfScope implements Namespace {
 
   private async follow(call: Call): Promise<Passage> {
     const passed = await this.common.enter(call);
-    const told = (document: Json, status: number): Json | undefined => {
-      if (status >= 400) return passed.names.told(document, status);
-      const [owner = ''] = noticeOf(document)?.name.split('.') ?? [];
-      if (!this.scope.has(owner) || !ownEvents(call, owner).shows(document)) return undefined;
-      return this.namespace(owner).tell(call.endpoint, document);
-    };
-    return { ...passed, names: { ...passed.names, told } };
+    const { feed, desk } = this.side;
+    const stream = ownEvents(call, {
+      feed,
+      desk,
+      shows: (owner) => this.scope.has(owner),
+      told: (event, owner) => this.namespace(owner).tell(call.endpoint, event),
+    });
+    return { ...passed, stream };
   }
 
   /** One project after the other, each as if it were alone. */

@@ -5,9 +5,10 @@
  */
 
 import { listEndpoints, listIn, type NamedKind, type NamedThing, thingIn } from '../../docker/named-things.ts';
-import { isRemoval, type NoticedEvent, noticed, noticeOf } from '../../docker/noticed-events.ts';
+import { isRemoval, moves, type NoticedEvent, noticeOf } from '../../docker/noticed-events.ts';
 import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import type { EventFeed } from '../../exchange/event-feed.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { Holdings } from './holdings.ts';
 import { labelled, ownerOf } from './ownership.ts';
@@ -19,10 +20,9 @@ export interface Found {
   readonly name: string;
 }
 
-const RETRY_MS = 1000;
-
 export class Directory {
   private readonly desk: EngineDesk;
+  private readonly feed: EventFeed;
   private readonly held = new Map<string, Holdings>();
   private readonly ownerById = new Map<string, string>();
   private readonly onRemoved: (event: NoticedEvent) => void;
@@ -30,26 +30,27 @@ export class Directory {
   private trusted = false;
   /** Whether everything that was there when the events began is known. */
   private filled = false;
-  private stop: (() => void) | null = null;
-  private retry: NodeJS.Timeout | null = null;
-  private running = false;
+  private leave: (() => void) | null = null;
 
-  constructor(desk: EngineDesk, onRemoved: (event: NoticedEvent) => void) {
+  constructor(desk: EngineDesk, feed: EventFeed, onRemoved: (event: NoticedEvent) => void) {
     this.desk = desk;
+    this.feed = feed;
     this.onRemoved = onRemoved;
   }
 
-  /** Begins to listen; resolves at once, since calls can be answered before. */
+  /** Begins to listen; calls can be answered before. */
   start(): void {
-    if (this.running) return;
-    this.running = true;
-    this.listen();
+    this.leave ??= this.feed.keep({
+      onBegin: () => void this.fill(),
+      onEvent: (event) => this.notice(noticeOf(event)),
+      // An engine that is not there says so to its callers.
+      onEnd: () => this.forget(),
+    });
   }
 
   end(): void {
-    this.running = false;
-    if (this.retry !== null) clearTimeout(this.retry);
-    this.stop?.();
+    this.leave?.();
+    this.leave = null;
     this.forget();
   }
 
@@ -148,28 +149,6 @@ export class Directory {
     return held;
   }
 
-  private listen(): void {
-    const query = { filters: noticed };
-    this.stop = this.desk.follow(
-      'SystemEvents',
-      { query },
-      {
-        onBegin: () => void this.fill(),
-        onDocument: (event) => this.notice(noticeOf(event)),
-        // An engine that is not there says so to its callers.
-        onEnd: () => this.lost(),
-      },
-    );
-  }
-
-  private lost(): void {
-    this.forget();
-    this.stop = null;
-    if (!this.running) return;
-    this.retry = setTimeout(() => this.listen(), RETRY_MS);
-    this.retry.unref();
-  }
-
   private forget(): void {
     this.trusted = false;
     this.filled = false;
@@ -197,7 +176,7 @@ export class Directory {
   }
 
   private notice(event: NoticedEvent | null): void {
-    if (event === null) return;
+    if (event === null || !moves(event)) return;
     const { kind, id, name, labels } = event;
     if (isRemoval(event)) {
       this.lose(kind, id);

@@ -1,12 +1,14 @@
 /** What the namespaces of one engine have in common. */
 
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import type { EventFeed } from '../../exchange/event-feed.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { Directory } from './directory.ts';
 import type { Subnets } from './subnets.ts';
 
 export interface EngineSide {
   readonly desk: EngineDesk;
+  readonly feed: EventFeed;
   readonly directory: Directory;
   readonly subnets: Subnets;
   /** Of namespaces that labels have chosen: whose they are. */

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import { EventFeed } from '../../exchange/event-feed.ts';
 import { engineName, type Namespace, type Namespacing } from '../../exchange/namespacing.ts';
 import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
@@ -25,7 +26,8 @@ const SWEEP_MS = 30_000;
 /** One for an engine, however many listeners and reloads there are. */
 export function engineSide(desk: EngineDesk): EngineSide {
   return desk.once('namespaces', () => {
-    const directory: Directory = new Directory(desk, (event) => {
+    const feed = new EventFeed(desk);
+    const directory: Directory = new Directory(desk, feed, (event) => {
       const owner = event.kind === 'container' ? ownerOf(event) : null;
       const volumes = (event.labels[VOLUMES_LABEL] ?? '').split(' ').map((name) => engineName(owner ?? '', name));
       const gone = owner === null ? [] : volumes.filter((name) => isUnnamed(owner, name));
@@ -35,6 +37,7 @@ export function engineSide(desk: EngineDesk): EngineSide {
     let sweeping: NodeJS.Timeout | null = null;
     const side: EngineSide = {
       desk,
+      feed,
       directory,
       subnets: new Subnets(desk),
       scopes: new Map(),

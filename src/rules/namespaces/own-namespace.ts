@@ -28,11 +28,11 @@ import type { Refusal } from '../../ground/refusal.ts';
 import type { Found } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { alreadyThere, endpointOf, PLAIN, refuseImport, spokenIn, withoutStrangers } from './entering.ts';
-import { ownEvents } from './event-filters.ts';
 import { withOwnFilters } from './filters.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
 import { Outward } from './outward.ts';
 import { OwnCreate } from './own-create.ts';
+import { ownEvents } from './own-events.ts';
 import { OwnNetwork } from './own-network.ts';
 import { ATTEMPTS, withOwnSubnets } from './own-subnets.ts';
 import { labelled, labelsOf } from './ownership.ts';
@@ -171,11 +171,16 @@ export class OwnNamespace implements Namespace {
   }
 
   private enterEvents(call: Call): Passage {
-    const events = ownEvents(call, this.name);
-    const passed = this.passage(events.call, []);
-    const told: Told = (document, status) =>
-      status < 400 && !events.shows(document) ? undefined : passed.names.told(document, status);
-    return { ...passed, names: { ...passed.names, told } };
+    // Nothing of the call goes to the engine.
+    const passed = this.passage({ ...call, query: {} }, []);
+    const { feed, desk } = this.side;
+    const stream = ownEvents(call, {
+      feed,
+      desk,
+      shows: (owner) => owner === this.name,
+      told: (event) => passed.names.told(event, 200),
+    });
+    return { ...passed, stream };
   }
 
   private async createContainer(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
