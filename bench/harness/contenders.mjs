@@ -37,11 +37,11 @@ export function berthgateGuarded(socket, folder, options = {}) {
   return berthgate(socket, folder, { ...options, name: 'berthgate-guarded', policies: GUARD });
 }
 
-/** This program with matching, limits, log line and metrics on; no policy and no namespace. */
+/** This program with matching, limits, log line and metrics on; no policy and no namespace, but for what is said. */
 export async function berthgate(
   socket,
   folder,
-  { main = berthgateMain, name = 'berthgate', node = [], policies = [] } = {},
+  { main = berthgateMain, name = 'berthgate', node = [], policies = [], namespace = null } = {},
 ) {
   const { unix, port, file } = await places(folder, name);
   const adminPort = await freePort();
@@ -49,8 +49,8 @@ export async function berthgate(
     state: join(folder, `${name}-state`),
     engines: [{ name: 'bench', url: `unix://${socket}` }],
     listeners: [
-      { name: 'unix', url: `unix://${unix}`, auth: ['peer'], ...openTo(4000, policies) },
-      { name: 'tcp', url: `tcp://127.0.0.1:${port}`, auth: ['anonymous'], ...openTo(4000, policies) },
+      { name: 'unix', url: `unix://${unix}`, auth: ['peer'], ...openTo(4000, policies, namespace) },
+      { name: 'tcp', url: `tcp://127.0.0.1:${port}`, auth: ['anonymous'], ...openTo(4000, policies, namespace) },
     ],
     admin: { metrics: `http://127.0.0.1:${adminPort}` },
     log: { level: 'info', format: 'json' },
@@ -63,8 +63,8 @@ export async function berthgate(
   return opened(contender({ name, unix, port, process: process_, adminPort }));
 }
 
-function openTo(connections, policies) {
-  return { namespace: null, policies, requests: { connections } };
+function openTo(connections, policies, namespace) {
+  return { namespace, policies, requests: { connections } };
 }
 
 /** HAProxy as the well-known socket proxies configure it. */
