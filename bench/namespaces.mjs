@@ -46,6 +46,8 @@ try {
       HostConfig: { NetworkMode: 'none' },
     });
   }
+  // Once for nothing: what runs for the first time is slow.
+  await costs();
   await scale();
   if (pairs > 0) await oracle();
 } finally {
