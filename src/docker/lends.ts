@@ -12,6 +12,8 @@ export interface Lender {
   readonly maker: Endpoint;
   /** dockerd's own words for one that is not there; null where the use of it makes it. */
   readonly missing: ((reference: string) => string) | null;
+  /** The same for the beginning of several ids; absent where nothing is found by one. */
+  readonly ambiguous?: (reference: string, matches: number) => string;
 }
 
 /** What the engine fills in where a create says nothing. */
@@ -27,6 +29,7 @@ export const lenders: Partial<Record<Kind, Lender>> = {
     parameter: 'id',
     maker: endpointOf('ContainerCreate'),
     missing: (reference) => `No such container: ${reference}`,
+    ambiguous: (reference) => `multiple IDs found with provided prefix: ${reference}`,
   },
   exec: {
     inspect: 'ExecInspect',
@@ -39,6 +42,7 @@ export const lenders: Partial<Record<Kind, Lender>> = {
     parameter: 'id',
     maker: endpointOf('NetworkCreate'),
     missing: (reference) => `network ${reference} not found`,
+    ambiguous: (reference, matches) => `${matches} matches found based on ID prefix: network ${reference} is ambiguous`,
   },
   volume: { inspect: 'VolumeInspect', parameter: 'name', maker: endpointOf('VolumeCreate'), missing: null },
 };

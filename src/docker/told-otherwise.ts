@@ -62,8 +62,8 @@ function withoutUnnamedMounts(inspection: JsonObject): JsonObject {
   return { ...inspection, HostConfig: said.length === 0 ? rest : { ...rest, Mounts: said } };
 }
 
-/** What the engine tells of itself, with how many containers there are of the listed ones. */
-export function withCounts(info: Json, containers: readonly Json[]): Json {
+/** What the engine tells of itself, with how many containers there are of the listed ones, and how many images. */
+export function withCounts(info: Json, containers: readonly Json[], images: Json = null): Json {
   if (!isObject(info)) return info;
   const states = containers.map((container) => (isObject(container) ? container.State : null));
   const running = states.filter((state) => state === 'running' || state === 'restarting').length;
@@ -74,5 +74,23 @@ export function withCounts(info: Json, containers: readonly Json[]): Json {
     ContainersRunning: running,
     ContainersPaused: paused,
     ContainersStopped: states.length - running - paused,
+    ...(isList(images) ? { Images: images.length } : {}),
   };
+}
+
+/** The use of the disk, with how many of the listed containers each image has. */
+export function withImageUse(usage: Json, containers: readonly Json[]): Json {
+  if (!isObject(usage)) return usage;
+  const users = new Map<Json, number>();
+  for (const container of containers) {
+    const image = isObject(container) ? (container.ImageID ?? null) : null;
+    users.set(image, (users.get(image) ?? 0) + 1);
+  }
+  const counted = (images: Json): Json =>
+    isList(images)
+      ? images.map((image) => (isObject(image) ? { ...image, Containers: users.get(image.Id ?? null) ?? 0 } : image))
+      : images;
+  const { Images: images = null, ImageUsage: said = null } = usage;
+  const inUse = isObject(said) ? { ImageUsage: { ...said, Items: counted(said.Items ?? null) } } : {};
+  return { ...usage, ...(images === null ? {} : { Images: counted(images) }), ...inUse };
 }

@@ -8,7 +8,13 @@ import type { Authenticator } from './authenticator.ts';
 import { challengesOf } from './challenges.ts';
 
 /** These speak dockerd's own words, which clients look for. */
-const VERBATIM: ReadonlySet<string> = new Set(['page-not-found', 'not-found', 'version-too-old', 'version-too-new']);
+const VERBATIM: ReadonlySet<string> = new Set([
+  'page-not-found',
+  'not-found',
+  'ambiguous',
+  'version-too-old',
+  'version-too-new',
+]);
 
 /** Answers, unless an answer has begun or the client is gone. */
 export function answerRefusal(

@@ -60,6 +60,11 @@ export const reasons = {
     source: 'client',
     about: "What the call names is not there, or is another's; the words are dockerd's own.",
   },
+  ambiguous: {
+    status: 400,
+    source: 'client',
+    about: "What the call names begins several ids; the words are dockerd's own.",
+  },
   'version-too-old': { status: 400, source: 'client', about: 'The API version is older than what is served.' },
   'version-too-new': {
     status: 400,

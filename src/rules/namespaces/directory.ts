@@ -12,6 +12,7 @@ import type { EventFeed } from '../../exchange/event-feed.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { Holdings } from './holdings.ts';
 import { labelled, ownerOf } from './ownership.ts';
+import { ambiguous } from './references.ts';
 
 export interface Found {
   readonly kind: NamedKind;
@@ -19,6 +20,8 @@ export interface Found {
   /** The engine's. */
   readonly name: string;
 }
+
+const KINDS = ['container', 'network', 'volume'] as const satisfies readonly NamedKind[];
 
 export class Directory {
   private readonly desk: EngineDesk;
@@ -28,8 +31,10 @@ export class Directory {
   private readonly onRemoved: (event: NoticedEvent) => void;
   /** Whether what is known is what the engine has: only while its events come. */
   private trusted = false;
-  /** Whether everything that was there when the events began is known. */
-  private filled = false;
+  /** Of which kinds everything is known that was there when the events began. */
+  private readonly filled = new Set<NamedKind>();
+  /** How many streams of events there have been: a list that was asked for during an earlier one is of no use. */
+  private feeds = 0;
   private leave: (() => void) | null = null;
 
   constructor(desk: EngineDesk, feed: EventFeed, onRemoved: (event: NoticedEvent) => void) {
@@ -54,14 +59,21 @@ export class Directory {
     this.forget();
   }
 
-  /** What the namespace has by this name, id or beginning of an id; null where there is none. */
+  /** What the namespace has by this name, id or beginning of an id; null where there is none. @throws Refusal ambiguous */
   async find(namespace: string, kind: NamedKind, reference: string): Promise<Found | null> {
+    const name = engineName(namespace, reference);
     if (this.trusted) {
-      const known = this.held.get(namespace)?.find(kind, reference, engineName(namespace, reference));
-      if (known !== undefined) return known;
+      const known = this.held.get(namespace)?.find(kind, reference, name);
+      // Where not everything is known, there may be another one that begins so.
+      const whole = known !== undefined && (known.id === reference || known.name === name);
+      if (known !== undefined && (whole || this.filled.has(kind))) return known;
     }
     const listed = await this.list(namespace, kind);
-    return listed.find(kind, reference, engineName(namespace, reference)) ?? null;
+    const found = listed.find(kind, reference, name);
+    if (found !== undefined) return found;
+    const begun = listed.begunBy(kind, reference).length;
+    if (begun > 1) throw ambiguous(kind, reference, begun);
+    return null;
   }
 
   /** What is known without asking. */
@@ -80,7 +92,7 @@ export class Directory {
 
   /** Whether the namespace has something of this engine's name; true as long as not everything is known. */
   mayHave(namespace: string, name: string): boolean {
-    return !this.filled || this.held.get(namespace)?.hasName(name) === true;
+    return this.filled.size < KINDS.length || this.held.get(namespace)?.hasName(name) === true;
   }
 
   /** The namespaces that are known to have something of this name. */
@@ -101,7 +113,7 @@ export class Directory {
 
   /** Knows afterwards what the namespace has of a kind, also where nothing has been told yet. */
   async settle(namespace: string, kind: NamedKind): Promise<void> {
-    if (!this.trusted || !this.filled) await this.list(namespace, kind);
+    if (!this.trusted || !this.filled.has(kind)) await this.list(namespace, kind);
   }
 
   /** Everything of the kind that the namespace has now, by asking the engine. */
@@ -151,7 +163,8 @@ export class Directory {
 
   private forget(): void {
     this.trusted = false;
-    this.filled = false;
+    this.filled.clear();
+    this.feeds++;
     this.held.clear();
     this.ownerById.clear();
   }
@@ -159,19 +172,21 @@ export class Directory {
   /** What is there already; whatever happens meanwhile is told by the events that come by now. */
   private async fill(): Promise<void> {
     this.trusted = true;
+    const { feeds } = this;
     const filters = { label: [NAMESPACE_LABEL] };
-    try {
-      for (const kind of ['container', 'network', 'volume'] as const) {
-        const query = { ...(kind === 'container' ? { all: true } : {}), filters };
-        for (const thing of thingsIn(kind, await this.desk.ask(listEndpoints[kind], { query }))) {
+    for (const kind of KINDS) {
+      const query = { ...(kind === 'container' ? { all: true } : {}), filters };
+      try {
+        const things = thingsIn(kind, await this.desk.ask(listEndpoints[kind], { query }));
+        if (feeds !== this.feeds) return;
+        for (const thing of things) {
           const owner = ownerOf(thing);
-          if (owner !== null && this.trusted) this.learn(owner, thing);
+          if (owner !== null) this.learn(owner, thing);
         }
+        this.filled.add(kind);
+      } catch {
+        // Whoever asks for something of the kind lists it then.
       }
-      this.filled = this.trusted;
-    } catch {
-      // Whoever asks for something lists it then; the next stream of events begins anew.
-      this.filled = false;
     }
   }
 

@@ -58,8 +58,13 @@ export class Holdings {
     const whole = ids.get(reference);
     if (whole !== undefined) return whole;
     if (named !== undefined) return ids.get(named);
-    if (!ID.test(reference)) return undefined;
-    const begun = [...ids.values()].filter(({ id }) => id.startsWith(reference));
+    const begun = this.begunBy(kind, reference);
     return begun.length === 1 ? begun[0] : undefined;
+  }
+
+  /** What has an id that begins so. */
+  begunBy(kind: NamedKind, reference: string): readonly Found[] {
+    if (kind === 'volume' || !ID.test(reference)) return [];
+    return [...this.byId[kind].values()].filter(({ id }) => id.startsWith(reference));
   }
 }

@@ -16,7 +16,7 @@ import {
 } from '../../docker/own-requests.ts';
 import { hideReserved, withLabels } from '../../docker/reserved-labels.ts';
 import { saysOverlap, withoutOtherNetwork } from '../../docker/subnets.ts';
-import { asAlone, withCounts } from '../../docker/told-otherwise.ts';
+import { asAlone, withCounts, withImageUse } from '../../docker/told-otherwise.ts';
 import { visit } from '../../docker/visit.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
@@ -142,9 +142,12 @@ export class OwnNamespace implements Namespace {
       case 'ContainerDelete':
         return this.deleteContainer(call, named(), resolved, spoken);
       case 'SystemInfo': {
-        const query = { all: true, filters: { label: [labelled(this.name)] } };
-        const containers = listIn('container', await this.side.desk.ask('ContainerList', { query }));
-        return this.passage(named(), spoken, undefined, (info) => withCounts(info, containers));
+        const [containers, images] = await Promise.all([this.ownContainers(), this.side.desk.ask('ImageList')]);
+        return this.passage(named(), spoken, undefined, (info) => withCounts(info, containers, images));
+      }
+      case 'SystemDataUsage': {
+        const containers = await this.ownContainers();
+        return this.passage(named(), spoken, undefined, (usage) => withImageUse(usage, containers));
       }
       case 'ContainerInspect':
         return this.passage(named(), spoken, undefined, (inspection) => asAlone(inspection, DEFAULT_NETWORK));
@@ -153,6 +156,11 @@ export class OwnNamespace implements Namespace {
     }
     if (MOVES.has(id)) for (const { kind, id: moved } of resolved.values()) this.side.directory.lose(kind, moved);
     return this.passage(named(), spoken);
+  }
+
+  private async ownContainers(): Promise<readonly Json[]> {
+    const query = { all: true, filters: { label: [labelled(this.name)] } };
+    return listIn('container', await this.side.desk.ask('ContainerList', { query }));
   }
 
   private passage(

@@ -105,6 +105,11 @@ export function missing({ kind, text }: Pick<Reference, 'kind' | 'text'>): Refus
   return new Refusal('not-found', words === null || words === undefined ? `get ${text}: no such volume` : words(text));
 }
 
+/** The same for what begins several ids. */
+export function ambiguous(kind: NamedKind, text: string, matches: number): Refusal {
+  return new Refusal('ambiguous', lenders[kind]?.ambiguous?.(text, matches) ?? `${text} is ambiguous`);
+}
+
 /** The call as the engine is to read it. */
 export function withEngineNames(call: Call, namespace: string, resolved: Resolved): Call {
   return visitCall(call, (leaf) => {
