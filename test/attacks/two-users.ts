@@ -90,7 +90,7 @@ async function makeThings(bob: Say): Promise<BobsThings> {
 }
 
 /** Everything of a namespace, on the engine itself. */
-async function removeAll(direct: Say, namespace: string): Promise<void> {
+export async function removeAll(direct: Say, namespace: string): Promise<void> {
   const filters = filtersIn({ label: [`berthgate.namespace=${namespace}`] });
   const containers = (await direct('GET', `/containers/json?all=1&filters=${filters}`)).json<{ Id: string }[]>();
   for (const { Id } of containers) await direct('DELETE', `/containers/${Id}?force=1&v=1`);
