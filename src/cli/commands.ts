@@ -3,10 +3,11 @@
 import { audit } from './audit.ts';
 import { check } from './check.ts';
 import { explain } from './explain/explain.ts';
+import { firewall } from './firewall.ts';
 import { init } from './init.ts';
 import type { AddCommand } from './program.ts';
 import { reference } from './reference.ts';
 import { serve } from './serve.ts';
 import { tokens } from './tokens.ts';
 
-export const commands: readonly AddCommand[] = [serve, check, explain, init, tokens, audit, reference];
+export const commands: readonly AddCommand[] = [serve, check, explain, init, tokens, audit, firewall, reference];

@@ -36,6 +36,8 @@ export async function serveInFrontOf(
       listeners: [
         { name: 'open', url: `unix://${socket}`, auth: ['anonymous'], namespace: null, policies: [], ...listener },
       ],
+      // The packet filter of the machine is not the tests'.
+      firewall: { apply: false },
     }),
   );
   const lines: string[] = [];

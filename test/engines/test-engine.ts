@@ -25,6 +25,8 @@ export interface TestEngine {
   readonly keepsImagesInContainerd: boolean;
   /** The start of addresses that no engine uses, for the networks that tests make with a subnet: `10.98` of 10.98.0.0/16. */
   readonly subnetPrefix: string;
+  /** Where it has one of its own: its network namespace, as nsenter takes it. */
+  readonly network?: string;
   /** What can be done to the engine itself; absent for an engine that is not ours. */
   readonly control?: EngineControl;
 }
@@ -58,10 +60,12 @@ export function newestEngine(): TestEngine | undefined {
   return discovered.at(-1);
 }
 
-/** Starts an engine that tests do not share: `20.10-faults`, `28.5-faults`, `28.5-containerd`. It is the caller's to stop. */
+/** Starts an engine that tests do not share: `20.10-faults`, `28.5-containerd`, `28.5-apart`. It is the caller's to stop. */
 export async function startEngine(name: string): Promise<TestEngine> {
   await runScript('start', name);
-  return inspectEngine({ name, host: `unix://${enginesFolder}/${name}/docker.sock` });
+  const engine = await inspectEngine({ name, host: `unix://${enginesFolder}/${name}/docker.sock` });
+  const network = join(enginesFolder, '.namespaces', `${name}.net`);
+  return existsSync(network) ? { ...engine, network } : engine;
 }
 
 /** Whether engines can be started here: as root, with the trees of `prepare`. */

@@ -18,6 +18,7 @@ import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
 import { Engines } from './engines.ts';
+import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
 import { type DockerHost, Listening } from './listening.ts';
 
@@ -41,6 +42,7 @@ export class Instance {
   private readonly engines: Engines;
   private readonly listening: Listening;
   private readonly gateways: Gateways;
+  private readonly firewall: HostFirewall;
   private readonly admin: Admin;
   private readonly audit: Audit;
   private stopOffering: (() => void) | null = null;
@@ -65,6 +67,7 @@ export class Instance {
     this.gateways = new Gateways(log);
     const decisions = new DecisionRecorder(this.audit);
     this.listening = new Listening(recordedBy(recorder, decisions), this.buffers, log);
+    this.firewall = new HostFirewall(log);
     const registry = makeRegistry({
       calls: recorder.calls,
       decisions: () => decisions.counts,
@@ -81,6 +84,7 @@ export class Instance {
           draining: this.state !== 'serving',
           engines: await this.engines.readiness(),
           gateways: this.gateways.readiness(),
+          firewall: await this.firewall.readiness(),
         }),
         metrics: async () => {
           await this.engines.refresh();
@@ -158,6 +162,7 @@ export class Instance {
     this.admin.close(true);
     this.gateways.stopAccepting();
     this.stopOffering?.();
+    this.firewall.end();
     this.log.info({ connections: this.connections() }, 'another process has taken the sockets over');
     void this.listening.empty().then(() => this.finish(true));
   }
@@ -166,6 +171,7 @@ export class Instance {
     await this.listening.stop();
     this.admin.close(keepFiles);
     this.gateways.close();
+    this.firewall.end();
     this.engines.close();
     this.audit.close();
     this.ended();
@@ -196,7 +202,7 @@ export class Instance {
           return inherited ?? take(key);
         },
       });
-      commits.push(listening.commit);
+      commits.push(listening.commit, () => this.firewall.keep(loaded.config, this.listening.namespacedDesks()));
     } catch (fault) {
       for (const discard of discards) discard();
       throw fault;

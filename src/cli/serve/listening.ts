@@ -226,6 +226,11 @@ export class Listening {
     this.namespaced = needed;
   }
 
+  /** Of the engines that have namespaces. */
+  namespacedDesks(): readonly EngineDesk[] {
+    return [...this.namespaced].map((engine) => this.deskOf(engine));
+  }
+
   private deskOf(engine: Engine): EngineDesk {
     const desk = this.desks.get(engine) ?? new LiveEngineDesk(engine);
     this.desks.set(engine, desk);

@@ -17,10 +17,20 @@ export interface GatewayReadiness {
   readonly reason: string | null;
 }
 
+export interface FirewallReadiness {
+  readonly inPlace: boolean;
+  /** Whether it must be there. */
+  readonly required: boolean;
+  /** Why it is not in place, for all engines or some. */
+  readonly missing: readonly string[];
+}
+
 interface Readiness {
   readonly draining: boolean;
   readonly engines: readonly EngineReadiness[];
   readonly gateways: readonly GatewayReadiness[];
+  /** Absent where nobody has a namespace, and where it is not wanted. */
+  readonly firewall?: FirewallReadiness | undefined;
 }
 
 export interface AdminSources {
@@ -62,18 +72,25 @@ async function answer(sources: AdminSources, { method, url }: http.IncomingMessa
   if (method !== 'GET' && method !== 'HEAD') return json(405, { message: 'only GET and HEAD' });
   if (path === '/healthz') return json(200, { status: 'alive', version: sources.version });
   if (path === '/metrics') return { status: 200, type: METRICS_TYPE, body: await sources.metrics() };
-  const { draining, engines, gateways } = await sources.readiness();
-  const down = [
-    ...engines.filter(({ up }) => !up).map(({ name, reason }) => `engine ${name}: ${reason ?? 'is not up'}`),
-    ...gateways.filter(({ up }) => !up).map(({ address, reason }) => `gateway ${address}: ${reason ?? 'is not up'}`),
-  ];
-  const reasons = draining ? ['shutting down', ...down] : down;
+  const readiness = await sources.readiness();
+  const reasons = reasonsOf(readiness);
+  const { engines, gateways, firewall } = readiness;
   return json(reasons.length === 0 ? 200 : 503, {
     ready: reasons.length === 0,
     ...(reasons.length === 0 ? {} : { reason: reasons.join('; ') }),
     engines,
     gateways,
+    ...(firewall === undefined ? {} : { firewall }),
   });
+}
+
+function reasonsOf({ draining, engines, gateways, firewall }: Readiness): readonly string[] {
+  return [
+    ...(draining ? ['shutting down'] : []),
+    ...engines.filter(({ up }) => !up).map(({ name, reason }) => `engine ${name}: ${reason ?? 'is not up'}`),
+    ...gateways.filter(({ up }) => !up).map(({ address, reason }) => `gateway ${address}: ${reason ?? 'is not up'}`),
+    ...(firewall?.required && !firewall.inPlace ? [`firewall: ${firewall.missing.join(', ')}`] : []),
+  ];
 }
 
 function json(status: number, value: unknown): Page {

@@ -4,6 +4,7 @@ import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { EventFeed } from '../../exchange/event-feed.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { Directory } from './directory.ts';
+import type { EngineTraffic } from './firewall/engine-traffic.ts';
 import type { Subnets } from './subnets.ts';
 
 export interface EngineSide {
@@ -13,6 +14,7 @@ export interface EngineSide {
   readonly subnets: Subnets;
   /** Of namespaces that labels have chosen: whose they are. */
   readonly scopes: Map<string, string>;
+  readonly traffic: EngineTraffic;
   /** When the default network of a namespace was last asked for. */
   readonly networkNeededAtMs: Map<string, number>;
   /** Listens to the engine, so that what is there need not be asked for. */

@@ -8,6 +8,7 @@ import { EventFeed } from '../../exchange/event-feed.ts';
 import { engineName, type Namespace, type Namespacing } from '../../exchange/namespacing.ts';
 import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
+import { EngineTraffic } from './firewall/engine-traffic.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
 import { ownerOf } from './ownership.ts';
@@ -19,6 +20,8 @@ export type { NamespaceSettings, PortSettings } from './engine-side.ts';
 export { hostRoutes } from './host-routes.ts';
 export { LabelNamespaces } from './label-namespaces.ts';
 export { choosesByLabel } from './template.ts';
+export { Firewall, type FirewallOptions } from './firewall/firewall.ts';
+export { firewallScript, removeScript, TABLE } from './firewall/table.ts';
 
 const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;
@@ -41,6 +44,7 @@ export function engineSide(desk: EngineDesk): EngineSide {
       directory,
       subnets: new Subnets(desk),
       scopes: new Map(),
+      traffic: new EngineTraffic(desk),
       networkNeededAtMs: new Map(),
       start() {
         directory.start();

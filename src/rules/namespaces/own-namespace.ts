@@ -253,13 +253,21 @@ export class OwnNamespace implements Namespace {
     return { ...passed, answer: { status, body: shown } };
   }
 
+  /** Told when the firewall holds for it: nobody is attached before. */
   private async createNetwork(call: Call, named: Call, spoken: readonly Spoken[]): Promise<Passage> {
+    const { traffic } = this.side;
+    traffic.beforeNetwork();
     const labelled = withLabels(named.body as JsonObject, labelsOf(this.side, this.name));
-    const learn = (answer: Json): void => this.learn('network', answer, call);
+    let made = '';
+    const learn = (answer: Json): void => {
+      made = madeId(answer);
+      this.learn('network', answer, call);
+    };
     for (let attempt = 1; ; attempt++) {
       const own = await withOwnSubnets(withoutDuplicate(labelled), this.side, this.settings.networks);
       const passed = await this.order({ ...named, body: own.body }, spoken, learn);
       const { status, body } = passed.answer;
+      await traffic.made(made);
       if (status < 400 || !saysOverlap(messageIn(body))) return passed;
       if (own.chosen && attempt < ATTEMPTS) continue;
       const message = withoutOtherNetwork(messageIn(body));

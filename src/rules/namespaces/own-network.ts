@@ -41,9 +41,10 @@ export class OwnNetwork {
   }
 
   private async make(): Promise<Found> {
-    const { desk, directory, subnets } = this.side;
+    const { desk, directory, subnets, traffic } = this.side;
     const name = engineName(this.namespace, DEFAULT_NETWORK);
     let said = '';
+    traffic.beforeNetwork();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const labels = { ...labelsOf(this.side, this.namespace), [DEFAULT_NETWORK_LABEL]: 'true' };
       const body = bridgeRequest(name, await subnets.choose([4, 6], this.settings.networks), labels);
@@ -51,6 +52,7 @@ export class OwnNetwork {
       if (status < 300) {
         const found: Found = { kind: 'network', id: madeId(answer), name };
         directory.learn(this.namespace, found);
+        await traffic.made(found.id);
         return found;
       }
       said = messageIn(answer);

@@ -48,6 +48,23 @@ test('it is not ready while it drains', async () => {
   expect(await answer.json()).toMatchObject({ reason: 'shutting down' });
 });
 
+test('it says where the firewall is missing, and is not ready where it must be there', async () => {
+  const reasons = ['changing the packet filter needs root (CAP_NET_ADMIN)'];
+  const firewall = { inPlace: false, required: false, missing: reasons };
+  const ready = await fetch(
+    `${await admin({ readiness: async () => ({ draining: false, engines: [local], gateways: [gateway], firewall }) })}/readyz`,
+  );
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toEqual({ ready: true, engines: [local], gateways: [gateway], firewall });
+  const required = { ...firewall, required: true };
+  const url = await admin({
+    readiness: async () => ({ draining: false, engines: [local], gateways: [gateway], firewall: required }),
+  });
+  const unready = await fetch(`${url}/readyz`);
+  expect(unready.status).toBe(503);
+  expect(await unready.json()).toMatchObject({ ready: false, reason: `firewall: ${reasons[0]}` });
+});
+
 test('metrics are in the format of Prometheus', async () => {
   const answer = await fetch(`${await admin()}/metrics`);
   expect(answer.headers.get('content-type')).toContain('version=0.0.4');

@@ -62,6 +62,16 @@ testCases({
       '4:24: listeners[0].requests.depth: must be a whole number from 8 to 512, not 9999',
     ],
     ['a word for a boolean', unix('cache: yes'), '4:13: listeners[0].cache: must be true or false, not "yes"'],
+    [
+      'a name where packets are compared',
+      whole('firewall: {open: ["cache.example.org:80"]}'),
+      '4:19: firewall.open[0]: "cache.example.org" is a name: write the address',
+    ],
+    [
+      'a firewall that is neither',
+      whole('firewall: {apply: maybe}'),
+      '4:19: firewall.apply: must be true, false or auto, not "maybe"',
+    ],
     ['a list for a map', whole('gc: [1]'), '4:5: gc: must be a map, not a list'],
     [
       'a word for a list',

@@ -102,6 +102,17 @@ export function hostPort(leastPort = 0) {
   return textOf(reading, (text) => readHostPort(text, leastPort));
 }
 
+/** `ADDRESS:PORT`: what is compared with packets has no name. */
+export function addressPort() {
+  const reading = { kind: 'ADDRESS:PORT', what: 'ADDRESS:PORT, such as 10.0.0.5:3142' };
+  return textOf(reading, (text): TcpAddress | Objection => {
+    const read = readHostPort(text, 1);
+    return read instanceof Objection || isIP(read.host) !== 0
+      ? read
+      : new Objection(`${JSON.stringify(read.host)} is a name: write the address`);
+  });
+}
+
 /** `http://HOST:PORT` of something that we listen on, without a path. */
 export function httpListenUrl() {
   const reading = { kind: 'URL', what: 'http://HOST:PORT', pattern: '^http://[^/]+/?$' };

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { httpUrl } from './addresses.ts';
 import { cache } from './cache.ts';
 import { engine } from './engines.ts';
+import { firewall } from './firewall.ts';
 import { listener } from './listeners.ts';
 import { file, listOf } from './names.ts';
 import { admin, gc, log, shutdown } from './operation.ts';
@@ -16,6 +17,7 @@ export const configSchema = z.strictObject({
   }),
   engines: listOf(engine, 1).meta({ description: 'The Docker engines that calls are forwarded to.' }),
   listeners: listOf(listener, 1).meta({ description: 'The sockets that clients come in on.' }),
+  firewall: firewall.prefault({}).meta({ description: 'What keeps the networks of namespaces apart on the host.' }),
   images: images.prefault({}).meta({ description: 'Images of the engine itself.' }),
   cache: cache
     .nullable()
@@ -47,4 +49,5 @@ export type Config = DeepReadonly<z.output<typeof configSchema>>;
 export type EngineConfig = Config['engines'][number];
 export type ListenerConfig = Config['listeners'][number];
 export type ServerTls = NonNullable<ListenerConfig['tls']>;
+export type FirewallConfig = Config['firewall'];
 export type AdminConfig = Config['admin'];

@@ -1,0 +1,115 @@
+/** Whose packets come from where: the bridges of an engine with their namespaces, and who has published which port. */
+
+import { isIP, isIPv4 } from 'node:net';
+
+/** A link of the host that containers' packets come out of. */
+export interface Bridge {
+  readonly link: string;
+  /** Null for a network of the engine itself. */
+  readonly namespace: string | null;
+  /** Whether the table holds for what comes from it. */
+  readonly held: boolean;
+}
+
+export interface OwnPort {
+  readonly namespace: string;
+  readonly address: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+/** Of one engine. */
+export interface Traffic {
+  readonly bridges: readonly Bridge[];
+  readonly ports: readonly OwnPort[];
+}
+
+/**
+ * The sets of the table, with the types of their columns:
+ * - `held`: bridges that the table holds for; `bridges`: all that are known, which those must not reach
+ * - `together`: from which bridge to which other one packets may pass, as far as the engine lets them
+ * - `own4`, `own6`: from which bridge which published port may be reached; `any4`, `any6`: at every address of the host
+ */
+export const sets = {
+  held: ['ifname'],
+  bridges: ['ifname'],
+  together: ['ifname', 'ifname'],
+  own4: ['ifname', 'ipv4_addr', 'inet_proto', 'inet_service'],
+  own6: ['ifname', 'ipv6_addr', 'inet_proto', 'inet_service'],
+  any4: ['ifname', 'inet_proto', 'inet_service'],
+  any6: ['ifname', 'inet_proto', 'inet_service'],
+} as const;
+
+export type SetName = keyof typeof sets;
+
+export const setNames = Object.keys(sets) as SetName[];
+
+/** Of each set its elements, the columns joined by ` . ` as nft does. */
+export type Elements = Readonly<Record<SetName, ReadonlySet<string>>>;
+
+const PROTOCOLS: readonly string[] = ['tcp', 'udp', 'sctp'];
+const LINK = /^[A-Za-z0-9_.@-]{1,15}$/;
+const EVERYWHERE: Readonly<Record<string, readonly SetName[]>> = {
+  '': ['any4', 'any6'],
+  '0.0.0.0': ['any4'],
+  '::': ['any6'],
+};
+
+/** Whether a name of a link can stand in the table: nft reads some characters itself, such as a `*` at the end. */
+export function isLinkName(text: string): boolean {
+  return LINK.test(text);
+}
+
+export function noElements(): Record<SetName, Set<string>> {
+  return Object.fromEntries(setNames.map((name) => [name, new Set<string>()])) as Record<SetName, Set<string>>;
+}
+
+/** What the engines of a host have, each with namespaces of its own. */
+export function elementsOf(engines: readonly Traffic[]): Elements {
+  const elements = noElements();
+  for (const traffic of engines) addTo(elements, traffic);
+  return elements;
+}
+
+function addTo(elements: Record<SetName, Set<string>>, { bridges, ports }: Traffic): void {
+  const linksOf = new Map<string, string[]>();
+  for (const { link, namespace, held } of bridges) {
+    if (!isLinkName(link)) continue;
+    elements.bridges.add(link);
+    if (!held) continue;
+    elements.held.add(link);
+    elements.together.add(`${link} . ${link}`);
+    if (namespace === null) continue;
+    const links = linksOf.get(namespace) ?? [];
+    for (const other of links) {
+      elements.together.add(`${link} . ${other}`);
+      elements.together.add(`${other} . ${link}`);
+    }
+    links.push(link);
+    linksOf.set(namespace, links);
+  }
+  for (const { namespace, address, protocol, port } of ports) {
+    if (!PROTOCOLS.includes(protocol)) continue;
+    for (const link of linksOf.get(namespace) ?? []) {
+      for (const name of EVERYWHERE[address] ?? []) elements[name].add(`${link} . ${protocol} . ${port}`);
+      // The host's loopback is no way for what comes from a bridge.
+      if (EVERYWHERE[address] !== undefined || isIP(address) === 0 || isLoopback(address)) continue;
+      const name = isIPv4(address) ? 'own4' : 'own6';
+      elements[name].add(`${link} . ${canonical(address)} . ${protocol} . ${port}`);
+    }
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || canonical(address) === '::1';
+}
+
+/** An address as nft writes it. */
+export function canonical(address: string): string {
+  return isIPv4(address) ? address : new URL(`http://[${address}]/`).hostname.slice(1, -1);
+}
+
+/** The bridge that an element speaks of first. */
+export function linkOf(element: string): string {
+  return element.split(' . ', 1)[0] as string;
+}
