@@ -9,7 +9,7 @@ const MOST_BYTES = 64 * 1024 * 1024;
 const LINKS = '/proc/self/net/dev';
 
 /** The message is nft's own, or says why there is none. */
-export class NftFault extends Error {}
+class NftFault extends Error {}
 
 /** Does all of a script or, where any of it cannot be, nothing. @throws NftFault */
 export async function applyScript(script: string): Promise<void> {
@@ -30,9 +30,9 @@ interface Named {
   readonly name: string;
 }
 
-/** The links of the network namespace that we are in. */
+/** The links of the network namespace that we are in; none where the system does not tell. */
 export async function linksHere(): Promise<ReadonlySet<string>> {
-  const text = await readFile(LINKS, 'utf8');
+  const text = await readFile(LINKS, 'utf8').catch(() => '');
   return new Set([...text.matchAll(/^ *([^:\s]+):/gm)].map(([, link = '']) => link));
 }
 

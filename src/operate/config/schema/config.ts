@@ -49,5 +49,4 @@ export type Config = DeepReadonly<z.output<typeof configSchema>>;
 export type EngineConfig = Config['engines'][number];
 export type ListenerConfig = Config['listeners'][number];
 export type ServerTls = NonNullable<ListenerConfig['tls']>;
-export type FirewallConfig = Config['firewall'];
 export type AdminConfig = Config['admin'];
