@@ -17,11 +17,11 @@ import { type NamespaceOf, readTemplate } from './template.ts';
 import { isUnnamed, removeVolumes } from './volumes.ts';
 
 export type { NamespaceSettings, PortSettings } from './engine-side.ts';
+export { Firewall, type FirewallOptions } from './firewall/firewall.ts';
+export { firewallScript, removeScript, TABLE } from './firewall/table.ts';
 export { hostRoutes } from './host-routes.ts';
 export { LabelNamespaces } from './label-namespaces.ts';
 export { choosesByLabel } from './template.ts';
-export { Firewall, type FirewallOptions } from './firewall/firewall.ts';
-export { firewallScript, removeScript, TABLE } from './firewall/table.ts';
 
 const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;
