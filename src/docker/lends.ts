@@ -92,6 +92,8 @@ function containerRequest(inspection: JsonObject, { runtime, oldCgroups }: Engin
   const { MaskedPaths: maskedPaths = null, ReadonlyPaths: readonlyPaths = null } = hostConfig;
   const mounts = isList(inspection.Mounts ?? null) ? (inspection.Mounts as readonly Json[]) : [];
   return {
+    // The image may have said it.
+    WorkingDir: at(inspection.Config, 'WorkingDir'),
     HostConfig: {
       ...hostConfig,
       MaskedPaths: holds(maskedPaths, masked) ? null : maskedPaths,

@@ -142,6 +142,43 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
     expect((await connect({ Aliases: ['db'] })).status).toBe(200);
   });
 
+  test('44: an endpoint that takes the address of metadata', async () => {
+    const name = own('link-local');
+    expect((await guarded.guarded('POST', `${version}/networks/create`, { Name: name })).status).toBe(201);
+    const settings = { IPAMConfig: { LinkLocalIPs: ['169.254.169.254'] } };
+    const body = { HostConfig: { NetworkMode: name }, NetworkingConfig: { EndpointsConfig: { [name]: settings } } };
+    const id = await guarded.make({ ...body, Tty: true, Cmd: ['ip', '-4', 'addr'] }, true);
+    await directly('POST', `${version}/containers/${id}/wait`);
+    expect((await directly('GET', `${version}/containers/${id}/logs?stdout=1`)).text).toContain('169.254.169.254');
+    forbidden(await guarded.guarded('POST', `${version}/containers/create`, { Image: 'busybox', ...body }));
+    const connect = `${version}/networks/${name}/connect`;
+    const plain = await makeGuarded({});
+    forbidden(await guarded.guarded('POST', connect, { Container: plain, EndpointConfig: settings }));
+    const empty = { IPAMConfig: { LinkLocalIPs: [] } };
+    expect((await guarded.guarded('POST', connect, { Container: plain, EndpointConfig: empty })).status).toBe(200);
+  });
+
+  test('44: options that concern nothing but the network itself are served', async () => {
+    const name = own('options');
+    const Options = {
+      'com.docker.network.bridge.inhibit_ipv4': 'true',
+      'com.docker.network.container_iface_prefix': 'docker',
+    };
+    expect((await guarded.guarded('POST', `${version}/networks/create`, { Name: name, Options })).status).toBe(201);
+    const links = { HostConfig: { NetworkMode: name }, Tty: true, Cmd: ['ip', '-4', 'addr'] };
+    const id = await makeGuarded(links, true);
+    await directly('POST', `${version}/containers/${id}/wait`);
+    const told = (await directly('GET', `${version}/containers/${id}/logs?stdout=1`)).text;
+    // The name is that of the link inside; the bridge of the host is there, without an address.
+    expect(told).toContain('docker0');
+    forbidden(
+      await guarded.guarded('POST', `${version}/networks/create`, {
+        Name: own('refused'),
+        Options: { ...Options, 'com.docker.network.bridge.name': 'docker0' },
+      }),
+    );
+  });
+
   test('45: the engine is not sent to an address inside the site', async () => {
     const address = `127.0.0.1:${innerPort()}`;
     const asked: readonly (readonly [string, string, string, Body?])[] = [

@@ -234,6 +234,21 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
     expect(bounded.HostConfig?.Ulimits).toMatchObject([{ Name: 'nofile', Soft: 1_048_576, Hard: 1_048_576 }]);
   });
 
+  test.each([-1, 1_000_000_000])(
+    "28: the engine's own end does not wait %i seconds for a container",
+    async (StopTimeout) => {
+      expect((await inspect(await make({ StopTimeout }))).Config).toMatchObject({ StopTimeout });
+      const made = await guarded.guarded('POST', `${version}/containers/create?name=${own(`stop${StopTimeout}`)}`, {
+        Image: 'busybox',
+        StopTimeout,
+      });
+      const { Id, Warnings } = made.json<{ Id: string; Warnings: readonly string[] }>();
+      expect(Warnings.join()).toContain('StopTimeout: lowered to ten minutes');
+      expect((await inspect(Id)).Config).toMatchObject({ StopTimeout: 600 });
+      expect((await inspect(await makeGuarded({ StopTimeout: 90 }))).Config).toMatchObject({ StopTimeout: 90 });
+    },
+  );
+
   test('28, 29: an update neither restarts for ever nor reaches the host', async () => {
     const id = await makeGuarded({ Cmd: ['sleep', '600'] }, true);
     const update = `${version}/containers/${id}/update`;

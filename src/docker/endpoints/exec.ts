@@ -2,6 +2,7 @@
 
 import { empty, endpoint, json, jsonBody } from '../endpoint.ts';
 import { environmentVariable } from '../grammars/env.ts';
+import { workingDirectory } from '../grammars/working-directory.ts';
 import { borrows, own, privilege, reveals, uses } from '../marks.ts';
 import { alsoSpelled, any, bool, int, language, list, object, oneOrMore, since, text } from '../shape.ts';
 
@@ -30,7 +31,7 @@ export const execEndpoints = [
           Cmd: oneOrMore(text(own)),
           Privileged: bool(privilege('root', 'runs the command with every capability')),
           User: text(own),
-          WorkingDir: text(own),
+          WorkingDir: language(workingDirectory),
           Detach: bool(own),
           // docker-py says the container once more; no engine reads it here.
           Container: text(uses('container')),

@@ -3,6 +3,7 @@
 import { environmentVariable } from '../grammars/env.ts';
 import { imageReference } from '../grammars/image-reference.ts';
 import { port } from '../grammars/port.ts';
+import { workingDirectory } from '../grammars/working-directory.ts';
 import { address, own, privilege, resource } from '../marks.ts';
 import { bool, int, language, list, map, object, oneOrMore, text, until } from '../shape.ts';
 import { healthcheck } from './healthcheck.ts';
@@ -27,14 +28,14 @@ export const containerConfig = object({
   Image: language(imageReference),
   // Paths in the container, each of which gets a volume without a name; `src:dst` is refused by the engine.
   Volumes: map(object({}), text(own)),
-  WorkingDir: text(own),
+  WorkingDir: language(workingDirectory),
   Entrypoint: oneOrMore(text(own)),
   NetworkDisabled: bool(own),
   MacAddress: until('1.51', text(privilege('link-layer', 'chooses its address on a network that others share'))),
   OnBuild: list(text(own)),
   Labels: labelMap,
   StopSignal: text(own),
-  // -1 waits for ever, which holds up everybody who stops it.
+  // -1 waits for ever, which holds up the engine's own end too (moby, Daemon.ShutdownTimeout).
   StopTimeout: int(resource('seconds')),
   Shell: oneOrMore(text(own)),
 });

@@ -5,12 +5,14 @@ import { address, borrows, own, privilege, repeatedProse, uses } from '../marks.
 import { int, language, list, map, object, since, text } from '../shape.ts';
 
 const hardwareAddress = privilege('link-layer', 'chooses its address on a network that others share');
+// Whatever it says: the engine does not look whether it is of a network at all.
+const linkLocal = privilege('link-layer', 'answers for any address there is, that of metadata services too');
 
 const settings = {
   IPAMConfig: object({
     IPv4Address: text(address),
     IPv6Address: text(address),
-    LinkLocalIPs: list(text(address)),
+    LinkLocalIPs: list(text(address, linkLocal)),
   }),
   Links: list(language(link)),
   Aliases: list(text(address)),

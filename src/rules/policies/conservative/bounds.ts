@@ -20,6 +20,8 @@ export interface BoundsOptions {
 
 const MILLISECOND = 1_000_000;
 const LEAST_INTERVAL = 100 * MILLISECOND;
+/** An engine that is told to end waits for each container as long as that one says. */
+const LONGEST_STOP_S = 600;
 
 interface Bounded {
   readonly rule: string;
@@ -67,6 +69,10 @@ function boundBy(mark: Mark, { value, shape }: Leaf, { restarts, ulimits }: Boun
     case 'nanoseconds': {
       const short = typeof value === 'number' && value > 0 && value < LEAST_INTERVAL;
       return short ? { rule: 'intervals', to: LEAST_INTERVAL, warning: 'raised to 100ms' } : null;
+    }
+    case 'seconds': {
+      const long = typeof value === 'number' && (value < 0 || value > LONGEST_STOP_S);
+      return long ? { rule: 'stop-timeout', to: LONGEST_STOP_S, warning: 'lowered to ten minutes' } : null;
     }
     default:
       return null;
