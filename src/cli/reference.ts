@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renderReference as renderApi } from '../docker/reference.ts';
-import { table } from '../docker/table.ts';
+import { everyCall } from '../docker/table.ts';
 import { reasons } from '../ground/refusal.ts';
 import { configJsonSchema, renderReference as renderConfiguration } from '../operate/config/index.ts';
 import { renderMetricsReference } from '../operate/signals/index.ts';
@@ -42,7 +42,7 @@ export const reference: AddCommand = (program, terminal) => {
 /** By the name of their file. */
 export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
-    ...[...renderApi(table)].map(([name, page]): [string, string] => [`api/${name}`, page]),
+    ...[...renderApi(everyCall)].map(([name, page]): [string, string] => [`api/${name}`, page]),
     ['configuration.md', renderConfiguration()],
     ['configuration.schema.json', `${JSON.stringify(configJsonSchema(), null, 2)}\n`],
     ['refusals.md', renderRefusals()],

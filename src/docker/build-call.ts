@@ -37,11 +37,6 @@ export function buildOf({ endpoint, query }: CallValues): BuildCall | null {
   };
 }
 
-/** Whether the call opens a way to BuildKit that goes round `/build`. */
-export function opensBuildKit({ endpoint }: CallValues): boolean {
-  return endpoint.id === 'Session' || endpoint.id === 'Grpc';
-}
-
 /** Of an inspected image; null where there is none. */
 export function baseImageOf(inspection: Json): { env: readonly string[]; onBuild: readonly string[] } | null {
   if (!isObject(inspection)) return null;

@@ -63,6 +63,12 @@ class Walk {
         }
         this.node(`${place}.*`, shape.of, (value) => wrap({ x: value }));
         this.fields(place, shape.known ?? {}, wrap);
+        for (const [prefix, family] of Object.entries(shape.families ?? {})) {
+          const keys = Object.entries({ ...family.known, x: family.of }).map(
+            ([key, of]) => [prefix + key, of] as const,
+          );
+          this.fields(place, Object.fromEntries(keys), wrap);
+        }
         break;
       }
       case 'object': {

@@ -16,7 +16,7 @@ export type Risk =
   | 'never'; // reaches the engine's insides: not served at all
 
 /** How bytes travel. */
-type RequestTravel = 'none' | 'json' | 'tar' | 'hijack' | 'websocket' | 'h2c';
+type RequestTravel = 'none' | 'json' | 'tar' | 'hijack' | 'websocket' | 'h2c' | 'grpc';
 export type AnswerTravel =
   | 'none' // a status, and headers
   | 'text' // plain text
@@ -26,7 +26,8 @@ export type AnswerTravel =
   | 'frames' // Docker's multiplexed (or, with a terminal, raw) output
   | 'hijack' // 101 `tcp`, or the legacy raw 200: both ways, as bytes
   | 'websocket'
-  | 'h2c';
+  | 'h2c'
+  | 'grpc'; // messages of a method, within `h2c`
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS';
 
@@ -70,6 +71,8 @@ export interface Endpoint {
   readonly undocumented?: string;
   /** Its refusals can repeat what a client has said earlier: a command line, names of files. */
   readonly repeats?: boolean;
+  /** The connection carries calls that are in a table of their own. */
+  readonly carriesCalls?: boolean;
   /** Everybody who asks at the same time may be given one answer of the engine (what many poll). */
   readonly shareable?: boolean;
 }

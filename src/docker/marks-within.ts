@@ -11,7 +11,12 @@ export function marksWithin(shape: Shape): readonly Mark[] {
     case 'embedded':
       return [...shape.marks, ...marksWithin(shape.of)];
     case 'map': {
-      const elements = [shape.key, shape.of, ...Object.values(shape.known ?? {})];
+      const elements = [
+        shape.key,
+        shape.of,
+        ...Object.values(shape.known ?? {}),
+        ...Object.values(shape.families ?? {}),
+      ];
       return [...shape.marks, ...elements.flatMap(marksWithin)];
     }
     case 'object': {

@@ -32,6 +32,11 @@ export function namedImages(call: CallValues): readonly NamedImage[] {
       return isText(query.repo) ? [named('query.repo', query.repo, query.tag)] : [];
     case 'ImageBuild':
       return marked(call, (mark) => (mark === 'makes' ? 'tag' : 'build'), 'query.');
+    case 'BuildkitSolve':
+    case 'BuildkitBridgeSolve':
+    case 'BuildkitResolveImageConfig':
+    case 'BuildkitResolveSourceMeta':
+      return marked(call, (mark) => (mark === 'makes' ? 'tag' : 'build'), '');
     default:
       return call.body === null ? [] : marked(call, () => 'run', '');
   }

@@ -1,12 +1,12 @@
 /** The places of calls, as a configuration may name them: `HostConfig.CapAdd`, `query.buildargs.HTTP_PROXY`. */
 
 import { elementOf, type Shape } from './shape.ts';
-import { table } from './table.ts';
+import { everyCall } from './table.ts';
 
 /** Whether some call can say something there. Lists have no step of their own; the rest behind a map is its key. */
 export function hasPlace(place: string): boolean {
   const inQuery = /^query\.([^.]+)(?:\.(.+))?$/.exec(place);
-  return table.some(({ query, body }) => {
+  return everyCall.some(({ query, body }) => {
     if (inQuery === null) return body.shape !== undefined && holds(body.shape, place);
     const shape = query[inQuery[1] as string];
     return shape !== undefined && holds(shape, inQuery[2] ?? '');

@@ -75,6 +75,9 @@ function mapRows(shape: MapShape, place: string, told: Told): readonly Row[] {
   return [
     about,
     ...Object.entries(shape.known ?? {}).flatMap(([key, value]) => rowsOf(value, `${place}{${key}}`, told)),
+    ...Object.entries(shape.families ?? {}).flatMap(([prefix, { known = {}, of }]) =>
+      Object.entries({ ...known, '*': of }).flatMap(([key, value]) => rowsOf(value, `${place}{${prefix}${key}}`, told)),
+    ),
     ...rowsOf(shape.of, `${place}{*}`, told),
   ];
 }

@@ -10,7 +10,10 @@ const made = 'Made from the table by `npm run reference`: change `src/docker/`, 
 const pages: Readonly<Record<string, { readonly title: string; readonly words: readonly string[] }>> = {
   'containers.md': { title: 'Containers', words: ['containers', 'exec'] },
   'images.md': { title: 'Images', words: ['images', 'commit', 'distribution'] },
-  'builds.md': { title: 'Builds', words: ['build', 'session', 'grpc'] },
+  'builds.md': {
+    title: 'Builds',
+    words: ['build', 'session', 'grpc', 'moby.buildkit.v1.Control', 'moby.buildkit.v1.frontend.LLBBridge'],
+  },
   'networks.md': { title: 'Networks', words: ['networks'] },
   'volumes.md': { title: 'Volumes', words: ['volumes'] },
   'plugins.md': { title: 'Plugins', words: ['plugins'] },
@@ -44,7 +47,11 @@ export function renderReference(table: readonly Endpoint[]): ReadonlyMap<string,
 
 function pageOf({ path }: Endpoint): string {
   const word = path.split('/')[1] ?? '';
-  return Object.entries(pages).find(([, { words }]) => words.includes(word))?.[0] ?? rest.file;
+  return (
+    Object.entries(pages).find(([, { words }]) =>
+      words.some((prefix) => word === prefix || word.startsWith(`${prefix}.`)),
+    )?.[0] ?? rest.file
+  );
 }
 
 function titleOf(file: string): string {
@@ -119,6 +126,7 @@ const travels: Readonly<Record<RequestBody['travel'] | AnswerBody['travel'], str
   hijack: 'bytes both ways',
   websocket: 'a websocket',
   h2c: 'HTTP/2 without TLS',
+  grpc: 'gRPC messages',
 };
 
 function asks({ travel, optional }: RequestBody): string {

@@ -74,12 +74,16 @@ export interface MapShape extends Facts {
   readonly key: TextShape;
   /** What the values of certain keys are; those of all others are `of`. */
   readonly known?: Readonly<Record<string, Shape>>;
+  /** What the keys that begin so are: the map is asked for the rest of the key (`build-arg:HTTP_PROXY`). */
+  readonly families?: Readonly<Record<string, MapShape>>;
 }
 export interface ObjectShape extends Facts {
   readonly kind: 'object';
   readonly fields: Readonly<Record<string, Shape>>;
   /** Other spellings that widespread clients use and the engine takes, with the field that is meant. */
   readonly spellings?: Readonly<Record<string, string>>;
+  /** Of a message of BuildKit's protocol: the number of each field. */
+  readonly numbers?: Readonly<Record<string, number>>;
   /** What the fields mean where the text field `by` says so: the same names, other marks. */
   readonly varies?: {
     readonly by: string;
@@ -164,9 +168,21 @@ export function object<F extends Readonly<Record<string, Shape>>>(
   return { kind: 'object', fields, marks };
 }
 
+/** A message of BuildKit's protocol: its fields with their numbers. `any` stands for bytes, and for what is not read. */
+export function message(fields: Readonly<Record<string, readonly [number, Shape]>>): ObjectShape {
+  const shapes = Object.entries(fields).map(([name, [, shape]]) => [name, shape] as const);
+  const numbers = Object.entries(fields).map(([name, [number]]) => [name, number] as const);
+  return { kind: 'object', fields: Object.fromEntries(shapes), numbers: Object.fromEntries(numbers), marks: [] };
+}
+
 /** A map some of whose keys have a meaning of their own; `shape.of` is for those that nobody has thought about. */
 export function known<M extends MapShape>(shape: M, keys: Readonly<Record<string, Shape>>): M {
   return { ...shape, known: keys };
+}
+
+/** A map whose keys are of several families, each with a prefix that ends in a colon. */
+export function withFamilies<M extends MapShape>(shape: M, families: Readonly<Record<`${string}:`, MapShape>>): M {
+  return { ...shape, families };
 }
 
 /** An object some of whose fields mean other things, depending on what the field `by` says. */
@@ -192,7 +208,10 @@ export function fieldsOf(
 
 /** The shape of a map's value under this key: what every walker goes by. */
 export function elementOf(shape: MapShape, key: string): Shape {
-  return shape.known !== undefined && Object.hasOwn(shape.known, key) ? (shape.known[key] ?? shape.of) : shape.of;
+  if (shape.known !== undefined && Object.hasOwn(shape.known, key)) return shape.known[key] ?? shape.of;
+  const family = key.slice(0, key.indexOf(':') + 1);
+  const of = shape.families !== undefined && Object.hasOwn(shape.families, family) ? shape.families[family] : undefined;
+  return of === undefined ? shape.of : elementOf(of, key.slice(family.length));
 }
 
 export function filters(keys: Readonly<Record<string, TextShape>>): FiltersShape {

@@ -2,6 +2,7 @@
 
 import type { Endpoint } from './endpoint.ts';
 import { buildEndpoints } from './endpoints/build.ts';
+import { buildkitMethods } from './endpoints/buildkit.ts';
 import { checkpointEndpoints } from './endpoints/checkpoints.ts';
 import { commitEndpoints } from './endpoints/commit.ts';
 import { configEndpoints } from './endpoints/configs.ts';
@@ -47,6 +48,9 @@ export const table: readonly Endpoint[] = [
   ...configEndpoints,
   ...debugEndpoints,
 ];
+
+/** With the calls that travel within a connection of another one. */
+export const everyCall: readonly Endpoint[] = [...table, ...buildkitMethods];
 
 /** The versions of the API that the table describes whole. */
 export const oldestVersion: ApiVersion = '1.24';

@@ -63,7 +63,8 @@ export function renderRefusal(refusal: Refusal, help: string | null = null): str
   return `${JSON.stringify({ message: VERBATIM.has(refusal.code) ? refusal.message : spelled(refusal, help) })}\n`;
 }
 
-function spelled({ message, place, hint, policy, id }: Refusal, help: string | null): string {
+/** In the words of Berthgate. */
+export function spelled({ message, place, hint, policy, id }: Refusal, help: string | null): string {
   const remedy = hint === undefined ? '' : ` (${hint})`;
   if (policy === undefined) return `berthgate: ${place === undefined ? '' : `${place}: `}${message}${remedy}`;
   const where = place === undefined ? '' : `${place} `;

@@ -176,7 +176,8 @@ export class Carrier {
   }
 }
 
-function requestFor(call: Call, head: RequestHead, through: readonly BodyStage[]): RelayRequest {
+/** How the engine is asked. @throws Refusal not-upgradable */
+export function requestFor(call: Call, head: RequestHead, through: readonly BodyStage[] = []): RelayRequest {
   const upgrade = wantedUpgrade(call.endpoint, head.upgrade);
   const request = printCall(call, head.framing, upgrade);
   const stream = request.body !== null && !Buffer.isBuffer(request.body);

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { Refusal, type RefusalFacts } from '../ground/refusal.ts';
 import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
-import type { Change, Policy, PolicyContext, Verdict } from './policy.ts';
+import type { BuildSources, Change, Policy, PolicyContext, Verdict } from './policy.ts';
 
 /** What one policy decided. */
 export interface Decision {
@@ -23,11 +23,13 @@ export interface Judgement {
   readonly hidesHost: boolean;
   /** Who judges the body of a build, in the order of the policies. */
   readonly build: readonly BuildJudge[];
+  readonly sources: readonly BuildSources[];
   ended(status: number): void;
 }
 
 const NO_DECISIONS: readonly Decision[] = [];
 const NOBODY: readonly BuildJudge[] = [];
+const NO_SOURCES: readonly BuildSources[] = [];
 const NO_LABELS: Readonly<Record<string, string>> = {};
 const NOTHING_TO_END = (): void => {};
 
@@ -42,7 +44,15 @@ export function judge(
   decisions: Decision[] = [],
 ): Judgement | Promise<Judgement> {
   if (policies.length === 0)
-    return { call, decisions: NO_DECISIONS, changed: false, hidesHost: false, build: NOBODY, ended: NOTHING_TO_END };
+    return {
+      call,
+      decisions: NO_DECISIONS,
+      changed: false,
+      hidesHost: false,
+      build: NOBODY,
+      sources: NO_SOURCES,
+      ended: NOTHING_TO_END,
+    };
   const judging = new Judging(call, decisions);
   for (let at = 0; at < policies.length; at++) {
     const asked = judging.step(policies[at] as Policy, context);
@@ -67,6 +77,7 @@ class Judging implements Judgement {
   changed = false;
   hidesHost = false;
   build: readonly BuildJudge[] = NOBODY;
+  sources: readonly BuildSources[] = NO_SOURCES;
   readonly decisions: Decision[];
   private endings: ((status: number) => void)[] | null = null;
 
@@ -101,6 +112,7 @@ class Judging implements Judgement {
     this.changed ||= changes.length > 0;
     this.hidesHost ||= verdict.hidesHost === true;
     if (verdict.build !== undefined) this.build = [...this.build, verdict.build];
+    if (verdict.sources !== undefined) this.sources = [...this.sources, verdict.sources];
     if (onEnd !== undefined) {
       this.endings ??= [];
       this.endings.push(onEnd);

@@ -54,6 +54,8 @@ export interface Namespace {
   answerAlone(call: Call): OwnAnswer | null;
   /** @throws Refusal `not-found` in dockerd's words for what is absent or another's, `refused` for what no namespace has */
   enter(call: Call): Promise<Passage>;
+  /** The same for a call within a connection. @throws Refusal */
+  enterInner(call: Call): Call;
 }
 
 export interface Namespacing {

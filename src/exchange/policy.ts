@@ -20,6 +20,15 @@ export interface Change {
   readonly given: readonly (string | number)[] | null;
 }
 
+/** From where a build may take what it is made of; the engine itself holds to it. */
+export interface BuildSources {
+  /** Images alone, what the client brings, and no frontend but the engine's own. */
+  readonly closed?: true;
+  /** Regular expressions (RE2) for whole references, `docker.io/library/debian:12`; absent: every image. */
+  readonly allowed?: readonly string[];
+  readonly denied?: readonly string[];
+}
+
 /** What a policy found: the rule that lets the call pass, and the call as it shall go on. */
 export interface Verdict {
   readonly call: Call;
@@ -29,6 +38,8 @@ export interface Verdict {
   readonly wouldRefuse?: string;
   /** Labels of ours (`berthgate.…`) that what the call makes shall carry, beside those that every create gets. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Of a build by BuildKit: what its Dockerfile may take, which nobody has read yet. */
+  readonly sources?: BuildSources;
   /** The client is not told what the answer tells about the host of the engine. */
   readonly hidesHost?: boolean;
   /** Judges what a build takes from elsewhere, before the engine has its Dockerfile. */

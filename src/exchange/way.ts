@@ -4,20 +4,21 @@
 
 import type { Endpoint } from '../docker/endpoint.ts';
 import { printJson } from '../ground/json.ts';
-import type { Refusal } from '../ground/refusal.ts';
+import { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { BodyStage } from './body-stage.ts';
 import type { BuildReading } from './build-judge.ts';
 import type { Call } from './call.ts';
-import { becomesTunnel, Carrier } from './carry.ts';
+import { becomesTunnel, Carrier, requestFor } from './carry.ts';
 import type { ApiRange, Engine } from './engine.ts';
 import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
 import { type Decision, type Judgement, judge } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
 import { meaningOf } from './meaning.ts';
+import { type Mediation, serveInner } from './mediation.ts';
 import type { Namespace, Namespacing, OwnAnswer } from './namespacing.ts';
 import type { Policy, PolicyContext } from './policy.ts';
 import { type BodyLimits, readBody } from './read-call.ts';
@@ -35,6 +36,8 @@ export interface WayOptions {
   readonly namespacing?: Namespacing | null;
   /** Absent where no policy judges what builds take from elsewhere. */
   readonly builds?: BuildReading;
+  /** Null: connections that carry calls of their own are not served where there are rules. */
+  readonly mediation?: Mediation | null;
   readonly limits: BodyLimits;
   readonly recorder: Recorder;
   /** The site's page about refusals, named in those of policies; null for none. */
@@ -109,9 +112,10 @@ export class Way {
       } else {
         const judging = judge(policies, call, namespace?.context ?? this.carrier, decisions);
         judgement = judging instanceof Promise ? await judging : judging;
-        await (namespace === null
-          ? this.carryAsItIs(judgement, api, exchange)
-          : this.carryTranslated(judgement, namespace, api, exchange));
+        const ruled = namespace !== null || policies.length > 0;
+        if (endpoint.carriesCalls === true && ruled) await this.mediate(judgement.call, namespace, exchange);
+        else if (namespace === null) await this.carryAsItIs(judgement, api, exchange);
+        else await this.carryTranslated(judgement, namespace, api, exchange);
       }
     } catch (fault) {
       refusal = asRefusal(fault);
@@ -140,6 +144,24 @@ export class Way {
     // What asks to be judged must not pass unread.
     if (builds === undefined) throw new Error('nobody here reads builds');
     return [builds(call, build, context)];
+  }
+
+  private async mediate(call: Call, namespace: Namespace | null, exchange: Exchange): Promise<void> {
+    const { engine, policies, recorder, help = null, mediation = null } = this.options;
+    if (mediation === null) throw new Refusal('not-upgradable', 'calls within a connection are not read here');
+    await mediation.mediate({
+      exchange,
+      engine,
+      request: requestFor(call, exchange.head),
+      serve: (inner) =>
+        serveInner(call, inner, {
+          policies,
+          context: namespace?.context ?? this.carrier,
+          recorder,
+          help,
+          enter: (judged) => namespace?.enterInner(judged) ?? judged,
+        }),
+    });
   }
 
   private carryAsItIs(judgement: Judgement, api: ApiRange, exchange: Exchange): Promise<void> {

@@ -78,3 +78,15 @@ function skipRuns(tokens: readonly Token[], reached: Uint8Array): void {
     if (reached[i] === 1 && (kind === 'run' || kind === 'deepRun')) reached[i + 1] = 1;
   }
 }
+
+/** The same glob as a regular expression that JavaScript and RE2 read alike; it is not anchored. */
+export function globRegex(pattern: string, { separator }: GlobOptions = {}): string {
+  const any = separator === undefined ? '.' : `[^${separator}]`;
+  return tokensOf(pattern)
+    .map((token) => {
+      if (token.kind === 'literal') return token.char.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+      if (token.kind === 'one') return any;
+      return token.kind === 'run' ? `${any}*` : '.*';
+    })
+    .join('');
+}

@@ -1,6 +1,7 @@
 /** The listeners of a running server: sockets that a reload leaves where they are, and what holds for their clients. */
 
 import type net from 'node:net';
+import { BuildkitMediation } from '../../builds/buildkit/mediation.ts';
 import { buildReading } from '../../builds/judged-build.ts';
 import { asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
@@ -266,6 +267,7 @@ export class Listening {
         engine,
         namespacing,
         builds: buildReading(this.deskOf(engine)),
+        mediation: new BuildkitMediation(),
         limits: { jsonBytes: json, jsonDepth: depth },
         recorder: this.recorder,
         help,

@@ -32,7 +32,10 @@ import { registryConfig } from '../shapes/registry-auth.ts';
 
 const cache = privilege('shared', "the build cache is everybody's on the engine");
 
-const buildKit = privilege('builder', 'BuildKit takes what it builds from a session that is a protocol of its own');
+const buildKit = privilege(
+  'builder',
+  'the way to BuildKit of docker 20.10, by which no source can be judged: take a newer docker, or set DOCKER_BUILDKIT=0',
+);
 
 export const buildEndpoints = [
   endpoint({

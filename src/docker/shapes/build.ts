@@ -12,13 +12,13 @@ const proxy = text(
 );
 const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
 
-export const buildArguments = embedded(
-  known(map(text(env, own), text(env, own)), {
-    ...Object.fromEntries(proxies.flatMap((name) => [name, name.toLowerCase()]).map((name) => [name, proxy])),
-    BUILDKIT_SYNTAX: text(uses('image', 'name'), privilege('builder', 'an image that runs as the builder itself')),
-    BUILDKIT_CACHE_MOUNT_NS: text(privilege('shared', 'says whose cache mounts the build writes into')),
-  }),
-);
+export const buildArgumentMap = known(map(text(env, own), text(env, own)), {
+  ...Object.fromEntries(proxies.flatMap((name) => [name, name.toLowerCase()]).map((name) => [name, proxy])),
+  BUILDKIT_SYNTAX: text(uses('image', 'name'), privilege('builder', 'an image that runs as the builder itself')),
+  BUILDKIT_CACHE_MOUNT_NS: text(privilege('shared', 'says whose cache mounts the build writes into')),
+});
+
+export const buildArguments = embedded(buildArgumentMap);
 
 export const ulimits = embedded(list(ulimit));
 

@@ -50,6 +50,10 @@ export class AllOfScope implements Namespace {
     return this.common.answerAlone(call);
   }
 
+  enterInner(call: Call): Call {
+    return this.common.enterInner(call);
+  }
+
   async enter(said: Call): Promise<Passage> {
     const call = withoutStrangers(said);
     const { id } = call.endpoint;

@@ -107,6 +107,11 @@ export class OwnNamespace implements Namespace {
     return this.act(call, references, resolved, spokenIn(references, resolved));
   }
 
+  enterInner(call: Call): Call {
+    refuseUnserved(call.endpoint);
+    return call;
+  }
+
   private async act(
     call: Call,
     references: readonly Reference[],

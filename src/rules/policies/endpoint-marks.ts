@@ -3,11 +3,11 @@
 import type { Endpoint } from '../../docker/endpoint.ts';
 import type { Mark } from '../../docker/marks.ts';
 import { marksWithin } from '../../docker/marks-within.ts';
-import { table } from '../../docker/table.ts';
+import { everyCall } from '../../docker/table.ts';
 
 /** The endpoints in whose requests a mark of this kind can stand. */
 export function endpointsWith(wanted: (mark: Mark) => boolean): ReadonlySet<Endpoint> {
-  return new Set(table.filter((endpoint) => marksOfRequest(endpoint).some(wanted)));
+  return new Set(everyCall.filter((endpoint) => marksOfRequest(endpoint).some(wanted)));
 }
 
 /** Every mark that a request of this endpoint can carry. */

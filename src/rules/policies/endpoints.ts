@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Endpoint, Risk } from '../../docker/endpoint.ts';
 import { printPath } from '../../docker/match.ts';
-import { table } from '../../docker/table.ts';
+import { everyCall } from '../../docker/table.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { Policy, PolicyKind, Verdict } from '../../exchange/policy.ts';
@@ -13,7 +13,7 @@ import { opensBySocketProxy, socketProxyVariables, type Variables } from './sock
 const NAME = 'endpoints';
 
 const risks: readonly Risk[] = ['ping', 'read', 'write', 'exec', 'build', 'transfer', 'cluster', 'tunnel', 'never'];
-const ids = new Set(table.map(({ id }) => id));
+const ids = new Set(everyCall.map(({ id }) => id));
 const pattern = /^(?:([A-Z]+) )?(\/.*)$/;
 
 const selector = z.string().superRefine((text, ctx) => {
@@ -97,6 +97,6 @@ function selects(text: string): Selects {
 
 /** Decided once for each endpoint. */
 function onEndpoint(matches: (endpoint: Endpoint) => boolean): Selects {
-  const matching = new Set(table.filter(matches));
+  const matching = new Set(everyCall.filter(matches));
   return ({ endpoint }) => matching.has(endpoint);
 }

@@ -1,14 +1,15 @@
 /** Which images may be pulled, run, built from and pushed to, and which names images may be given. */
 
 import { z } from 'zod';
-import { buildOf, opensBuildKit } from '../../docker/build-call.ts';
+import { buildOf } from '../../docker/build-call.ts';
+import { opensBuild } from '../../docker/buildkit-requests.ts';
 import { formatReference, readReference, readsAsId, splitDomain, tagged } from '../../docker/image-reference.ts';
 import { type ImageUse, importedFrom, type NamedImage, namedImages, namesInside } from '../../docker/named-images.ts';
 import type { BuildJudge } from '../../exchange/build-judge.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
-import type { Policy, PolicyContext, PolicyKind, Verdict } from '../../exchange/policy.ts';
-import { compileGlob, type Glob, globFault } from '../../ground/glob.ts';
+import type { BuildSources, Policy, PolicyContext, PolicyKind, Verdict } from '../../exchange/policy.ts';
+import { compileGlob, type Glob, globFault, globRegex } from '../../ground/glob.ts';
 import { isList, isObject, type Json } from '../../ground/json.ts';
 
 const pattern = z.string().superRefine((text, ctx) => {
@@ -28,7 +29,7 @@ const options = z.strictObject({
   run: list.optional().meta({ description: 'What containers may be made of.' }),
   build: list.optional().meta({
     description:
-      'What builds may take: by `FROM`, `COPY --from`, triggers, `--cache-from`. BuildKit is refused where it is listed.',
+      'What builds may take: by `FROM`, `COPY --from`, triggers, `--cache-from`; by BuildKit all that a Dockerfile names.',
   }),
   push: list.optional().meta({ description: 'What may be pushed to.' }),
   tag: list.optional().meta({
@@ -50,6 +51,7 @@ interface Rule {
   readonly deny: readonly Glob[];
   /** As they are written, for the refusal. */
   readonly allowed: readonly string[];
+  readonly denied: readonly string[];
 }
 
 const uses: readonly ImageUse[] = ['pull', 'run', 'build', 'push', 'tag'];
@@ -78,8 +80,19 @@ class ImagesPolicy implements Policy {
     for (const image of images) if (!ids.includes(image)) this.judgeName(image);
     const build = this.judgeOfBuild(call, context);
     const rule = images.length === 0 && build === null ? 'no-image' : 'allowed';
-    const passed: Verdict = { call, rule, changes: [], ...(build === null ? {} : { build }) };
+    const passed: Verdict = {
+      call,
+      rule,
+      changes: [],
+      ...(build === null ? {} : { build }),
+      ...this.sourcesFor(call),
+    };
     return ids.length === 0 ? passed : this.judgeIds(ids, context).then(() => passed);
+  }
+
+  private sourcesFor(call: Call): Pick<Verdict, 'sources'> {
+    const build = this.rules.get('build');
+    return build !== undefined && opensBuild(call.endpoint) ? { sources: sourcesOf(build) } : {};
   }
 
   private judgeUnnamed(call: Call): void {
@@ -97,8 +110,8 @@ class ImagesPolicy implements Policy {
   private judgeOfBuild(call: Call, context: PolicyContext): BuildJudge | null {
     if (!this.rules.has('build')) return null;
     const build = buildOf(call);
-    if (build?.byBuildKit === true || opensBuildKit(call)) {
-      const hint = 'build with DOCKER_BUILDKIT=0: the Dockerfile of BuildKit does not come with the call';
+    if (build?.byBuildKit === true) {
+      const hint = 'take a newer docker, or DOCKER_BUILDKIT=0: its Dockerfile does not come with the call';
       throw refuse(this.name, 'build', 'images of BuildKit cannot be judged', { hint });
     }
     if (build === null) return null;
@@ -166,7 +179,22 @@ function ruleOf(chosen: Options, use: ImageUse): readonly (readonly [ImageUse, R
   const denied = [...chosen.deny, ...(own?.deny ?? [])];
   if (allowed === undefined && denied.length === 0) return [];
   const allow = allowed === undefined ? null : allowed.map(compilePattern);
-  return [[use, { allow, deny: denied.map(compilePattern), allowed: allowed ?? [] }]];
+  return [[use, { allow, deny: denied.map(compilePattern), allowed: allowed ?? [], denied }]];
+}
+
+function sourcesOf({ allow, allowed, denied }: Rule): BuildSources {
+  return { ...(allow === null ? {} : { allowed: allowed.map(patternRegex) }), denied: denied.map(patternRegex) };
+}
+
+/** What `compilePattern` matches, as a regular expression; BuildKit puts the digest behind the tag that it has looked up. */
+export function patternRegex(text: string): string {
+  const whole = text.startsWith('*') ? text : completed(text);
+  const named = globRegex(whole, { separator: '/' });
+  return `${named}${isVersioned(whole) ? '' : '(?::[^/@]*)?'}(?:@.*)?`;
+}
+
+function isVersioned(pattern: string): boolean {
+  return /[:@]/.test(pattern.slice(pattern.lastIndexOf('/') + 1));
 }
 
 /**
@@ -176,8 +204,7 @@ function ruleOf(chosen: Options, use: ImageUse): readonly (readonly [ImageUse, R
 export function compilePattern(text: string): Glob {
   const whole = text.startsWith('*') ? text : completed(text);
   const named = compileGlob(whole, { separator: '/' });
-  const versioned = /[:@]/.test(whole.slice(whole.lastIndexOf('/') + 1));
-  return versioned ? named : (reference) => named(reference) || named(nameOf(reference));
+  return isVersioned(whole) ? named : (reference) => named(reference) || named(nameOf(reference));
 }
 
 function completed(text: string): string {

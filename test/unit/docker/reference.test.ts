@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderReference } from '../../../src/docker/reference.ts';
-import { table } from '../../../src/docker/table.ts';
+import { everyCall } from '../../../src/docker/table.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/reference/api');
-const rendered = renderReference(table);
+const rendered = renderReference(everyCall);
 
 describe('the reference pages of the API', () => {
   it('are the ones that the table says', () => {
@@ -19,7 +19,7 @@ describe('the reference pages of the API', () => {
 
   it('tell of every endpoint on one page, with a link in the index', () => {
     const pages = [...rendered].filter(([file]) => file !== 'README.md');
-    for (const { id } of table) {
+    for (const { id } of everyCall) {
       const found = pages.filter(([, text]) => text.includes(`\n## ${id}\n`));
       expect(found, id).toHaveLength(1);
       expect(rendered.get('README.md')).toContain(`[${id}](${found[0]?.[0]}#${id.toLowerCase()})`);

@@ -60,8 +60,6 @@ describe('conservative', () => {
   });
 
   test.each([
-    ['POST', '/grpc', 'Grpc'],
-    ['POST', '/session', 'Session'],
     ['POST', '/swarm/init', 'SwarmInit'],
     ['GET', '/services', 'ServiceList'],
     ['GET', '/plugins', 'PluginList'],

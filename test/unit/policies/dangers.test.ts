@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Danger, dangersOf } from '../../../src/docker/dangers.ts';
 import type { Shape } from '../../../src/docker/shape.ts';
-import { table } from '../../../src/docker/table.ts';
+import { everyCall } from '../../../src/docker/table.ts';
 import type { Call } from '../../../src/exchange/call.ts';
 import { judge } from '../../../src/exchange/judge.ts';
 import { type Json, type JsonObject, printJson } from '../../../src/ground/json.ts';
@@ -15,7 +15,7 @@ function grouped<T, K>(all: readonly T[], keyOf: (one: T) => K): ReadonlyMap<K, 
   return groups;
 }
 
-const served = table.filter(({ risk }) => risk !== 'never');
+const served = everyCall.filter(({ risk }) => risk !== 'never');
 const dangers = served.flatMap(dangersOf);
 const byEndpoint = grouped(dangers, ({ endpoint }) => endpoint);
 
@@ -91,7 +91,7 @@ function silentGrammars(shape: Shape): readonly string[] {
 }
 
 test('every text that can reach further has spellings of it', () => {
-  const silent = table
+  const silent = everyCall
     .flatMap(({ query, body }) => [...Object.values(query), ...(body.shape === undefined ? [] : [body.shape])])
     .flatMap(silentGrammars);
   expect([...new Set(silent)]).toEqual([]);
@@ -113,7 +113,7 @@ describe.each([...byEndpoint].map(([endpoint, all]) => [endpoint.id, all] as con
 );
 
 describe('what says nothing passes', () => {
-  const create_ = table.find(({ id }) => id === 'ContainerCreate')!;
+  const create_ = everyCall.find(({ id }) => id === 'ContainerCreate')!;
   const neutral: readonly Json[] = [null, '', 0, false, [], {}];
 
   test('in every field of a create that its type lets say nothing', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compilePattern, imagesKind } from '../../../src/rules/policies/images.ts';
+import { compilePattern, imagesKind, patternRegex } from '../../../src/rules/policies/images.ts';
 import { contextOf, create, judgeBy, refusalBy, type Said } from './judging.ts';
 
 const digest = `sha256:${'a1'.repeat(32)}`;
@@ -32,6 +32,31 @@ describe('a pattern', () => {
     const matches = compilePattern(pattern);
     expect(yes.filter((text) => !matches(text))).toEqual([]);
     expect(no.filter((text) => matches(text))).toEqual([]);
+  });
+});
+
+describe('a pattern as BuildKit is told it', () => {
+  test.for([
+    [
+      'debian',
+      ['docker.io/library/debian:12', `docker.io/library/debian:12@${digest}`],
+      ['docker.io/library/debian2:12'],
+    ],
+    [
+      'debian:12',
+      ['docker.io/library/debian:12', `docker.io/library/debian:12@${digest}`],
+      ['docker.io/library/debian:1x2'],
+    ],
+    [
+      'r.example.org/**',
+      ['r.example.org/a/b:1'],
+      ['r.example.org:5000/a:1', 'rxexample.org/a:1', 'x.r.example.org/a:1'],
+    ],
+    ['docker.io/library/*', ['docker.io/library/debian:12'], ['docker.io/alice/app:1', 'docker.io/library/a/b:1']],
+  ] as const)('%s', ([pattern, yes, no]) => {
+    const matches = new RegExp(`^(?:${patternRegex(pattern)})$`);
+    expect(yes.filter((text) => !matches.test(text))).toEqual([]);
+    expect(no.filter((text) => matches.test(text))).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@
  * so that what Docker adds tomorrow is refused until somebody has thought about it.
  */
 
+import { opensBuild } from '../../../docker/buildkit-requests.ts';
 import { fillIn } from '../../../docker/create-defaults.ts';
 import type { Endpoint } from '../../../docker/endpoint.ts';
 import type { Mark } from '../../../docker/marks.ts';
@@ -90,7 +91,8 @@ class Conservative implements Policy {
     }
     const build = judgeOfFetches(NAME, this.bounds, judged);
     const rule = changes.length === 0 ? 'harmless' : 'bounded';
-    return { call: judged, rule, changes, ...(build === null ? {} : { build }) };
+    const sources = opensBuild(call.endpoint) ? { sources: this.bounds.registries.sources } : {};
+    return { call: judged, rule, changes, ...(build === null ? {} : { build }), ...sources };
   }
 
   /** What is left of what nobody knows says nothing, and is left out. @throws Refusal for what says something */

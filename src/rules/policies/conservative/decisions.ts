@@ -66,7 +66,7 @@ const byKind: Readonly<Record<Kind, Decision>> = {
   node: passes,
   secret: passes,
   config: passes,
-  session: refused,
+  session: passes,
   checkpoint: refused,
 };
 

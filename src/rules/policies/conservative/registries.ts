@@ -4,14 +4,21 @@ import { isIP } from 'node:net';
 import { readReference, readsAsId, splitDomain } from '../../../docker/image-reference.ts';
 import type { Mark } from '../../../docker/marks.ts';
 import type { Leaf } from '../../../docker/visit.ts';
-import { compileGlob, type Glob } from '../../../ground/glob.ts';
+import type { BuildSources } from '../../../exchange/policy.ts';
+import { compileGlob, type Glob, globRegex } from '../../../ground/glob.ts';
 
 export class Registries {
+  /** The same for the builds of BuildKit, which are told it beforehand. */
+  readonly sources: BuildSources;
   private readonly listed: readonly Glob[] | null;
 
   /** Patterns of hosts, with their ports where those count; null for every name that is not of the machine itself. */
   constructor(patterns: readonly string[] | null) {
     this.listed = patterns === null ? null : patterns.map((pattern) => compileGlob(pattern));
+    this.sources =
+      patterns === null
+        ? { closed: true, denied: notPublic }
+        : { closed: true, allowed: patterns.map((pattern) => `${globRegex(pattern)}${PORT}/.*`) };
   }
 
   permits(mark: Mark, { value, marks }: Leaf): boolean {
@@ -33,6 +40,15 @@ export class Registries {
     return isPublicName(host);
   }
 }
+
+const PORT = '(?::[0-9]+)?';
+/** Registries whose host `isPublicName` does not take. */
+const notPublic: readonly string[] = [
+  `[^./]*${PORT}/.*`,
+  `[^/]*[^a-z0-9_.:/-][^/]*/.*`,
+  `[^/]*:[^/]*:[^/]*/.*`,
+  `(?:[^/]*\\.)?(?:0x[0-9a-f]*|[0-9]+|localhost|local|internal|localdomain)\\.?${PORT}/.*`,
+];
 
 /** Null for an id, which no registry is asked for. */
 function hostOfImage(text: string): string | null {

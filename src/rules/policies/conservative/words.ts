@@ -38,11 +38,8 @@ export function shown(value: Json): string {
   return printed.length > MOST_SHOWN ? `${printed.slice(0, MOST_SHOWN)}…` : printed;
 }
 
-const buildKit = 'BuildKit is not served here: set DOCKER_BUILDKIT=0';
-
 const remedies: Partial<Record<Reach, string>> = {
   root: 'whoever has it is root on the host; run it without',
-  builder: buildKit,
   driver: 'use the driver and the options that are the default',
 };
 
@@ -66,7 +63,7 @@ export const reaper =
   'the reaper of Testcontainers needs the socket of the engine, which is root: set TESTCONTAINERS_RYUK_DISABLED=true';
 
 const endpointRemedies: Partial<Record<Risk, string>> = {
-  tunnel: buildKit,
+  tunnel: 'what goes through it cannot be judged',
   cluster: 'it would reach every node, or install a part of the engine',
 };
 

@@ -1,0 +1,52 @@
+/** gRPC over HTTP/2 (grpc/grpc, doc/PROTOCOL-HTTP2.md): length-prefixed messages, and how a call fails. */
+
+import type http2 from 'node:http2';
+import type { Readable } from 'node:stream';
+import { Refusal } from '../../ground/refusal.ts';
+
+export const PERMISSION_DENIED = 7;
+export const UNIMPLEMENTED = 12;
+export const UNAVAILABLE = 14;
+
+const PREFIX_BYTES = 5;
+/** What BuildKit takes (defaults.DefaultMaxRecvMsgSize). */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/** The only message of a request. @throws Refusal for more or less than one, and for a compressed one */
+export async function readOnlyMessage(request: Readable): Promise<Uint8Array> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > MAX_MESSAGE_BYTES + PREFIX_BYTES) throw new Refusal('body-too-large', 'a message of more than 16 MiB');
+    pieces.push(piece);
+  }
+  const whole = Buffer.concat(pieces);
+  if (whole.length < PREFIX_BYTES) throw new Refusal('unreadable-body', 'a message is expected');
+  if (whole[0] !== 0) throw new Refusal('unreadable-body', 'a compressed message is not read');
+  if (whole.readUInt32BE(1) !== whole.length - PREFIX_BYTES) {
+    throw new Refusal('unreadable-body', 'one message is expected, of the length that it says');
+  }
+  return whole.subarray(PREFIX_BYTES);
+}
+
+export function framed(message: Uint8Array): Buffer {
+  const whole = Buffer.alloc(PREFIX_BYTES + message.length);
+  whole.writeUInt32BE(message.length, 1);
+  whole.set(message, PREFIX_BYTES);
+  return whole;
+}
+
+/** Ends a call that has no answer yet. */
+export function fail(stream: http2.ServerHttp2Stream, status: number, message: string): void {
+  if (stream.destroyed || stream.headersSent) return;
+  stream.respond(
+    {
+      ':status': 200,
+      'content-type': 'application/grpc',
+      'grpc-status': String(status),
+      'grpc-message': encodeURIComponent(message).replace(/%(2[0-9]|3[A-F]|40|5B|5D)/g, decodeURIComponent),
+    },
+    { endStream: true },
+  );
+}

@@ -1,0 +1,208 @@
+/**
+ * Stands between a client and BuildKit's API: HTTP/2 ends here on both sides, each method is read by the table and judged,
+ * and what no rule knows is refused by name, since clients do not show why an upgrade was refused.
+ */
+
+import http2 from 'node:http2';
+import { pipeline, type Readable } from 'node:stream';
+import { contentAsked, contentsIn, SOURCE_POLICIES_SINCE } from '../../docker/buildkit-requests.ts';
+import { buildkitMethods } from '../../docker/endpoints/buildkit.ts';
+import { printMessage, readMessage } from '../../docker/protobuf.ts';
+import type { Unknown } from '../../docker/read.ts';
+import { message, type ObjectShape } from '../../docker/shape.ts';
+import { engineRefusal } from '../../exchange/engine-fault.ts';
+import type { MediatedConnection, Mediation } from '../../exchange/mediation.ts';
+import { readHeaders } from '../../exchange/read-call.ts';
+import type { Json, JsonObject } from '../../ground/json.ts';
+import { ProtobufFault } from '../../ground/protobuf.ts';
+import { Refusal } from '../../ground/refusal.ts';
+import { ChannelStream } from '../../wire/channel-stream.ts';
+import type { RawHeaders } from '../../wire/message.ts';
+import type { TunnelEnd } from '../../wire/tunnel.ts';
+import { AnswerMessages } from './answer-messages.ts';
+import { bounded } from './bounded-solve.ts';
+import { fail, framed, PERMISSION_DENIED, readOnlyMessage, UNAVAILABLE, UNIMPLEMENTED } from './grpc.ts';
+
+const methods = new Map(buildkitMethods.map((endpoint) => [endpoint.path, endpoint]));
+/** Carried beside those that the table names: what gRPC itself is told. */
+const CARRIED = ['content-type', 'te', 'grpc-timeout', 'user-agent'];
+/** An answer may be as long as the progress of a build. */
+const SETTINGS: http2.Settings = { initialWindowSize: 1024 * 1024, enablePush: false };
+
+const NOTHING = message({});
+
+interface Asked {
+  readonly stream: http2.ServerHttp2Stream;
+  readonly headers: http2.IncomingHttpHeaders;
+  /** With what is said several times as it was said. */
+  readonly raw: RawHeaders;
+  /** Digests of what the engine has spoken of to this client: nothing else of its contents is read. */
+  readonly contents: Set<string>;
+}
+
+export class BuildkitMediation implements Mediation {
+  async mediate(connection: MediatedConnection): Promise<void> {
+    const { newest } = await connection.engine.api();
+    if (newest < SOURCE_POLICIES_SINCE) return refuseAll(acceptTunnel(connection));
+    const end = await openTunnel(connection);
+    const engine = http2.connect('http://localhost', {
+      createConnection: () => new ChannelStream(end),
+      settings: SETTINGS,
+    });
+    const client = acceptTunnel(connection);
+    const contents = new Set<string>();
+    const onStream = (
+      stream: http2.ServerHttp2Stream,
+      headers: http2.IncomingHttpHeaders,
+      _flags: number,
+      raw: string[],
+    ): void => void this.serve(connection, engine, { stream, headers, raw, contents });
+    client.on('stream', onStream as () => void);
+    await new Promise<void>((resolve) => {
+      let open = 2;
+      for (const session of [client, engine]) {
+        // Clients of BuildKit drop connections in the middle; that is no fault of anybody.
+        session.on('error', () => session.destroy());
+        session.on('close', () => {
+          client.close();
+          engine.close();
+          if (session === client) engine.destroy();
+          else client.destroy();
+          if (--open === 0) resolve();
+        });
+      }
+    });
+  }
+
+  private async serve(
+    connection: MediatedConnection,
+    engine: http2.ClientHttp2Session,
+    { stream, headers, raw, contents }: Asked,
+  ): Promise<void> {
+    stream.on('error', () => stream.destroy());
+    const path = String(headers[':path']);
+    const endpoint = methods.get(path);
+    if (endpoint === undefined) {
+      fail(stream, UNIMPLEMENTED, `berthgate: ${path} is not a method that is served here`);
+      return;
+    }
+    const streams = endpoint.body.travel === 'h2c';
+    const shape = (endpoint.body.shape ?? NOTHING) as ObjectShape;
+    const told = await connection.serve({
+      endpoint,
+      async read() {
+        const carried = readHeaders(endpoint, raw);
+        if (streams) return { headers: carried, body: null, unknown: [] };
+        return { headers: carried, ...readRequest(shape, await readOnlyMessage(stream)) };
+      },
+      carry: (judged, sources) => {
+        const call = bounded(judged, sources);
+        const content = contentAsked(call);
+        if (content !== null && !contents.has(content)) throw new Refusal('not-found', `content ${content}: not found`);
+        const sent: http2.OutgoingHttpHeaders = { ':method': 'POST', ':path': path };
+        for (const name of CARRIED) if (headers[name] !== undefined) sent[name] = headers[name];
+        for (const [name, values] of Object.entries(call.headers)) sent[name] = [...values];
+        const request = streams ? stream : framed(printMessage(shape, call.body as JsonObject));
+        const tells = endpoint.answer.shape !== undefined;
+        const look = (message: Uint8Array): void => {
+          for (const digest of contentsIn(endpoint, message)) contents.add(digest);
+        };
+        return relay(stream, engine, { headers: sent, request, look: tells ? look : null });
+      },
+    });
+    if (told !== null) fail(stream, PERMISSION_DENIED, told);
+  }
+}
+
+function acceptTunnel({ exchange }: MediatedConnection): http2.ServerHttp2Session {
+  const end = exchange.upgrade({ status: 101, reason: '', headers: [] }, 'h2c');
+  return http2.performServerHandshake(new ChannelStream(end), { settings: SETTINGS });
+}
+
+/** The upgrade is accepted, since clients do not show why one was refused. */
+function refuseAll(client: http2.ServerHttp2Session): Promise<void> {
+  const message = 'berthgate: this engine is too old for BuildKit under rules: set DOCKER_BUILDKIT=0';
+  client.on('stream', (stream: http2.ServerHttp2Stream) => fail(stream, PERMISSION_DENIED, message));
+  client.on('error', () => client.destroy());
+  return new Promise((resolve) => client.on('close', resolve));
+}
+
+/** @throws Refusal */
+function readRequest(shape: ObjectShape, message: Uint8Array): { body: Json; unknown: readonly Unknown[] } {
+  try {
+    const { value, unknown } = readMessage(shape, message);
+    return { body: value, unknown };
+  } catch (fault) {
+    if (!(fault instanceof ProtobufFault)) throw fault;
+    throw new Refusal('unreadable-body', fault.message, { cause: fault });
+  }
+}
+
+interface Relayed {
+  readonly headers: http2.OutgoingHttpHeaders;
+  readonly request: Buffer | Readable;
+  /** Told the messages of the answer; null where nobody has to know. */
+  readonly look: ((message: Uint8Array) => void) | null;
+}
+
+/** Resolves with the status when the answer is out. */
+function relay(
+  client: http2.ServerHttp2Stream,
+  session: http2.ClientHttp2Session,
+  { headers, request, look }: Relayed,
+): Promise<number> {
+  return new Promise((resolve) => {
+    if (session.destroyed) {
+      fail(client, UNAVAILABLE, 'berthgate: the engine has ended the connection');
+      resolve(502);
+      return;
+    }
+    const engine = session.request(headers);
+    let trailers: http2.OutgoingHttpHeaders = {};
+    let status = 502;
+    client.on('close', () => engine.close(http2.constants.NGHTTP2_CANCEL));
+    engine.on('error', () => {});
+    engine.on('close', () => {
+      fail(client, UNAVAILABLE, 'berthgate: the engine has ended the call');
+      if (engine.rstCode !== 0 && !client.destroyed) client.close(engine.rstCode);
+      resolve(status);
+    });
+    engine.on('response', (answer, flags) => {
+      status = Number(answer[':status']);
+      if (client.destroyed) return;
+      const last = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      client.respond(plain(answer), last ? { endStream: true } : { waitForTrailers: true });
+      if (last) return;
+      client.on('wantTrailers', () => client.sendTrailers(trailers));
+      engine.on('trailers', (fields) => {
+        trailers = plain(fields);
+      });
+      if (look === null) engine.pipe(client);
+      else pipeline(engine, new AnswerMessages(look), client, () => {});
+    });
+    if (Buffer.isBuffer(request)) engine.end(request);
+    else request.pipe(engine);
+  });
+}
+
+function plain(fields: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => name === ':status' || !name.startsWith(':')));
+}
+
+function openTunnel({ engine, request }: MediatedConnection): Promise<TunnelEnd> {
+  return new Promise((resolve, reject) => {
+    engine.pool.send(request, {
+      onHead: ({ status }) => {
+        reject(new Refusal('engine-garbage', `the engine answers ${status} where BuildKit should begin`));
+        return true;
+      },
+      onData: () => true,
+      onEnd: () => {},
+      onUpgrade: (_head, end) => resolve(end),
+      onFault: (fault) => {
+        engine.doubt();
+        reject(engineRefusal(fault));
+      },
+    });
+  });
+}

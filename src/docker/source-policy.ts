@@ -1,0 +1,48 @@
+/** BuildKit's source policies (moby/buildkit, sourcepolicy/): from where the sources of a build may come. */
+
+import type { Json } from '../ground/json.ts';
+import { latin1, printMessage } from './protobuf.ts';
+import { int, list, map, message, text } from './shape.ts';
+
+const policy = message({
+  Version: [1, int()],
+  Rules: [
+    2,
+    list(
+      message({
+        Action: [1, int()],
+        Selector: [2, message({ Identifier: [1, text()], MatchType: [2, int()] })],
+        Updates: [3, message({ Identifier: [1, text()], Attrs: [2, map(text())] })],
+      }),
+    ),
+  ],
+});
+
+export interface SourceRule {
+  /** Of rules that allow and deny, the last that matches counts; a conversion is judged again from the first rule on. */
+  readonly action: 'allow' | 'deny' | { readonly convertTo: string };
+  /** A regular expression of RE2 for the identifier, e.g. `docker-image://docker.io/library/busybox:latest`. */
+  readonly regex: string;
+}
+
+const REGEX = 2;
+const ACTIONS = { allow: 0, deny: 1 } as const;
+const CONVERT = 2;
+
+/** Rules behind those that a message says already: what is printed twice is merged. */
+export function withSourceRules(policyBytes: Json | undefined, rules: readonly SourceRule[]): string {
+  const printed = printMessage(policy, {
+    Version: 1,
+    Rules: rules.map(({ action, regex }): Json => {
+      const selector = { Identifier: regex, MatchType: REGEX };
+      if (typeof action === 'string') return { Action: ACTIONS[action], Selector: selector };
+      return { Action: CONVERT, Selector: selector, Updates: { Identifier: action.convertTo } };
+    }),
+  });
+  return (typeof policyBytes === 'string' ? policyBytes : '') + latin1(printed);
+}
+
+/** The regular expression for the source of an image whose whole reference matches `image`. */
+export function imageSource(image: string): string {
+  return `^docker-image://(?:${image})$`;
+}
