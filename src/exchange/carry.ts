@@ -127,6 +127,7 @@ export class Carrier {
       relayLines(exchange, this.engine.pool, request, back, {
         onHead: (head) => clampHead(head, api),
         onDone: (fault) => (fault === null ? resolve() : reject(this.failed(fault))),
+        onStopped: reject,
       });
     });
   }

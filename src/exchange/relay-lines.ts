@@ -4,8 +4,9 @@ import { eachLine, WholeLines } from '../ground/whole-lines.ts';
 import { endToEnd } from '../wire/end-to-end.ts';
 import type { AnswerSink, Exchange } from '../wire/inbound.ts';
 import type { AnswerHead, AnswerStart } from '../wire/message.ts';
-import type { EnginePool, OutboundCall, OutboundRequest } from '../wire/outbound.ts';
+import type { EnginePool, OutboundCall } from '../wire/outbound.ts';
 import { OutboundFault } from '../wire/outbound-fault.ts';
+import { bodyThrough, type RelayRequest } from '../wire/relay.ts';
 import type { TranslateBack } from './translate-back.ts';
 
 const LINE_FEED = 0x0a;
@@ -13,14 +14,16 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 export interface LineHooks {
   readonly onHead: (head: AnswerHead) => AnswerStart;
-  /** Null when all went well or the client went away. */
+  /** Once, last: null when all went well, the client went away, or its body could not be read and it has heard so. */
   readonly onDone: (fault: OutboundFault | null) => void;
+  /** In place of `onDone`: what the body passed through has ended the call, which is still to be answered where nothing had begun. */
+  readonly onStopped: (fault: unknown) => void;
 }
 
 export function relayLines(
   exchange: Exchange,
   pool: EnginePool,
-  request: OutboundRequest,
+  request: RelayRequest,
   translate: TranslateBack,
   hooks: LineHooks,
 ): void {
@@ -28,17 +31,24 @@ export function relayLines(
   const lines = new WholeLines();
   let call: OutboundCall | null = null;
   let status = 0;
+  let over = false;
 
+  const finish = (end: () => void): void => {
+    if (over) return;
+    over = true;
+    end();
+  };
+  const done = (fault: OutboundFault | null): void => finish(() => hooks.onDone(fault));
   const take = (chunk: Buffer): Buffer => translated(lines.take(chunk), translate, status);
   const tooLong = (): void => {
     call?.abort();
     exchange.abort();
-    hooks.onDone(new OutboundFault('garbage', 'a line of the answer is too long'));
+    done(new OutboundFault('garbage', 'a line of the answer is too long'));
   };
 
   exchange.onGone = () => {
     call?.abort();
-    hooks.onDone(null);
+    done(null);
   };
   call = pool.send(request, {
     onHead(head, body, complete) {
@@ -48,7 +58,7 @@ export function relayLines(
       if (complete) {
         const all = body === null ? EMPTY : Buffer.concat([take(body), translated(lines.rest(), translate, status)]);
         exchange.answer(start, all, head.framing.kind === 'chunked');
-        hooks.onDone(null);
+        done(null);
         return true;
       }
       const first = body === null ? EMPTY : take(body);
@@ -66,17 +76,27 @@ export function relayLines(
       // An empty chunk would be the end.
       if (last.length > 0) (sink as AnswerSink).write(last);
       (sink as AnswerSink).end(trailers);
-      hooks.onDone(null);
+      done(null);
     },
     onUpgrade(_head, end) {
       end.channel.reset();
       exchange.abort();
-      hooks.onDone(new OutboundFault('garbage', 'an upgrade nobody asked for'));
+      done(new OutboundFault('garbage', 'an upgrade nobody asked for'));
     },
     onFault(fault) {
-      if (exchange.started) exchange.abort();
-      hooks.onDone(fault);
+      // What has ended the call breaks the upload.
+      if (exchange.started && !over) exchange.abort();
+      done(fault);
     },
+  });
+  bodyThrough(exchange, call, request, {
+    onStop: (fault) =>
+      finish(() => {
+        call?.abort();
+        if (exchange.started) exchange.abort();
+        hooks.onStopped(fault);
+      }),
+    onUnreadable: () => done(null),
   });
 }
 

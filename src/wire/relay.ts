@@ -51,15 +51,33 @@ export function relay(
   }
   const call = pool.send(request.onward.made, relayed);
   relayed.call = call;
-  if (request.stream === true && call.body !== null) {
-    const stop = (fault: unknown): void => relayed.stop(fault);
-    const sink = request.through === undefined ? call.body : request.through(call.body, stop);
-    exchange.streamBody(sink, (fault) => {
-      exchange.refuse(fault);
-      relayed.finish({ kind: 'client-fault' });
-    });
-  }
+  bodyThrough(exchange, call, request, {
+    onStop: (fault) => relayed.stop(fault),
+    onUnreadable: () => relayed.finish({ kind: 'client-fault' }),
+  });
   return call;
+}
+
+export interface BodyHooks {
+  /** What the body passes through ends the call. */
+  readonly onStop: (fault: unknown) => void;
+  /** The body cannot be read; the client has been answered or cut off. */
+  readonly onUnreadable: () => void;
+}
+
+/** Has the client's body flow to the engine, where the request has one that streams. */
+export function bodyThrough(
+  exchange: Exchange,
+  call: OutboundCall,
+  { stream, through }: RelayRequest,
+  { onStop, onUnreadable }: BodyHooks,
+): void {
+  if (stream !== true || call.body === null) return;
+  const sink = through === undefined ? call.body : through(call.body, onStop);
+  exchange.streamBody(sink, (fault) => {
+    exchange.refuse(fault);
+    onUnreadable();
+  });
 }
 
 const ANSWERED: RelayOutcome = { kind: 'answered' };

@@ -1,0 +1,134 @@
+import net from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { relayLines } from '../../../src/exchange/relay-lines.ts';
+import type { Exchange } from '../../../src/wire/inbound.ts';
+import { EnginePool } from '../../../src/wire/outbound.ts';
+import type { OutboundFault } from '../../../src/wire/outbound-fault.ts';
+import { ReadBuffers } from '../../../src/wire/read-buffers.ts';
+import type { RelayRequest } from '../../../src/wire/relay.ts';
+import { dial, listen, post, serve, Talk, until } from '../wire/talk.ts';
+
+interface Relayed {
+  readonly client: Talk;
+  readonly engine: () => Promise<Talk>;
+  readonly done: (OutboundFault | null)[];
+  readonly stopped: unknown[];
+}
+
+/** Lines in capitals; the body passes through `through`. */
+async function relayed(through?: RelayRequest['through']): Promise<Relayed> {
+  const engines: Talk[] = [];
+  const enginePort = await listen(
+    net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => engines.push(new Talk(socket))),
+  );
+  const pool = new EnginePool(
+    (options) => net.connect({ port: enginePort, host: '127.0.0.1', ...options }),
+    { headBytes: 16_384, headers: 100, connectTimeoutMs: 2000, idleConnections: 100 },
+    new ReadBuffers(),
+  );
+  onTestFinished(() => pool.close());
+  const done: (OutboundFault | null)[] = [];
+  const stopped: unknown[] = [];
+  const { port } = await serve((exchange: Exchange) => {
+    const { method, target, headers, upgrade } = exchange.head;
+    const request: RelayRequest = { method, target, headers, body: 'chunked', upgrade, stream: true };
+    relayLines(
+      exchange,
+      pool,
+      through === undefined ? request : { ...request, through },
+      (line) => Buffer.from(line.toString().trim().toUpperCase()),
+      {
+        onHead: (head) => head,
+        onDone: (fault) => done.push(fault),
+        onStopped: (fault) => {
+          stopped.push(fault);
+          const forbid = (): void => void exchange.answer({ status: 403, reason: 'Forbidden', headers: [] }, 'no');
+          // As a way does, which has waited for it.
+          void Promise.resolve().then(forbid);
+        },
+      },
+    );
+  });
+  const client = await dial(port);
+  return {
+    client,
+    done,
+    stopped,
+    async engine() {
+      await until(() => engines.length > 0);
+      return engines[0] as Talk;
+    },
+  };
+}
+
+const CHUNKED = 'Transfer-Encoding: chunked\r\n';
+
+describe('an answer of lines', () => {
+  it('is told line by line while the body of the request still comes', async () => {
+    const { client, engine: engineOf, done } = await relayed();
+    client.say(post('/build', CHUNKED, '3\r\nabc\r\n'));
+    const engine = await engineOf();
+    await engine.hears('abc');
+    engine.say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nstep one\n\r\n');
+    await client.hears('STEP ONE\n');
+    client.say('3\r\ndef\r\n0\r\n\r\n');
+    await engine.hears(/def\r\n0\r\n\r\n$/);
+    engine.say('5\r\nstep \r\n4\r\ntwo\n\r\n0\r\n\r\n');
+    await client.hears(/STEP TWO\n\r\n0\r\n\r\n$/);
+    expect(done).toEqual([null]);
+  });
+
+  it('has the body pass through what the call wants', async () => {
+    const { client, engine: engineOf } = await relayed((onward) => ({
+      onReady: null,
+      write: (chunk) => onward.write(Buffer.from(chunk.toString().toUpperCase())),
+      end: () => {
+        onward.write(Buffer.from('!'));
+        onward.end();
+      },
+      abort: (cause) => onward.abort(cause),
+    }));
+    client.say(post('/build', CHUNKED, '3\r\nabc\r\n0\r\n\r\n'));
+    const engine = await engineOf();
+    await engine.hears(/3\r\nABC\r\n1\r\n!\r\n0\r\n\r\n$/);
+    engine.say('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n');
+    await client.hears(/OK\n/);
+  });
+
+  it('is the refusal of what the body passes through, and the engine sees a broken upload', async () => {
+    const refused = new Error('refused');
+    const {
+      client,
+      engine: engineOf,
+      done,
+      stopped,
+    } = await relayed((onward, stop) => ({
+      onReady: null,
+      write(chunk) {
+        onward.write(chunk);
+        if (chunk.includes('x')) stop(refused);
+        return true;
+      },
+      end: () => onward.end(),
+      abort: (cause) => onward.abort(cause),
+    }));
+    client.say(post('/build', CHUNKED, '3\r\nabc\r\n'));
+    const engine = await engineOf();
+    await engine.hears('abc');
+    client.say('1\r\nx\r\n0\r\n\r\n');
+    await client.hears(/ 403 .*no$/s);
+    await engine.hearsEnd();
+    expect(engine.heard).not.toMatch(/0\r\n\r\n$/);
+    expect([done, stopped]).toEqual([[], [refused]]);
+  });
+
+  it('ends when the client goes away in the middle of its body', async () => {
+    const { client, engine: engineOf, done } = await relayed();
+    client.say(post('/build', CHUNKED, '3\r\nabc\r\n'));
+    const engine = await engineOf();
+    await engine.hears('abc');
+    client.socket.destroy();
+    await engine.hearsEnd();
+    expect(done).toEqual([null]);
+  });
+});
