@@ -280,6 +280,17 @@ test('an engine whose bridges are not here is told', async () => {
     .toEqual(['engine local: its bridges are not in the network that Berthgate runs in']);
 });
 
+test('before the engine has told what it has, what is there stays untouched, and it says so', async () => {
+  const { desk, filter, firewall, told } = kept();
+  desk.ask = async () => {
+    throw new Error('the engine is not there');
+  };
+  firewall.start();
+  const waiting = ['not applied yet', 'engine local: has not told yet what it has'];
+  await expect.poll(() => told.at(-1), { timeout: 20_000 }).toEqual(waiting);
+  expect(filter.scripts).toEqual([]);
+});
+
 test('rules that somebody took away are put back', async () => {
   const { filter, firewall, putBack, held } = kept();
   firewall.start();

@@ -147,6 +147,8 @@ export class Firewall {
   private async look(): Promise<void> {
     const looks = this.looks++;
     if (this.next !== null || (this.fault !== null && looks % LOOKS_AFTER_FAULT !== 0)) return;
+    // Before an engine has told what it has, the table of the process before us is the best there is.
+    if (this.there === null && this.options.engines.every(({ traffic }) => traffic === null)) return this.tell();
     const whole = looks % LOOKS_TO_ALL === 0;
     this.next = this.enqueue(async () => {
       this.next = null;
