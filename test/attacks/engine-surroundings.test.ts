@@ -1,9 +1,8 @@
-// RED-TEAM 36, 37 and, of 46, `top`: what lies around an engine on its host. Here each trick is shown to have its effect
-// on the engine itself: the socket is reached, a plugin hears of it, the host's `ps` is run with the client's words.
+// RED-TEAM 36 and, of 46, `top`: what lies around an engine on its host. Here each trick is shown to have its effect on
+// the engine itself: the socket is reached, the host's `ps` is run with the client's words.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import http from 'node:http';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -20,37 +19,6 @@ async function folderOf(name: string): Promise<string> {
   await chmod(folder, 0o755);
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** A volume and log driver as a third party would have it, known to the engine by a file in its own /etc. */
-async function plugin(engine: TestEngine, name: string, mountpoint: string): Promise<readonly string[]> {
-  const heard: string[] = [];
-  const server = http.createServer((request, response) => {
-    heard.push(request.url ?? '');
-    request.resume();
-    const said: Readonly<Record<string, unknown>> = {
-      '/Plugin.Activate': { Implements: ['VolumeDriver', 'LogDriver'] },
-      '/VolumeDriver.Mount': { Mountpoint: mountpoint },
-      '/VolumeDriver.Path': { Mountpoint: mountpoint },
-      '/VolumeDriver.Get': { Volume: { Name: 'any', Mountpoint: mountpoint } },
-      '/VolumeDriver.List': { Volumes: [] },
-      '/VolumeDriver.Capabilities': { Capabilities: { Scope: 'local' } },
-    };
-    response.setHeader('Content-Type', 'application/vnd.docker.plugins.v1+json');
-    response.end(JSON.stringify(said[request.url ?? ''] ?? {}));
-  });
-  const socket = join(await folderOf('plugin'), 'plugin.sock');
-  await new Promise<void>((resolve) => server.listen(socket, resolve));
-  const pid = readFileSync(join(dirname(engine.socket), 'docker.pid'), 'utf8').trim();
-  const specs = `/proc/${pid}/root/etc/docker/plugins`;
-  await mkdir(specs, { recursive: true });
-  await writeFile(join(specs, `${name}.spec`), `unix://${socket}`);
-  onTestFinished(async () => {
-    await rm(join(specs, `${name}.spec`), { force: true });
-    server.closeAllConnections();
-    server.close();
-  });
-  return heard;
 }
 
 describeGuarded(
@@ -90,47 +58,6 @@ describeGuarded(
       await refuse(create('refused'), { Image: 'busybox', Cmd, HostConfig: { Binds: [`${place}:/x:ro`] } });
       const DriverOpts = { type: 'none', o: 'bind', device: place };
       await refuse(`${version}/volumes/create`, { Name: own('socket'), DriverOpts });
-    });
-
-    test('37: a volume of a plugin is a folder of the host, and a log driver hears what containers say', async () => {
-      const secrets = await folderOf('secret');
-      await writeFile(join(secrets, 'secret'), 'of the host');
-      const name = `plug-${own('p').toLowerCase()}`;
-      const heard = await plugin(engine, name, secrets);
-      const Cmd = ['cat', '/m/secret'];
-      const volume = own('volume');
-
-      const tricks: readonly (readonly [string, Body])[] = [
-        [`${version}/volumes/create`, { Name: volume, Driver: name }],
-        [create('driver'), { Image: 'busybox', Cmd, HostConfig: { VolumeDriver: name, Binds: [`${own('v2')}:/m`] } }],
-        [
-          create('mount'),
-          {
-            Image: 'busybox',
-            Cmd,
-            HostConfig: {
-              Mounts: [
-                { Type: 'volume', Source: own('v3'), Target: '/m', VolumeOptions: { DriverConfig: { Name: name } } },
-              ],
-            },
-          },
-        ],
-        [create('log'), { Image: 'busybox', Cmd: ['true'], HostConfig: { LogConfig: { Type: name } } }],
-      ];
-      for (const [path, body] of tricks) await refuse(path, body);
-      expect(heard).toEqual([]);
-
-      for (const [path, body] of tricks) {
-        const answer = await directly('POST', path, body);
-        expect(answer.status, answer.text).toBe(201);
-      }
-      expect(heard).toContain('/Plugin.Activate');
-      expect(await outputOf({ Cmd, HostConfig: { Binds: [`${volume}:/m`] } })).toContain('of the host');
-      // A volume that a plugin has made is not entered by its name either.
-      await refuse(create('refused'), { Image: 'busybox', Cmd, HostConfig: { Binds: [`${volume}:/m`] } });
-      for (const one of ['driver', 'mount', 'log'])
-        await directly('DELETE', `${version}/containers/${own(one)}?force=1`);
-      for (const one of [volume, own('v2'), own('v3')]) await directly('DELETE', `${version}/volumes/${one}?force=1`);
     });
 
     test("46: the words of `top` reach the host's own ps, which runs as root, only where they are harmless", async () => {
