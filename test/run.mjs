@@ -1,12 +1,13 @@
 // What `npm test` runs: brings the real engines up, builds and checks the house, runs every test, takes the engines down
 // again, and ends with the line "N passed, N failed". `node test/run.mjs --help` tells the rest.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findEngines } from './run/engines.mjs';
 import { Report } from './run/report.mjs';
 import { endAll, runStep } from './run/steps.mjs';
+import { runTests } from './run/tests.mjs';
 
 const help = `usage: node test/run.mjs [--fast] [--keep] [FILTER...]
 
@@ -19,8 +20,6 @@ engine of DOCKER_HOST, or of the default socket, is used. Engines that ran befor
 BERTHGATE_TEST_ENGINES=20.10,28.5 takes only those.`;
 
 const minute = 60_000;
-/** More than a busy machine makes late. */
-const MOST_AGAIN = 10;
 /** One passed or failed check each. */
 const checks = ['build', 'typecheck', 'lint', 'unused'];
 
@@ -51,12 +50,12 @@ async function main(args) {
     for (const name of checks) {
       if (interrupted === undefined) report.add(await check(name));
     }
-    if (interrupted === undefined) report.add(await vitest('unit', filters, {}, scratch, 10 * minute));
+    if (interrupted === undefined) report.add(await runTests('unit', filters, {}, scratch, 10 * minute));
     const { env, leftOut, results = [] } = await up;
     for (const result of results) report.add(result);
     if (leftOut !== undefined) report.leaveOut(leftOut);
     if (env !== null && interrupted === undefined) {
-      report.add(await vitest('engines', filters, env, scratch, 60 * minute));
+      report.add(await runTests('engines', filters, env, scratch, 60 * minute));
     }
     if (interrupted !== undefined) report.add({ name: `ended by ${interrupted}`, ms: 0, failed: 1 });
   } catch (error) {
@@ -74,64 +73,6 @@ async function check(name) {
   const { code, output, ms } = await runStep('npm', ['run', '--silent', name], { timeoutMs: 10 * minute, quiet: true });
   if (code !== 0) console.log(`${output.trimEnd()}\n> npm run ${name} failed (exit ${code})`);
   return { name, ms, ...(code === 0 ? { passed: 1 } : { failed: 1 }) };
-}
-
-/**
- * What fails is run once more, alone: a machine that others use can make a test late, and a fault fails again. Both are
- * told at the end.
- */
-async function vitest(project, filters, env, scratch, timeoutMs) {
-  const first = await runVitest(project, filters, env, join(scratch, `${project}.json`), timeoutMs);
-  const { failures } = first;
-  if (failures.length === 0 || failures.length > MOST_AGAIN || failures.some(({ file }) => file === undefined))
-    return first;
-  const files = [...new Set(first.failures.map(({ file }) => file))];
-  const again = await runVitest(project, files, env, join(scratch, `${project}-again.json`), timeoutMs);
-  const stays = new Set(again.failures.map(({ name }) => name));
-  return {
-    ...first,
-    ms: first.ms + again.ms,
-    passed: first.passed + first.failed - again.failed,
-    failed: again.failed,
-    failures: again.failures,
-    late: first.failures.filter(({ name }) => !stays.has(name)),
-  };
-}
-
-async function runVitest(project, filters, env, file, timeoutMs) {
-  const args = ['vitest', 'run', '--project', project, '--passWithNoTests', '--reporter=default', '--reporter=json'];
-  const { code, ms } = await runStep('npx', [...args, `--outputFile.json=${file}`, ...filters], { env, timeoutMs });
-  const counted = countTests(file);
-  // An unhandled error, a file that cannot be imported or a crash fails the run without failing a test.
-  if (code !== 0 && counted.failed === 0) counted.failed = 1;
-  if (counted.failed > 0 && counted.failures.length === 0) {
-    counted.failures = [{ name: `${project} tests ended with exit code ${code}`, message: '' }];
-  }
-  return { name: `${project} tests`, ms, ...counted };
-}
-
-function countTests(file) {
-  try {
-    const read = JSON.parse(readFileSync(file, 'utf8'));
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = read;
-    const failures = read.testResults.flatMap(failuresOf);
-    return {
-      passed: numPassedTests,
-      // A file that cannot be imported has no tests.
-      failed: Math.max(numFailedTests, failures.length),
-      skipped: numPendingTests + numTodoTests,
-      tests: numPassedTests + numFailedTests,
-      failures,
-    };
-  } catch {
-    return { passed: 0, failed: 1, failures: [] };
-  }
-}
-
-function failuresOf({ name: file, status, message, assertionResults }) {
-  const tests = assertionResults.filter((test) => test.status === 'failed');
-  if (tests.length === 0) return status === 'failed' ? [{ file, name: file, message: message ?? '' }] : [];
-  return tests.map(({ fullName, failureMessages }) => ({ file, name: fullName, message: failureMessages.join('\n') }));
 }
 
 process.exitCode = await main(process.argv.slice(2));
