@@ -16,8 +16,9 @@ The table (nftables, "inet berthgate") stands before the address translation of 
 of a namespace reaches its own published ports, the name servers of the host and what firewall.open names; nothing else
 of the host, no network of another namespace, no metadata of a cloud. It touches no chain of Docker's.
 
-berthgate serve keeps it by itself, as root, for engines on its host, and puts it back within seconds: apply is for where
-serve is not root, or the engine is on another host (run it there, each time that networks or ports have changed).
+berthgate serve keeps it by itself, as root or with CAP_NET_ADMIN, for engines on its host, and puts it back within
+seconds: apply is for where serve may not, or the engine is on another host (run it there, each time that networks or
+ports have changed).
 remove is for when no serve keeps it any more (firewall.apply: false).
 
 Examples:

@@ -43,8 +43,11 @@ export async function run(
     terminal.err(program.helpInformation());
     return WRONG_USAGE;
   }
+  const [first = ''] = args;
+  const known = first.startsWith('-') || first === 'help' || program.commands.some((one) => one.name() === first);
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    // Behind a command that is not there, commander takes --help for the program's own.
+    await program.parseAsync(known ? [...args] : [first], { from: 'user' });
     return DONE;
   } catch (fault) {
     if (fault instanceof CommanderError) return fault.exitCode === 0 ? DONE : WRONG_USAGE;

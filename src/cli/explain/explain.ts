@@ -1,6 +1,6 @@
 /** `berthgate explain`: what would happen to a call, and by which rule. */
 
-import { CommanderError } from 'commander';
+import type { Command } from 'commander';
 import type { ApiVersion } from '../../docker/shape.ts';
 import { newestVersion, oldestVersion } from '../../docker/table.ts';
 import { minorOf } from '../../docker/target.ts';
@@ -48,13 +48,20 @@ export const explain: AddCommand = (program, terminal) => {
     .option('--api <version>', 'the newest API version of the engine, e.g. 1.51; default: what the engine says')
     .option('--json', 'print JSON, one document a call')
     .addHelpText('after', help)
-    .action((words: readonly string[], options: ExplainOptions) => runExplain(words, options, terminal));
+    .action((words: readonly string[], options: ExplainOptions, command: Command) =>
+      runExplain(words, options, command, terminal),
+    );
 };
 
-async function runExplain(words: readonly string[], options: ExplainOptions, terminal: Terminal): Promise<void> {
+async function runExplain(
+  words: readonly string[],
+  options: ExplainOptions,
+  command: Command,
+  terminal: Terminal,
+): Promise<void> {
   const [method, target, ...rest] = words;
   if (method === undefined || target === undefined)
-    throw new CommanderError(2, 'usage', 'berthgate: METHOD PATH, or -- docker …');
+    command.error('berthgate: say METHOD PATH, or -- docker …', { exitCode: 2 });
   const standing = await circumstancesOf(options, terminal);
   const circumstances = { ...standing, api: apiOf(options.api, standing.api) };
   try {

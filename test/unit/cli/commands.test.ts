@@ -40,6 +40,11 @@ async function berthgateWith(
 test('wrong usage is 2, help and version are 0', async () => {
   expect((await berthgate()).code).toBe(2);
   expect((await berthgate('sreve')).code).toBe(2);
+  expect(await berthgate('sreve', '--help')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("unknown command 'sreve'"),
+  });
+  expect(await berthgate('explain', 'GET')).toMatchObject({ code: 2, err: expect.stringContaining('METHOD PATH') });
   expect((await berthgate('serve', '--nonsense')).code).toBe(2);
   expect((await berthgate('check')).code).toBe(2);
   expect((await berthgate('check', '--config')).code).toBe(2);
