@@ -80,7 +80,8 @@ export class Audit {
   private begin(file: string): Destination {
     // Opened here, so that what is written can be flushed from the first line on.
     const dest = openSync(file, 'a', MODE);
-    const stream = pino.destination({ dest, sync: false, maxLength: WAITING_BYTES });
+    // At once: a write that is under way beside the calls could neither be waited for at exit nor kept in its order.
+    const stream = pino.destination({ dest, sync: true, maxLength: WAITING_BYTES });
     stream.on('error', (fault: Error) => this.log.error({ file, reason: fault.message }, 'the audit is not written'));
     stream.on('drop', () => this.log.error({ file }, 'the audit is not written: too much waits for the disk'));
     return stream;

@@ -40,12 +40,15 @@ export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
   // Nobody reads the log any more: that must not end the calls.
   file.on('error', () => {});
   let gathered = '';
+  let closing: Promise<void> | null = null;
   const pass = (): void => {
     const lines = gathered;
     gathered = '';
     if (lines !== '') file.write(lines);
   };
   const write = (line: string): void => {
+    // A stream that is cut at the end still has its line: a fault here would be logged, which is one again.
+    if (closing !== null) return;
     if (gathered === '') setTimeout(pass, GATHER_MS);
     gathered += format === 'json' ? line : textLine(line);
   };
@@ -62,12 +65,14 @@ export function openLog({ level, format, to = 2 }: LogOptions): OpenLog {
         // The destination is gone or cannot take more: it is tried again with the next line.
       }
     },
-    close: () =>
-      new Promise((resolve) => {
+    close: () => {
+      closing ??= new Promise((resolve) => {
         setTimeout(resolve, CLOSING_MS).unref();
         file.once('close', resolve);
         pass();
         file.end();
-      }),
+      });
+      return closing;
+    },
   };
 }

@@ -95,7 +95,7 @@ export class Running {
   }
 }
 
-export async function until(holds: () => boolean, orElse: () => string, withinMs = 10_000): Promise<void> {
+export async function until(holds: () => boolean, orElse: () => string, withinMs = 60_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!holds()) {
     if (Date.now() > deadline) throw new Error(orElse());
@@ -162,7 +162,7 @@ export function call(host: string, path: string, options: http.RequestOptions = 
     ? { socketPath: host.slice(7) }
     : { host: new URL(host).hostname, port: new URL(host).port };
   return new Promise((settle, reject) => {
-    const request = http.request({ agent: false, path, timeout: 20_000, ...where, ...options }, (response) => {
+    const request = http.request({ agent: false, path, timeout: 60_000, ...where, ...options }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (text) => {

@@ -4,7 +4,16 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { initConfig } from '../../../src/operate/config/index.ts';
-import { builtProgram, call, serve, startBerthgate, temporaryFolder, until, writeConfig } from './built-program.ts';
+import {
+  type Answer,
+  builtProgram,
+  call,
+  serve,
+  startBerthgate,
+  temporaryFolder,
+  until,
+  writeConfig,
+} from './built-program.ts';
 import { type StubUpstream, startUpstream } from './stub-upstream.ts';
 
 let upstream: StubUpstream;
@@ -33,6 +42,18 @@ function follow(host: string, path: string): { heard: () => string; closed: Prom
   socket.write(`GET ${path} HTTP/1.1\r\nHost: docker\r\n\r\n`);
   onTestFinished(() => void socket.destroy());
   return { heard: () => heard, closed };
+}
+
+/** A call that takes its time, and when it has reached the engine. */
+function slowCall(host: string): { begun: Promise<void>; answer: Promise<Answer> } {
+  const asked = (): number => upstream.calls.filter((one) => one === 'GET /v1.41/info').length;
+  const before = asked();
+  const answer = call(host, '/info');
+  const begun = until(
+    () => asked() > before,
+    () => 'the slow call did not start',
+  );
+  return { begun, answer };
 }
 
 test('a server says where it can be reached, and forwards calls', async () => {
@@ -110,7 +131,8 @@ test('a reload keeps the sockets that stay, opens new ones, closes gone ones, an
     () => stream.heard().includes('container'),
     () => 'no events',
   );
-  const slow = call(goes.host, '/info');
+  const slow = slowCall(goes.host);
+  await slow.begun;
   expect(lstatSync(stays.host.slice(7)).mode & 0o777).toBe(0o600);
   writeConfig(folder, upstream.path, [{ ...stays, more: 'mode: "0666"' }, comes], 'shutdown: { grace: 200ms }');
   running.kill('SIGHUP');
@@ -120,11 +142,11 @@ test('a reload keeps the sockets that stay, opens new ones, closes gone ones, an
   expect((await call(stays.host, '/containers/json')).status).toBe(200);
   expect((await call(comes.host, '/containers/json')).status).toBe(200);
   expect(existsSync(goes.host.slice(7))).toBe(false);
-  expect((await slow).body).toContain('slow');
+  expect((await slow.answer).body).toContain('slow');
   expect(stream.heard()).not.toContain('\r\n0\r\n');
   running.kill('SIGTERM');
   expect((await running.exit).code).toBe(0);
-}, 60_000);
+});
 
 test('a reload counts for connections that are there, and a change of engine too', async () => {
   const folder = temporaryFolder();
@@ -163,24 +185,19 @@ test('a bad configuration is refused at a reload, with its faults in the log, an
 test('SIGTERM ends idle connections at once, lets calls end, and ends with 0', async () => {
   const folder = temporaryFolder();
   const people = unixListener(folder, 'people');
-  const running = await serve(writeConfig(folder, upstream.path, [people], 'shutdown: { grace: 10s }'));
+  const running = await serve(writeConfig(folder, upstream.path, [people], 'shutdown: { grace: 1h }'));
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
   await call(people.host, '/_ping', { agent });
-  const slow = call(people.host, '/info');
-  await until(
-    () => upstream.calls.at(-1) === 'GET /v1.41/info',
-    () => 'the slow call did not start',
-  );
-  const asked = performance.now();
+  const slow = slowCall(people.host);
+  await slow.begun;
   running.kill('SIGTERM');
   await running.hears(/draining/);
   await expect(call(people.host, '/_ping')).rejects.toThrow(/ENOENT|ECONNREFUSED/);
-  const answer = await slow;
+  const answer = await slow.answer;
   expect(answer.body).toContain('slow');
   expect(answer.headers.connection).toBe('close');
   expect((await running.exit).code).toBe(0);
-  expect(performance.now() - asked).toBeLessThan(5000);
 });
 
 test('a stream that runs on is cut after the grace, and a second SIGTERM does not wait for it', async () => {
@@ -208,7 +225,7 @@ test('a stream that runs on is cut after the grace, and a second SIGTERM does no
   await second.hears(/draining/);
   second.kill('SIGTERM');
   expect((await second.exit).code).toBe(1);
-}, 60_000);
+});
 
 test('what protects and is not there yet keeps the server from starting', async () => {
   const folder = temporaryFolder();

@@ -132,9 +132,9 @@ describe('the JSON Schema for editors', () => {
         accepted++;
         expect(accepts(changed)).toBe(true);
       }),
-      { numRuns: 1500 },
+      { numRuns: 400 },
     );
-    expect(accepted).toBeGreaterThan(100);
+    expect(accepted).toBeGreaterThan(20);
   });
 
   test('describes every field', () => {
