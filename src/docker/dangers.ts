@@ -115,7 +115,8 @@ function marksOf(shape: Shape): readonly Mark[] {
 /** The values at one node that reach further by what it says itself. */
 function dangerousIn(shape: Shape): readonly Json[] {
   if (marksOf(shape).length === 0) return [];
-  const empty = shape.emptyMeans === undefined ? [] : shape.kind === 'list' ? [[]] : [];
+  const empty =
+    shape.emptyMeans === undefined ? [] : shape.kind === 'list' ? [[]] : shape.kind === 'object' ? [{}] : [];
   switch (shape.kind) {
     case 'bool':
       return [true];

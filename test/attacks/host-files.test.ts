@@ -30,6 +30,7 @@ async function run({ directly, version }: Guarded, make: (body: Body) => Promise
 
 describeGuarded('conservative', ['conservative'], (guarded) => {
   const { version, directly, own, make, makeGuarded } = guarded;
+  const engineHasClusterVolumes = Number(guarded.engine.apiVersion.split('.')[1]) >= 42;
   const create = (name: string): string => `${version}/containers/create?name=${own(name)}`;
   const refuse = async (body: Body, path = create('refused')): Promise<string> => {
     const [status, code, message] = refusalOf(await guarded.guarded('POST', path, body));
@@ -166,6 +167,16 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
   ])('36: the socket of the engine by %s', async (path) => {
     await refuse(inBusybox({ Binds: [`${path}:/x`] }));
     await refuse(inBusybox({ Mounts: [{ Type: 'bind', Source: path, Target: '/x' }] }));
+  });
+
+  test.each([{}, { Group: 'x' }])('43: a volume of the swarm, asked for by %j', async (ClusterVolumeSpec) => {
+    const body = { Name: own('refused'), ClusterVolumeSpec };
+    // The swarm itself answers, where there is one.
+    if (engineHasClusterVolumes) {
+      const answer = await directly('POST', `${version}/volumes/create`, body);
+      expect([answer.status, answer.text]).toEqual([503, expect.stringContaining('not a swarm manager')]);
+    }
+    expect(await refuse(body, `${version}/volumes/create`)).toContain('ClusterVolumeSpec');
   });
 
   test('37: drivers that are plugins', async () => {

@@ -3,7 +3,7 @@
 import { empty, endpoint, json, jsonBody } from '../endpoint.ts';
 import { volumeDriver } from '../grammars/words.ts';
 import { labels, makes, own, privilege, prose, resource, uses } from '../marks.ts';
-import { bool, emptyMeans, filters, int, known, language, list, map, object, since, text } from '../shape.ts';
+import { bool, emptyMeans, filters, int, known, language, list, map, marked, object, since, text } from '../shape.ts';
 import { everyNode } from '../shapes/cluster-mark.ts';
 import { clusterVolumeSpec } from '../shapes/cluster-volume.ts';
 import { labelMap } from '../shapes/labels.ts';
@@ -56,7 +56,10 @@ export const volumeEndpoints = [
         Driver: language(volumeDriver),
         DriverOpts: known(map(mountOption, text(own)), { size: text(resource('bytes')) }),
         Labels: labelMap,
-        ClusterVolumeSpec: since('1.42', clusterVolumeSpec),
+        ClusterVolumeSpec: since(
+          '1.42',
+          emptyMeans('asks the swarm all the same', marked(clusterVolumeSpec, everyNode)),
+        ),
       }),
     ),
     answer: json(volume),
