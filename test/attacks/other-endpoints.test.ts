@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { table } from '../../src/docker/table.ts';
-import { ask, type WholeAnswer } from '../engine/raw-client.ts';
+import { ask, RawClient, requestBytes, type WholeAnswer } from '../engine/raw-client.ts';
 import { describeGuarded, refusalOf } from './guarded.ts';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -202,15 +202,20 @@ describeGuarded('conservative', ['conservative'], (guarded) => {
     await directly('POST', `${version}/images/busybox/tag?repo=${encodeURIComponent(name)}&tag=1`);
     const headers = { 'X-Registry-Auth': 'e30=' };
     const path = `${version}/images/${name}/push?tag=1`;
-    expect(await visitsOf(() => ask(guarded.direct, 'POST', path, { headers }))).toBeGreaterThan(0);
     expect(await visitsOf(async () => forbidden(await ask(guarded.through, 'POST', path, { headers })))).toBe(0);
+    const visited = new Promise((resolve) => inner.once('connection', resolve));
+    const pushing = await RawClient.connect(guarded.direct);
+    pushing.send(requestBytes('POST', path, { headers }));
+    await visited;
+    // An engine would try again for most of a minute.
+    pushing.destroy();
     await directly('DELETE', `${version}/images/${name}:1`);
   });
 
   test('45: a build does not take its files from an address', async () => {
     const path = `${version}/build?remote=${encodeURIComponent(`http://127.0.0.1:${innerPort()}/x.tar`)}`;
-    expect(await visitsOf(() => directly('POST', path))).toBeGreaterThan(0);
     expect(await visitsOf(async () => forbidden(await guarded.guarded('POST', path)))).toBe(0);
+    expect(await visitsOf(() => directly('POST', path))).toBeGreaterThan(0);
   });
 
   test("46: what runs on the host is not listed by the host's ps", async () => {
