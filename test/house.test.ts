@@ -103,3 +103,53 @@ function linterGroups(room: Room): readonly string[] {
   const groups = forbiddenFor(room).map((other) => `**/${other}/**`);
   return room === 'docker' ? [...groups, 'node:*'] : groups;
 }
+
+test('no field of Docker is spelled outside of the table', () => {
+  const fields = new Set(
+    files
+      .filter((file) => relative(src, file).startsWith('docker'))
+      .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/^\s+([A-Z][A-Za-z0-9]+): /gm)])
+      .map(([, field]) => field),
+  );
+  expect(fields.size).toBeGreaterThan(300);
+  const spelled = files
+    .filter((file) => !relative(src, file).startsWith('docker'))
+    .flatMap((file) => {
+      const code = readFileSync(file, 'utf8').replace(/^import .*$|\/\*[\s\S]*?\*\/|\/\/.*$|'[^'\n]*'/gm, '');
+      const found = [...code.matchAll(/\b(?!http2\.)[a-z]\w*\??\.([A-Z][A-Za-z0-9]+)\b/g)];
+      return found.filter(([, field]) => fields.has(field)).map(([text]) => `${relative(src, file)}: ${text}`);
+    });
+  expect(spelled).toEqual([]);
+});
+
+test('every link of the documentation leads to a page and a heading that are there', () => {
+  const pages = [
+    ...['README.md', 'CHANGELOG.md'].map((name) => join(root, name)),
+    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(root, 'docs', name)),
+  ];
+  expect(pages.length).toBeGreaterThan(20);
+  const dead = pages.flatMap((page) =>
+    [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+      .filter(([, path = '', heading]) => {
+        const target = path === '' ? page : resolve(dirname(page), path);
+        if (statSync(target, { throwIfNoEntry: false }) === undefined) return true;
+        return heading !== undefined && !anchorsOf(target).has(heading);
+      })
+      .map(([link]) => `${relative(root, page)}: ${link}`),
+  );
+  expect(dead).toEqual([]);
+});
+
+function anchorsOf(page: string): ReadonlySet<string> {
+  const headings = [...readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading);
+  const explicit = [...readFileSync(page, 'utf8').matchAll(/<a (?:id|name)="([^"]+)"/g)].map(([, id = '']) => id);
+  const slugs = headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+  return new Set([...slugs, ...explicit]);
+}

@@ -1,5 +1,6 @@
 /** Which images a call names, and what for: the name and its tag may stand in two places. */
 
+import { isList, isObject, type Json } from '../ground/json.ts';
 import { isDigest, readReference } from './image-reference.ts';
 import type { CallValues } from './visit-call.ts';
 import { visitCall } from './visit-call.ts';
@@ -93,4 +94,11 @@ function marked(
     return value;
   });
   return found;
+}
+
+/** Tags and digests that an inspection of an image tells; null where it is none. */
+export function namesToldBy(inspection: Json): readonly string[] | null {
+  if (!isObject(inspection)) return null;
+  const told = [inspection.RepoTags, inspection.RepoDigests].flatMap((names) => (isList(names ?? null) ? names : []));
+  return (told as readonly Json[]).filter((name) => typeof name === 'string');
 }

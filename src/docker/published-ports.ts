@@ -84,6 +84,12 @@ export function publishesAll(body: JsonObject): string | null {
   return typeof body.Image === 'string' ? body.Image : '';
 }
 
+/** What `publishEach` changes. */
+export const publishingPaths: readonly (readonly string[])[] = [
+  ['HostConfig', 'PublishAllPorts'],
+  ['HostConfig', 'PortBindings'],
+];
+
 /** The create with every exposed port published by name, at any free port of the host. */
 export function publishEach(body: JsonObject, imageInspection: Json): JsonObject {
   const hostConfig = (isObject(body.HostConfig ?? null) ? body.HostConfig : {}) as JsonObject;

@@ -80,8 +80,20 @@ export function subjectOf(setting: Setting, entry: string): string {
 }
 
 /** What a network that nobody chose is called. */
-export function isDefaultNetwork(name: Json | undefined): boolean {
+function isDefaultNetwork(name: Json | undefined): boolean {
   return name === undefined || name === null || name === '' || name === 'default';
+}
+
+/** Whether this value of a setting leaves it to the engine. */
+export function isUnsaid(setting: Setting, value: Json): boolean {
+  if (setting === 'network') return isDefaultNetwork(value);
+  if (setting === 'log') return !isObject(value) || ((value.Type ?? '') === '' && isEmpty(value.Config ?? null));
+  return isEmpty(value);
+}
+
+function isEmpty(value: Json): boolean {
+  if (value === null || value === '') return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 /**

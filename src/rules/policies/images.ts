@@ -4,13 +4,20 @@ import { z } from 'zod';
 import { buildOf } from '../../docker/build-call.ts';
 import { opensBuild } from '../../docker/buildkit-requests.ts';
 import { formatReference, readReference, readsAsId, splitDomain, tagged } from '../../docker/image-reference.ts';
-import { type ImageUse, importedFrom, type NamedImage, namedImages, namesInside } from '../../docker/named-images.ts';
+import {
+  type ImageUse,
+  importedFrom,
+  type NamedImage,
+  namedImages,
+  namesInside,
+  namesToldBy,
+} from '../../docker/named-images.ts';
 import type { BuildJudge } from '../../exchange/build-judge.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { BuildSources, Policy, PolicyContext, PolicyKind, Verdict } from '../../exchange/policy.ts';
 import { compileGlob, type Glob, globFault, globRegex } from '../../ground/glob.ts';
-import { isList, isObject, type Json } from '../../ground/json.ts';
+import type { Json } from '../../ground/json.ts';
 
 const pattern = z.string().superRefine((text, ctx) => {
   const fault = globFault(text);
@@ -219,11 +226,11 @@ function nameOf(reference: string): string {
 
 /** The names of an image that the engine has, whole; with the one that it was asked for by, if that is one. */
 function namesOf(inspection: Json, text: string): readonly string[] {
-  if (!isObject(inspection)) return [];
+  const told = namesToldBy(inspection);
+  if (told === null) return [];
   const asked = text.includes('@') ? [text] : [];
-  const told = [inspection.RepoTags, inspection.RepoDigests].flatMap((names) => (isList(names ?? null) ? names : []));
-  return ([...asked, ...told] as readonly Json[]).flatMap((name) => {
-    const reference = typeof name === 'string' ? readReference(name) : null;
+  return [...asked, ...told].flatMap((name) => {
+    const reference = readReference(name);
     return reference === null ? [] : [formatReference(reference)];
   });
 }

@@ -5,7 +5,7 @@ import { type CallPath, printPlace, valueAt, withValueAt } from '../../docker/ca
 import { isReserved } from '../../docker/reserved-labels.ts';
 import {
   entriesOf,
-  isDefaultNetwork,
+  isUnsaid,
   moveEndpoint,
   placeOfOverride,
   placeOfSetting,
@@ -138,17 +138,6 @@ function mergedLists(setting: Setting, ours: readonly string[], theirs: readonly
   const added = forced ? ours : ours.filter((one) => !theirs.some((entry) => subject(one) === subject(entry)));
   // The last of two security options counts, and the first of two hosts.
   return setting === 'extra-hosts' ? [...added, ...kept] : [...kept, ...added];
-}
-
-function isUnsaid(setting: Setting, from: Json): boolean {
-  if (setting === 'network') return isDefaultNetwork(from);
-  if (setting === 'log') return !isObject(from) || ((from.Type ?? '') === '' && isEmpty(from.Config ?? null));
-  return isEmpty(from);
-}
-
-function isEmpty(value: Json): boolean {
-  if (value === null || value === '') return true;
-  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 function moved(call: Call, from: Json, to: string, forced: boolean): Call {

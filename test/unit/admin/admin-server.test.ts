@@ -1,3 +1,4 @@
+// RED-TEAM 70: what is open without authentication tells and changes little.
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AdminSources, makeAdminServer } from '../../../src/operate/admin/admin-server.ts';

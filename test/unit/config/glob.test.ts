@@ -1,3 +1,4 @@
+// RED-TEAM 72: patterns of the configuration cost no more than their length, however they are made.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileGlob, globFault, maxGlobLength } from '../../../src/ground/glob.ts';

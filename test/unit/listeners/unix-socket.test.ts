@@ -1,3 +1,4 @@
+// RED-TEAM 71: the file of a socket: its mode, links and files in its place.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,

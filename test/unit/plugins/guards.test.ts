@@ -1,3 +1,4 @@
+// RED-TEAM 73: plugins that throw, hang or lie harm the call alone.
 import { utimesSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { RequestHead } from '../../../src/wire/message.ts';

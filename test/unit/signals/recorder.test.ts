@@ -1,3 +1,4 @@
+// RED-TEAM 69: what clients say in the log and what of it is never there.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

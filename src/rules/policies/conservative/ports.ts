@@ -1,7 +1,13 @@
 /** Published ports: at one address of the host, within a range, and never one of Berthgate's own. */
 
 import type { Mark } from '../../../docker/marks.ts';
-import { publishAt, publishEach, publishesAll, readHostPorts } from '../../../docker/published-ports.ts';
+import {
+  publishAt,
+  publishEach,
+  publishesAll,
+  publishingPaths,
+  readHostPorts,
+} from '../../../docker/published-ports.ts';
 import type { Leaf } from '../../../docker/visit.ts';
 import type { Call } from '../../../exchange/call.ts';
 import type { Change, PolicyContext, PolicyCreation } from '../../../exchange/policy.ts';
@@ -49,10 +55,7 @@ export class Ports {
     const image = isObject(body) ? publishesAll(body) : null;
     if (!isObject(body) || image === null) return { call, changes: [] };
     const named = publishEach(body, await context.lookUp('ImageInspect', { name: image }));
-    const changes = [
-      ['HostConfig', 'PublishAllPorts'],
-      ['HostConfig', 'PortBindings'],
-    ].map(
+    const changes = publishingPaths.map(
       (path): Change => ({
         rule: RULE,
         place: placeOf(path),
