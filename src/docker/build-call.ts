@@ -1,6 +1,7 @@
 /** What a build says of where its files come from, and what an image decides for the builds on it. */
 
 import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
+import type { Endpoint } from './endpoint.ts';
 import { formatReference, readReference, tagged } from './image-reference.ts';
 import type { QueryValues } from './query.ts';
 import { registryHostOf } from './registry-credentials.ts';
@@ -97,4 +98,9 @@ function texts(value: Json | undefined): readonly string[] {
 
 function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether a build is run from the call's beginning to its end. */
+export function runsBuild({ id }: Endpoint): boolean {
+  return id === 'ImageBuild' || id === 'BuildkitSolve';
 }

@@ -2,7 +2,7 @@
 import { Matcher } from '../../../src/docker/match.ts';
 import { readQuery } from '../../../src/docker/query.ts';
 import { readAs } from '../../../src/docker/read.ts';
-import { table } from '../../../src/docker/table.ts';
+import { everyCall } from '../../../src/docker/table.ts';
 import { readTarget } from '../../../src/docker/target.ts';
 import type { Call } from '../../../src/exchange/call.ts';
 import { type Judgement, judge } from '../../../src/exchange/judge.ts';
@@ -10,7 +10,7 @@ import type { Policy, PolicyContext, PolicyCreation, PolicyKind } from '../../..
 import { type Json, readJsonText } from '../../../src/ground/json.ts';
 import { Refusal } from '../../../src/ground/refusal.ts';
 
-const matcher = new Matcher(table);
+const matcher = new Matcher(everyCall);
 
 export interface Said {
   readonly method?: string;

@@ -170,6 +170,17 @@ describe('totals', () => {
     await judgeBy(policy, create());
   });
 
+  test('builds of both builders are counted together', async () => {
+    const policy = limits({ total: { builds: 1 } });
+    const solve: Said = { path: '/moby.buildkit.v1.Control/Solve' };
+    const build = await judgeBy(policy, solve);
+    expect((await refusalBy(policy, solve)).rule).toBe('total-builds');
+    expect((await refusalBy(policy, { path: '/build?t=web' })).rule).toBe('total-builds');
+    build.ended(200);
+    await judgeBy(policy, { path: '/build?t=web' });
+    expect((await refusalBy(policy, solve)).rule).toBe('total-builds');
+  });
+
   test('streams and builds are told that they may come again', async () => {
     const policy = limits({ total: { streams: 1, builds: 1 } });
     const build = await judgeBy(policy, { path: '/build?t=web' });

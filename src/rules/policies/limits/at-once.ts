@@ -1,5 +1,6 @@
 /** What users and namespaces have open at one time: streams and builds. They end by themselves, so who comes too early comes again. */
 
+import { runsBuild } from '../../../docker/build-call.ts';
 import type { AnswerTravel, Endpoint } from '../../../docker/endpoint.ts';
 import type { Holder } from '../../../docker/holder.ts';
 
@@ -7,10 +8,10 @@ export type AtOnce = 'streams' | 'builds';
 
 const streaming: ReadonlySet<AnswerTravel> = new Set(['lines', 'frames', 'hijack', 'websocket', 'h2c', 'tar']);
 
-/** A build over BuildKit's own API is a stream: what it does inside is not seen here. */
-export function opensOf({ answer, body, risk }: Endpoint): readonly AtOnce[] {
-  const streams: readonly AtOnce[] = streaming.has(answer.travel) ? ['streams'] : [];
-  return risk === 'build' && body.travel === 'tar' ? [...streams, 'builds'] : streams;
+/** BuildKit's connections are streams, and each build within them is one. */
+export function opensOf(endpoint: Endpoint): readonly AtOnce[] {
+  const streams: readonly AtOnce[] = streaming.has(endpoint.answer.travel) ? ['streams'] : [];
+  return runsBuild(endpoint) ? [...streams, 'builds'] : streams;
 }
 
 export class OpenNow {

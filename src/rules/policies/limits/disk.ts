@@ -19,6 +19,7 @@ const fills: Readonly<Record<string, readonly Stock[]>> = {
   ImageLoad: ['imageBytes'],
   ImageCommit: ['imageBytes'],
   ImageBuild: ['imageBytes', 'buildCacheBytes'],
+  BuildkitSolve: ['imageBytes'],
   Session: ['buildCacheBytes'],
   Grpc: ['buildCacheBytes'],
 };
