@@ -22,6 +22,8 @@ function joined(answers: readonly Json[], within: readonly string[]): Json {
   const objects = answers.filter(isObject);
   const told: Record<string, Json> = Object.assign(Object.create(null), objects[0]);
   for (const key in told) {
+    // Of images, all know the same.
+    if (key === 'Images') continue;
     const values = objects.map((object) => object[key] ?? null);
     if (values.some(isList)) told[key] = values.flatMap(itemsOf);
     else if (key === 'SpaceReclaimed') told[key] = values.reduce<number>((sum, value) => sum + Number(value), 0);

@@ -38,8 +38,6 @@ export function withoutDuplicate(body: JsonObject): JsonObject {
 /** dockerd's answer to a prune that found nothing. */
 export function emptyPrune(endpointId: string): Json {
   switch (endpointId) {
-    case 'ImagePrune':
-      return { ImagesDeleted: null, SpaceReclaimed: 0 };
     case 'BuildPrune':
       return { CachesDeleted: null, SpaceReclaimed: 0 };
     default:

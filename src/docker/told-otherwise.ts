@@ -63,7 +63,7 @@ function withoutUnnamedMounts(inspection: JsonObject): JsonObject {
 }
 
 /** What the engine tells of itself, with how many containers there are of the listed ones, and how many images. */
-export function withCounts(info: Json, containers: readonly Json[], images: Json = null): Json {
+export function withCounts(info: Json, containers: readonly Json[], images: number | null = null): Json {
   if (!isObject(info)) return info;
   const states = containers.map((container) => (isObject(container) ? container.State : null));
   const running = states.filter((state) => state === 'running' || state === 'restarting').length;
@@ -74,7 +74,7 @@ export function withCounts(info: Json, containers: readonly Json[], images: Json
     ContainersRunning: running,
     ContainersPaused: paused,
     ContainersStopped: states.length - running - paused,
-    ...(isList(images) ? { Images: images.length } : {}),
+    ...(images === null ? {} : { Images: images }),
   };
 }
 

@@ -43,6 +43,8 @@ export interface Passage {
   readonly answer: OwnAnswer | null;
   /** What is told in place of an answer of the engine, where it is that. */
   readonly stream?: OwnStream;
+  /** When the call is over, however it went. */
+  readonly ended?: () => void;
 }
 
 /** One namespace, as its calls see it. */

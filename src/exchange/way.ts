@@ -178,12 +178,16 @@ export class Way {
     api: ApiRange,
     exchange: Exchange,
   ): Promise<void> {
-    const { call, names, answer, stream } = await namespace.enter(keepGiven(judgement));
-    if (answer !== null) answerHere(exchange, answer);
-    else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
-    else {
-      const back = translatorOf(call.endpoint, judgement, names);
-      await this.carrier.carry(call, api, exchange, { back, through: this.stagesOf(judgement, namespace.context) });
+    const { call, names, answer, stream, ended } = await namespace.enter(keepGiven(judgement));
+    try {
+      if (answer !== null) answerHere(exchange, answer);
+      else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
+      else {
+        const back = translatorOf(call.endpoint, judgement, names);
+        await this.carrier.carry(call, api, exchange, { back, through: this.stagesOf(judgement, namespace.context) });
+      }
+    } finally {
+      ended?.();
     }
   }
 }

@@ -239,12 +239,10 @@ describeEachEngine(
       );
     });
 
-    test('images are neither changed nor removed', async () => {
+    test('images are neither made of files nor taken from everybody', async () => {
       for (const [method, path] of [
-        ['POST', '/images/busybox/tag?repo=squatted'],
         ['DELETE', '/images/busybox'],
         ['POST', '/images/load'],
-        ['POST', '/images/busybox/push?tag=latest'],
         ['POST', '/commit?container=found'],
         ['POST', '/build'],
         ['POST', '/images/create?fromSrc=-&repo=x'],

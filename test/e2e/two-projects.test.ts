@@ -216,7 +216,7 @@ describeEachEngine(
       expect(await linesOf(bob.docker(['network', 'ls', '--format', '{{.Name}}']))).toContain('idle');
       expect(await linesOf(bob.docker(['volume', 'ls', '-q']))).toContain('idle');
       await works(bob);
-      // Images are everybody's for now, and no prune removes them.
+      // It is shared, and no prune removes it.
       await done(bob.docker(['image', 'inspect', 'busybox']));
       await done(bob.compose(['down', '-v', '-t', '0']));
       await done(bob.docker(['system', 'prune', '-f', '--volumes']));

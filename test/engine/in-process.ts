@@ -17,27 +17,39 @@ export interface InProcess {
   stop(): Promise<void>;
 }
 
-/** `engine` as in DOCKER_HOST; `listener` goes over what a listener without decisions says. */
+/** `engine` as in DOCKER_HOST; `listener` goes over what a listener without decisions says, `site` over the rest. */
 export async function serveInFrontOf(
   engine: string,
   listener: Readonly<Record<string, unknown>> = {},
+  site: Readonly<Record<string, unknown>> = {},
 ): Promise<InProcess> {
+  const { sockets, ...served } = await serveListeners(engine, { open: listener }, site);
+  return { ...served, socket: sockets.open };
+}
+
+/** The same with several listeners, by name, and the path of the socket of each. */
+export async function serveListeners<Name extends string>(
+  engine: string,
+  listeners: Readonly<Record<Name, Readonly<Record<string, unknown>>>>,
+  site: Readonly<Record<string, unknown>> = {},
+): Promise<Omit<InProcess, 'socket'> & { readonly sockets: Readonly<Record<Name, string>> }> {
   const folder = await mkdtemp(join(tmpdir(), 'berthgate-'));
-  const socket = join(folder, 'docker.sock');
+  const names = Object.keys(listeners) as Name[];
+  const sockets = Object.fromEntries(names.map((name) => [name, join(folder, `${name}.sock`)])) as Record<Name, string>;
   const file = join(folder, 'berthgate.yaml');
   const state = join(folder, 'state');
   await mkdir(state, { mode: 0o700 });
+  const open = { auth: ['anonymous'], namespace: null, policies: [] };
   // YAML takes JSON.
   await writeFile(
     file,
     JSON.stringify({
       state,
       engines: [{ name: 'engine', url: engine }],
-      listeners: [
-        { name: 'open', url: `unix://${socket}`, auth: ['anonymous'], namespace: null, policies: [], ...listener },
-      ],
-      // The packet filter of the machine is not the tests'.
-      firewall: { apply: false },
+      // What tests make containers of, without a registry.
+      images: { shared: ['busybox'] },
+      listeners: names.map((name) => ({ name, url: `unix://${sockets[name]}`, ...open, ...listeners[name] })),
+      ...site,
     }),
   );
   const lines: string[] = [];
@@ -47,7 +59,7 @@ export async function serveInFrontOf(
   const instance = new Instance({ log, inherited: new Map(), passing: null });
   await instance.start(await loadConfig(file, builtIn), null);
   return {
-    socket,
+    sockets,
     connections: () => instance.connections(),
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     async stop() {

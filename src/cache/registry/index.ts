@@ -14,7 +14,7 @@ import type { Registries } from './registries.ts';
 import { readKey, SealedPlaces } from './sealed-places.ts';
 import type { Upstream } from './upstream.ts';
 
-export type { EngineNames, GatewayAddresses } from './engine-names.ts';
+export { EngineNames, type GatewayAddresses } from './engine-names.ts';
 export type { GatewayTally } from './gateway-tally.ts';
 export type { Grant, Rights } from './grants.ts';
 export type { LoginAnswer } from './login.ts';

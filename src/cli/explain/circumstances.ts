@@ -16,6 +16,7 @@ import { loadKinds } from '../kinds.ts';
 import { namespacingOf } from '../serve/namespaces.ts';
 import { makePolicies } from '../serve/policies.ts';
 import { CommandFailed, type Terminal } from '../terminal.ts';
+import { rehearsedGateway } from './rehearsed-gateway.ts';
 
 export interface Standing {
   readonly config?: string;
@@ -54,7 +55,7 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   const log = { info: () => {}, warn: () => {} };
   const policies = makePolicies(loaded, index, { kinds: kinds.policies, engine: desk, log });
   const engine = new Rehearsal(desk);
-  const namespaces = namespacingOf(loaded, index, engine);
+  const namespaces = namespacingOf(loaded, index, engine, (name) => rehearsedGateway(loaded.config, name));
   const namespacing = namespaces === null ? null : { engine, of: (call: Call) => namespaces.of(call) };
   return { listener: listener.name, identity, namespacing, policies, context: { lookUp: lookUpOf(desk) }, api, close };
 }

@@ -112,8 +112,8 @@ export class Gateways {
   }
 
   private make(places: readonly TcpAddress[], state: string, registries: Registries): Kept {
-    const [names, builds] = places.map(textOf);
-    const addresses: GatewayAddresses = { names: names as string, builds: builds as string };
+    const [names, builds] = places as readonly [TcpAddress, TcpAddress];
+    const addresses: GatewayAddresses = { names: textOf(names), builds: textOf(builds) };
     const gateway = new RegistryGateway({
       addresses,
       state,
@@ -176,6 +176,12 @@ function wantedBy({ engines, listeners }: Config): ReadonlyMap<string, TcpAddres
     if (engine !== undefined && engine.gateway !== null) wanted.set(engine.name, engine.gateway);
   }
   return wanted;
+}
+
+/** How the images of namespaces on the engine begin; null where there are none. */
+export function gatewayAddresses(config: Config, engine: string): GatewayAddresses | null {
+  const at = wantedBy(config).get(engine);
+  return at === undefined ? null : { names: textOf(at), builds: textOf(buildsOf(at)) };
 }
 
 /** An engine keeps in mind by address how it was asked for credentials, and builds are never asked. */

@@ -196,6 +196,7 @@ export class Instance {
       commits.push(gateways.commit);
       const listening = await this.listening.prepare(loaded, {
         engine: engines.get,
+        gateway: gateways.of,
         ready: (key, { url }) => {
           const inherited = url.kind === 'fd' ? this.inherited.get(url.name) : undefined;
           if (url.kind === 'fd') used.push(url.name);

@@ -3,6 +3,7 @@
 import type net from 'node:net';
 import { BuildkitMediation } from '../../builds/buildkit/mediation.ts';
 import { buildReading } from '../../builds/judged-build.ts';
+import type { RegistryGateway } from '../../cache/registry/index.ts';
 import { asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
 import type { Engine } from '../../exchange/engine.ts';
@@ -53,6 +54,8 @@ interface Prepared {
 
 export interface PrepareFrom {
   readonly engine: (name: string) => Engine | undefined;
+  /** Where the images of namespaces on the engine come from; null where there is nothing. */
+  readonly gateway: (engine: string) => RegistryGateway | null;
   /** Descriptors that listen already, by the key of a socket. */
   readonly ready: (key: string, config: ListenerConfig) => readonly number[];
 }
@@ -102,7 +105,7 @@ export class Listening {
           log: this.log,
         });
         startedPolicies.push(...policies);
-        const namespacing = namespacingOf(loaded, index, this.deskOf(engine));
+        const namespacing = namespacingOf(loaded, index, this.deskOf(engine), from.gateway);
         if (namespacing !== null) namespaced.add(engine);
         const setup = this.setupOf(config, authenticators, policies, engine, namespacing, loaded.config.help);
         const key = socketKey(config);

@@ -9,6 +9,7 @@ import {
   choosesByLabel,
   engineSide,
   hostRoutes,
+  type ImageGateway,
   LabelNamespaces,
   type NamespaceSettings,
   Namespaces,
@@ -21,20 +22,27 @@ const POOLS = [readIpNetwork('10.128.0.0/9') as IpNetwork];
 const SIZE = 26;
 
 /** Null for a listener that shows the engine as it is. */
-export function namespacingOf(loaded: LoadedConfig, index: number, desk: EngineDesk): Namespacing | null {
+export function namespacingOf(
+  loaded: LoadedConfig,
+  index: number,
+  desk: EngineDesk,
+  gatewayOf: (engine: string) => ImageGateway | null,
+): Namespacing | null {
   const config = loaded.config.listeners[index];
   if (config === undefined || config.namespace === null) return null;
   const Kind = choosesByLabel(config.namespace) ? LabelNamespaces : Namespaces;
-  return new Kind(config.namespace, config.name, engineSide(desk), settingsOf(loaded, config));
+  return new Kind(config.namespace, config.name, engineSide(desk), settingsOf(loaded, config, gatewayOf));
 }
 
 function settingsOf(
-  { config: { engines } }: LoadedConfig,
+  { config: { engines, images } }: LoadedConfig,
   { engine, networks, ports }: ListenerConfig,
+  gatewayOf: (engine: string) => ImageGateway | null,
 ): NamespaceSettings {
-  const { url } = engines.find(({ name }) => engine === undefined || name === engine) ?? {};
+  const { name, url } = engines.find((one) => engine === undefined || one.name === engine) ?? {};
   return {
     ports: ports ?? PORTS,
+    images: { gateway: name === undefined ? null : gatewayOf(name), shared: images.shared },
     networks: {
       pools: networks?.pools.map(networkOf) ?? POOLS,
       size: networks?.size ?? SIZE,

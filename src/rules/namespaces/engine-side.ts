@@ -5,6 +5,7 @@ import type { EventFeed } from '../../exchange/event-feed.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { Directory } from './directory.ts';
 import type { EngineTraffic } from './firewall/engine-traffic.ts';
+import type { ImageSettings } from './image-gateway.ts';
 import type { Subnets } from './subnets.ts';
 
 export interface EngineSide {
@@ -41,8 +42,16 @@ export interface NetworkSettings {
   readonly routes: () => Promise<readonly IpNetwork[]>;
 }
 
+/** Whose images the containers of a namespace are made of. */
+export interface ImageHolder {
+  readonly namespace: string;
+  /** The label of all containers that may be made of them, as of a filter. */
+  readonly label: string;
+}
+
 /** Of one listener. */
 export interface NamespaceSettings {
+  readonly images: ImageSettings;
   readonly ports: PortSettings;
   readonly networks: NetworkSettings;
 }

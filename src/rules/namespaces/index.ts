@@ -20,6 +20,7 @@ export type { NamespaceSettings, PortSettings } from './engine-side.ts';
 export { Firewall, type FirewallOptions } from './firewall/firewall.ts';
 export { firewallScript, removeScript, TABLE } from './firewall/table.ts';
 export { hostRoutes } from './host-routes.ts';
+export type { ImageGateway } from './image-gateway.ts';
 export { LabelNamespaces } from './label-namespaces.ts';
 export { choosesByLabel } from './template.ts';
 

@@ -10,7 +10,7 @@ import type { Identity } from '../../exchange/identity.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { Namespace, Namespacing } from '../../exchange/namespacing.ts';
 import { AllOfScope, isAboutAll } from './all-of-scope.ts';
-import type { EngineSide, NamespaceSettings } from './engine-side.ts';
+import type { EngineSide, ImageHolder, NamespaceSettings } from './engine-side.ts';
 import { withoutStrangers } from './entering.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { type Reference, RULE, referencesIn } from './references.ts';
@@ -36,17 +36,20 @@ export class LabelNamespaces implements Namespacing {
   async of(call: Call): Promise<Namespace> {
     const { endpoint, identity, body } = call;
     const scope = this.scopeOf(identity);
+    // A pull says no project: images are the runner's.
+    const holder = { namespace: this.template.commonOf(identity), label: scope.label };
     if (CREATES.has(endpoint.id)) {
       const name = this.template.namespaceOf(identity, saidLabels(body));
       scope.admit(name);
-      return this.namespace(name);
+      return this.namespace(name, holder);
     }
-    const common = this.namespace(this.template.commonOf(identity));
-    if (isAboutAll(endpoint)) return new AllOfScope(scope, common, this.side, (name) => this.namespace(name));
+    const common = this.namespace(holder.namespace, holder);
+    const namespace = (name: string): OwnNamespace => this.namespace(name, holder);
+    if (isAboutAll(endpoint)) return new AllOfScope(scope, common, this.side, namespace);
     const named = referencesIn(withoutStrangers(call)).filter(({ filter }) => !filter);
     for (const reference of named) {
       const owner = await ownerOf(scope, reference, this.settings.networks.shared);
-      if (owner !== null) return this.namespace(owner);
+      if (owner !== null) return this.namespace(owner, holder);
     }
     // What nobody has is not found there, and what names nothing is nobody's.
     return common;
@@ -59,8 +62,8 @@ export class LabelNamespaces implements Namespacing {
     return kept;
   }
 
-  private namespace(name: string): OwnNamespace {
-    const kept = this.kept.get(name) ?? new OwnNamespace(name, this.side, this.settings);
+  private namespace(name: string, holder: ImageHolder): OwnNamespace {
+    const kept = this.kept.get(name) ?? new OwnNamespace(name, this.side, this.settings, holder);
     this.kept.set(name, kept);
     return kept;
   }

@@ -1,18 +1,21 @@
 /** Answers in the client's names: its own prefix is taken off, what is another's is left out. */
 
 import type { Endpoint } from '../../docker/endpoint.ts';
+import { showImages } from '../../docker/image-listings.ts';
 import type { Kind } from '../../docker/marks.ts';
 import { keepThings, thingIn } from '../../docker/named-things.ts';
 import { type Leaf, visit } from '../../docker/visit.ts';
 import type { Call } from '../../exchange/call.ts';
 import { type Json, printJson } from '../../ground/json.ts';
 import type { Directory } from './directory.ts';
+import type { ImageNames } from './image-names.ts';
 import { clientName } from './names.ts';
 import { ownerOf } from './ownership.ts';
 import { Prose, type Spoken } from './prose.ts';
 import type { SharedNetworks } from './shared-networks.ts';
 
 const ID = /^[0-9a-f]{64}$/;
+const IMAGE_ID = /^(?:sha256:[0-9a-f]+|<missing>|)$/;
 /** How an engine names what it makes by itself: nobody's, and reached by no call. */
 const ENGINES_OWN: ReadonlySet<string> = new Set(['none']);
 
@@ -21,12 +24,14 @@ export class Outward {
   private readonly directory: Directory;
   private readonly prose: Prose;
   private readonly shared: SharedNetworks;
+  private readonly images: ImageNames;
 
-  constructor(namespace: string, directory: Directory, shared: SharedNetworks) {
+  constructor(namespace: string, directory: Directory, shared: SharedNetworks, images: ImageNames) {
     this.namespace = namespace;
     this.directory = directory;
-    this.prose = new Prose(namespace, directory);
+    this.prose = new Prose(namespace, directory, images);
     this.shared = shared;
+    this.images = images;
   }
 
   /** `strict`: an id that is not known to be the namespace's is left out. */
@@ -37,7 +42,8 @@ export class Outward {
       const thing = thingIn(kind, item);
       return thing !== null && ownerOf(thing) === this.namespace;
     });
-    return visit(shape, kept, (leaf) => this.leaf(leaf, spoken, strict));
+    const shown = showImages(endpoint.id, kept, (image, all) => this.images.shown(image, all));
+    return visit(shape, shown, (leaf) => this.leaf(leaf, spoken, strict));
   }
 
   /** What a refusal of the engine says, or an answer that is a mere text. */
@@ -60,6 +66,7 @@ export class Outward {
   }
 
   private name({ shape }: Leaf, kind: Kind, value: string, strict: boolean): Json | undefined {
+    if (kind === 'image') return IMAGE_ID.test(value) ? value : this.images.told(value, strict);
     if (kind !== 'container' && kind !== 'network' && kind !== 'volume') return value;
     if (kind === 'network' && (ENGINES_OWN.has(value) || this.shared.hasName(value))) return value;
     if (kind !== 'volume' && ID.test(value)) {

@@ -1,19 +1,11 @@
 /** One namespace on one engine: how a call comes in, and how its answer goes out. */
 
-import { LRUCache } from 'lru-cache';
 import { connectedContainer, withConnectAlias } from '../../docker/container-create.ts';
 import type { Endpoint } from '../../docker/endpoint.ts';
 import { withoutHost } from '../../docker/hide-host.ts';
 import { lenders } from '../../docker/lends.ts';
 import { listIn, messageIn, type NamedKind, thingIn, withMessage } from '../../docker/named-things.ts';
-import {
-  ANONYMOUS_LABEL,
-  containerOfExec,
-  madeId,
-  nameAsked,
-  withName,
-  withoutDuplicate,
-} from '../../docker/own-requests.ts';
+import { ANONYMOUS_LABEL, madeId, nameAsked, withName, withoutDuplicate } from '../../docker/own-requests.ts';
 import { hideReserved, withLabels } from '../../docker/reserved-labels.ts';
 import { saysOverlap, withoutOtherNetwork } from '../../docker/subnets.ts';
 import { asAlone, withCounts, withImageUse } from '../../docker/told-otherwise.ts';
@@ -25,19 +17,22 @@ import { engineName, type Namespace, type OwnAnswer, type Passage } from '../../
 import type { PolicyContext } from '../../exchange/policy.ts';
 import { isList, isObject, type Json, type JsonObject } from '../../ground/json.ts';
 import type { Refusal } from '../../ground/refusal.ts';
-import type { Found } from './directory.ts';
-import type { EngineSide, NamespaceSettings } from './engine-side.ts';
+import type { EngineSide, ImageHolder, NamespaceSettings } from './engine-side.ts';
 import { alreadyThere, endpointOf, PLAIN, refuseImport, spokenIn, withoutStrangers } from './entering.ts';
 import { withOwnFilters } from './filters.ts';
+import { ImageCalls, type ImageStep } from './image-calls.ts';
+import { ImageNames } from './image-names.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
 import { Outward } from './outward.ts';
 import { OwnCreate } from './own-create.ts';
 import { ownEvents } from './own-events.ts';
+import { OwnImages } from './own-images.ts';
 import { OwnNetwork } from './own-network.ts';
 import { ATTEMPTS, withOwnSubnets } from './own-subnets.ts';
+import { OwnThings } from './own-things.ts';
 import { labelled, labelsOf } from './ownership.ts';
 import type { Spoken } from './prose.ts';
-import { keyOf, missing, type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
+import { type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
 import { answerAlone, refuseUnserved } from './served.ts';
 import { SharedNetworks } from './shared-networks.ts';
 import { refuseAnothers, removeVolumes, unnamedOf, unnamedVolume } from './volumes.ts';
@@ -51,7 +46,6 @@ const PRUNED: Readonly<Record<string, NamedKind>> = {
 };
 /** Answers in which ids of containers stand that need not be the namespace's. */
 const STRICT = /^(Image|Network|SystemDataUsage)/;
-const EXECS_KEPT = 10_000;
 /** What is known of a name is not so any more when one of these has been done. */
 const MOVES: ReadonlySet<string> = new Set(['ContainerRename', 'NetworkDelete', 'VolumeDelete']);
 
@@ -64,15 +58,21 @@ export class OwnNamespace implements Namespace {
   private readonly shared: SharedNetworks;
   private readonly network: OwnNetwork;
   private readonly create: OwnCreate;
-  /** The containers of commands: an exec never moves to another one. */
-  private readonly execs = new LRUCache<string, string>({ max: EXECS_KEPT });
+  private readonly images: OwnImages;
+  private readonly imageCalls: ImageCalls;
+  private readonly things: OwnThings;
 
-  constructor(name: string, side: EngineSide, settings: NamespaceSettings) {
+  /** `holder`: whose images its containers are made of; it itself where nobody else is named. */
+  constructor(name: string, side: EngineSide, settings: NamespaceSettings, holder?: ImageHolder) {
     this.name = name;
     this.side = side;
     this.shared = new SharedNetworks(settings.networks.shared, side.desk);
-    this.outward = new Outward(name, side.directory, this.shared);
+    const images = new ImageNames(holder?.namespace ?? name, settings.images);
+    this.images = new OwnImages(images, side.desk);
+    this.imageCalls = new ImageCalls(this.images, side.desk, settings.images, holder?.label ?? labelled(name));
+    this.outward = new Outward(name, side.directory, this.shared, images);
     this.network = new OwnNetwork(name, side, settings);
+    this.things = new OwnThings(name, side, this.shared, this.network);
     this.create = new OwnCreate(name, side, settings, this.network);
     this.settings = settings;
     this.context = { lookUp: (endpointId, parameters) => this.lookUp(endpointId, parameters) };
@@ -98,11 +98,14 @@ export class OwnNamespace implements Namespace {
     refuseImport(said);
     const known = withoutStrangers(said);
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
-    const call = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
+    const named = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
     await this.shared.settle();
-    await this.settle(call);
+    await this.settle(named);
+    const step = await this.imageCalls.enter(named);
+    if (step !== null) return this.enterImages(step);
+    const call = await this.images.translate(named);
     const references = referencesIn(call);
-    const resolved = await this.resolve(references, call);
+    const resolved = await this.things.resolve(references, call);
     if (resolved === null) return { call, names: PLAIN, answer: { status: 204, body: null } };
     return this.act(call, references, resolved, spokenIn(references, resolved));
   }
@@ -147,8 +150,8 @@ export class OwnNamespace implements Namespace {
       case 'ContainerDelete':
         return this.deleteContainer(call, named(), resolved, spoken);
       case 'SystemInfo': {
-        const [containers, images] = await Promise.all([this.ownContainers(), this.side.desk.ask('ImageList')]);
-        return this.passage(named(), spoken, undefined, (info) => withCounts(info, containers, images));
+        const [containers, images] = await Promise.all([this.ownContainers(), this.images.all()]);
+        return this.passage(named(), spoken, undefined, (info) => withCounts(info, containers, images.length));
       }
       case 'SystemDataUsage': {
         const containers = await this.ownContainers();
@@ -181,6 +184,16 @@ export class OwnNamespace implements Namespace {
       return show(this.outward.answer(call.endpoint, document, spoken, strict));
     };
     return { call, answer: null, names: { told, toldText: (text) => this.outward.refusal(call, text, spoken) } };
+  }
+
+  private enterImages({ call, answer, show, ended }: ImageStep): Passage {
+    const passed = this.passage(call, [], undefined, show);
+    const body = answer === undefined ? null : (passed.names.told(answer.body, answer.status) ?? null);
+    return {
+      ...passed,
+      ...(answer === undefined ? {} : { answer: { ...answer, body } }),
+      ...(ended === undefined ? {} : { ended }),
+    };
   }
 
   private enterEvents(call: Call): Passage {
@@ -320,53 +333,17 @@ export class OwnNamespace implements Namespace {
     });
   }
 
-  /** Null where it is not there, and need not be: `force` of a volume. */
-  private async resolve(references: readonly Reference[], call: Call): Promise<Resolved | null> {
-    const resolved = new Map<string, Found>();
-    for (const reference of references) {
-      const { kind, text, made, filter } = reference;
-      if (kind === 'exec') {
-        await this.ownExec(text);
-        continue;
-      }
-      const found = await this.findOne(reference, call);
-      if (found !== null) resolved.set(keyOf(kind, text), found);
-      else if (call.endpoint.id === 'VolumeDelete' && call.query.force === true) return null;
-      else if (!made && !(filter && kind !== 'container')) throw missing(reference);
-    }
-    return resolved;
-  }
-
-  private findOne({ kind, text, filter }: Reference, call: Call): Promise<Found | null> {
-    // Looking at the default network must not be told from having it.
-    const needed = kind === 'network' && text === DEFAULT_NETWORK && !filter && call.endpoint.id !== 'NetworkDelete';
-    return needed ? this.network.need() : this.findThing(kind as NamedKind, text);
-  }
-
-  private async findThing(kind: NamedKind, text: string): Promise<Found | null> {
-    if (kind === 'network' && this.shared.hasName(text)) return this.shared.find(text);
-    const own = await this.side.directory.find(this.name, kind, text);
-    return own ?? (kind === 'network' ? this.shared.find(text) : null);
-  }
-
   private withShared(list: Json, shared: readonly Json[]): Json {
     const inspect = endpointOf('NetworkInspect');
     return isList(list) ? [...list, ...shared.map((one) => this.outward.answer(inspect, one, [], true))] : list;
   }
 
-  /** @throws Refusal in dockerd's words, at the same cost for what is another's and for what is not there */
-  private async ownExec(id: string): Promise<void> {
-    const known = this.execs.get(id);
-    if (known !== undefined && this.side.directory.isOwn(this.name, known)) return;
-    const container = containerOfExec(await this.side.desk.ask('ExecInspect', { parameters: { id } }));
-    const found = await this.side.directory.find(this.name, 'container', container ?? id);
-    if (container === null || found?.id !== container) throw missing({ kind: 'exec', text: id });
-    this.execs.set(id, container);
-  }
-
   /** What a policy asks about: as the client would see it, with our labels. */
   private async lookUp(endpointId: string, parameters: Readonly<Record<string, string>>): Promise<Json> {
     const ask = lookUpOf(this.side.desk);
+    if (endpointId === 'ImageInspect') {
+      return this.outward.answer(endpointOf(endpointId), await this.images.inspection(parameters.name ?? ''), [], true);
+    }
     const lent = Object.entries(lenders).find(([, lender]) => lender?.inspect === endpointId);
     if (lent === undefined) return ask(endpointId, parameters);
     const [kind, lender] = lent;
@@ -374,25 +351,12 @@ export class OwnNamespace implements Namespace {
     const reference = { kind: kind as Reference['kind'], text: text.replace(/^\//, ''), made: false, filter: false };
     let engine: string;
     try {
-      engine = await this.engineReference(reference);
+      engine = await this.things.engineReference(reference);
     } catch (fault) {
       if ((fault as Refusal).code === 'not-found') return null;
       throw fault;
     }
     const answer = await ask(endpointId, { [lender?.parameter as string]: engine });
     return answer === null ? null : this.outward.answer(endpointOf(endpointId), answer, [], false);
-  }
-
-  private async engineReference(reference: Reference): Promise<string> {
-    if (reference.kind === 'exec') {
-      await this.ownExec(reference.text);
-      return reference.text;
-    }
-    const found =
-      reference.kind === 'network' && reference.text === DEFAULT_NETWORK
-        ? await this.network.need()
-        : await this.findThing(reference.kind, reference.text);
-    if (found === null) throw missing(reference);
-    return found.id;
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Directory } from './directory.ts';
+import type { ImageNames } from './image-names.ts';
 
 const HIDDEN = '(hidden)';
 const ENGINE_NAME = /[a-z0-9-]+\.[A-Za-z0-9][A-Za-z0-9_.-]*/g;
@@ -22,10 +23,12 @@ export class Prose {
   private readonly namespace: string;
   private readonly directory: Directory;
   private readonly own: RegExp;
+  private readonly images: ImageNames;
 
-  constructor(namespace: string, directory: Directory) {
+  constructor(namespace: string, directory: Directory, images: ImageNames) {
     this.namespace = namespace;
     this.directory = directory;
+    this.images = images;
     this.own = new RegExp(`(?<![A-Za-z0-9_.-])${namespace}\\.([A-Za-z0-9][A-Za-z0-9_.-]*)(?![^\\s"',:]*/)`, 'g');
   }
 
@@ -58,7 +61,7 @@ export class Prose {
   }
 
   private spelledByClient(text: string, spoken: readonly Spoken[]): string {
-    let told = text;
+    let told = this.images.inProse(text);
     for (const { engine, client } of spoken) {
       // Where the name is said too, the id beside it is what dockerd would say.
       const idBesideName =

@@ -20,12 +20,12 @@ const served: ReadonlySet<string> = new Set([
   ...words('ContainerExec ExecStart ExecResize ExecInspect'),
   ...words('NetworkList NetworkListSlash NetworkInspect NetworkCreate NetworkConnect NetworkDisconnect NetworkDelete'),
   ...words('NetworkPrune VolumeList VolumeInspect VolumeCreate VolumeDelete VolumePrune'),
-  ...words('ImageList ImageInspect ImageHistory ImageAttestations ImageCreate ImagePrune ImageSearch ImageGet'),
-  ...words('ImageGetAll DistributionInspect BuildPrune'),
+  ...words('ImageList ImageInspect ImageHistory ImageAttestations ImageCreate ImagePrune ImageSearch'),
+  ...words('ImageTag ImagePush ImageDelete DistributionInspect BuildPrune'),
 ]);
 
-/** Images and the build cache are everybody's: a prune finds nothing that is the namespace's. */
-const prunesNothing: ReadonlySet<string> = new Set(['ImagePrune', 'BuildPrune']);
+/** The build cache is everybody's: a prune finds nothing that is the namespace's. */
+const prunesNothing: ReadonlySet<string> = new Set(['BuildPrune']);
 
 /** @throws Refusal */
 export function refuseUnserved({ id, risk, summary }: Endpoint): void {

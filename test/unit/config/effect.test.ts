@@ -40,7 +40,6 @@ describe('settings without effect', () => {
       'listeners[1].auth[0]',
       'listeners[1].auth[1]',
       'listeners[1].auth[2]',
-      'images.shared',
       'cache',
       'registry.tags',
       'registry.mirror',

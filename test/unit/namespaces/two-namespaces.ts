@@ -1,4 +1,5 @@
 // An engine with the same things for two namespaces, as far as a namespace asks it.
+import { EngineNames } from '../../../src/cache/registry/index.ts';
 import { table } from '../../../src/docker/table.ts';
 import type { Call } from '../../../src/exchange/call.ts';
 import { type EngineDesk, emptyDesk } from '../../../src/exchange/engine-desk.ts';
@@ -6,7 +7,7 @@ import type { Identity } from '../../../src/exchange/identity.ts';
 import type { Namespace } from '../../../src/exchange/namespacing.ts';
 import { type IpNetwork, readIpNetwork } from '../../../src/ground/ip-network.ts';
 import { type Json, readJsonText } from '../../../src/ground/json.ts';
-import { engineSide, Namespaces } from '../../../src/rules/namespaces/index.ts';
+import { engineSide, type ImageGateway, Namespaces } from '../../../src/rules/namespaces/index.ts';
 
 const digits: Readonly<Record<string, string>> = { nsa: 'a', nsb: 'b' };
 
@@ -66,6 +67,7 @@ export function twoNamespaces(): TwoNamespaces {
   };
   const side = engineSide(desk);
   const settings = {
+    images: { gateway: gateway(), shared: ['*'] },
     ports: { address: '127.0.0.1', range: { first: 1024, last: 65_535 } },
     networks: {
       pools: [readIpNetwork('10.128.0.0/9') as IpNetwork],
@@ -87,6 +89,18 @@ function labelled(list: unknown, query: unknown): unknown {
   if (Array.isArray(list)) return list.filter(has);
   const { Volumes: volumes } = (list ?? {}) as { readonly Volumes?: readonly unknown[] };
   return volumes === undefined ? list : { Volumes: volumes.filter(has) };
+}
+
+/** One that knows names, and keeps none that is long. */
+function gateway(): ImageGateway {
+  const never = (): never => {
+    throw new Error('no name is long here');
+  };
+  const addresses = { names: '127.0.0.1:5350', builds: '127.0.0.2:5350' };
+  return {
+    names: new EngineNames(addresses, { keep: never, recall: never }),
+    issue: () => ({ capability: 'c', registryAuth: {}, registryConfig: {}, end: () => {} }),
+  };
 }
 
 const leastNames: Readonly<Record<string, string>> = { network: 'net', volume: 'data', exec: execOf('nsa') };

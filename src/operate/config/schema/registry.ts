@@ -55,8 +55,8 @@ export const registry = z.strictObject({
 
 export const images = z.strictObject({
   shared: listOf(nameGlob()).prefault([]).meta({
-    description: "The engine's own images that every namespace may use, read-only, under their own name.",
-    effect: 'none yet',
+    description:
+      "The engine's own images that every namespace may use, read-only, under their own name: `busybox` or `busybox:1.36`.",
   }),
 });
 

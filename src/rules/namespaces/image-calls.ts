@@ -1,0 +1,136 @@
+/** Calls that are about images: each as the engine is to be told of it, in the namespace's names. */
+
+import { withNameless } from '../../docker/image-listings.ts';
+import { formatReference, tagged } from '../../docker/image-reference.ts';
+import { namedImages } from '../../docker/named-images.ts';
+import { listIn } from '../../docker/named-things.ts';
+import type { FilterValues } from '../../docker/query.ts';
+import type { Call } from '../../exchange/call.ts';
+import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import type { OwnAnswer } from '../../exchange/namespacing.ts';
+import type { Json } from '../../ground/json.ts';
+import { Refusal } from '../../ground/refusal.ts';
+import { listFilter } from './image-filters.ts';
+import type { ImageSettings } from './image-gateway.ts';
+import { ImageNames } from './image-names.ts';
+import { ImageRemoval } from './image-removal.ts';
+import { needReference, OwnImages, repositoryOf, withGrant, withoutCredentials } from './own-images.ts';
+
+/** What becomes of a call; names of the engine's, which are told afterwards. */
+export interface ImageStep {
+  readonly call: Call;
+  /** What is answered without carrying the call. */
+  readonly answer?: OwnAnswer;
+  /** What of the engine's answer is shown, in the client's names. */
+  readonly show?: (told: Json) => Json;
+  /** When the call is over, however. */
+  readonly ended?: () => void;
+}
+
+export class ImageCalls {
+  private readonly images: OwnImages;
+  private readonly removal: ImageRemoval;
+
+  /** `label` is that of the namespace's own containers. */
+  constructor(images: OwnImages, desk: EngineDesk, settings: ImageSettings, label: string) {
+    this.images = images;
+    this.removal = new ImageRemoval(images, {
+      desk,
+      containers: async () =>
+        listIn('container', await desk.ask('ContainerList', { query: { all: true, filters: { label: [label] } } })),
+      imagesOf: (namespace) => new OwnImages(new ImageNames(namespace, settings), desk),
+    });
+  }
+
+  /** Null for a call that is not about images. @throws Refusal */
+  async enter(call: Call): Promise<ImageStep | null> {
+    switch (call.endpoint.id) {
+      case 'ImageCreate':
+        return this.pull(call);
+      case 'ImagePush':
+        return this.push(call);
+      case 'DistributionInspect':
+        return this.ask(call);
+      case 'ImageTag':
+        return this.tag(call);
+      case 'ImageList':
+        return this.list(call);
+      case 'ImageDelete':
+        return { call, answer: await this.removal.remove(call) };
+      case 'ImagePrune':
+        return { call, answer: await this.removal.prune(call) };
+      case 'ImageSearch':
+        // It is the engine that asks, and the credentials would be for it to keep.
+        return { call: withoutCredentials(call) };
+      case 'ImageInspect':
+      case 'ImageHistory':
+      case 'ImageAttestations':
+        return { call: await this.images.translate(call) };
+      default:
+        return null;
+    }
+  }
+
+  private async pull(call: Call): Promise<ImageStep> {
+    const [image] = namedImages(call);
+    if (image === undefined) throw new Refusal('unreadable-query', 'no image is named', { place: 'query.fromImage' });
+    const reference = needReference(image.text, image.place);
+    const { domain, path } = this.images.names.toEngine(reference);
+    const grant = this.images.issue({ pull: [repositoryOf(reference)] }, call);
+    try {
+      // What the name stands for now may lose it.
+      if (reference.digest === null && reference.tag !== null) await this.images.keepFormer(reference, null);
+      const query = { ...call.query, fromImage: `${domain}/${path}`, tag: reference.digest ?? reference.tag ?? '' };
+      return { call: withGrant({ ...call, query }, grant), ended: () => grant.end() };
+    } catch (fault) {
+      grant.end();
+      throw fault;
+    }
+  }
+
+  private push(call: Call): ImageStep {
+    const reference = needReference(call.parameters.name ?? '', 'path.name');
+    const grant = this.images.issue({ push: [repositoryOf(reference)] }, call);
+    const parameters = { ...call.parameters, name: formatReference(this.images.names.toEngine(reference)) };
+    return { call: withGrant({ ...call, parameters }, grant), ended: () => grant.end() };
+  }
+
+  private ask(call: Call): ImageStep {
+    const reference = needReference(call.parameters.name ?? '', 'path.name');
+    const grant = this.images.issue({ pull: [repositoryOf(reference)] }, call);
+    const parameters = { ...call.parameters, name: formatReference(this.images.names.toEngine(reference)) };
+    return { call: withGrant({ ...call, parameters }, grant), ended: () => grant.end() };
+  }
+
+  private async tag(call: Call): Promise<ImageStep> {
+    const found = await this.images.need(call.parameters.name ?? '');
+    const [image] = namedImages(call);
+    const target = needReference(image?.text ?? '', 'query.repo');
+    if (target.digest !== null) {
+      throw new Refusal('unreadable-query', 'refusing to create a tag with a digest reference', {
+        place: 'query.repo',
+      });
+    }
+    const named = tagged(target);
+    await this.images.keepFormer(named, found.id);
+    const { domain, path, tag } = this.images.names.toEngine(named);
+    return {
+      call: {
+        ...call,
+        parameters: { ...call.parameters, name: found.spelling },
+        query: { ...call.query, repo: `${domain}/${path}`, tag: tag as string },
+      },
+    };
+  }
+
+  private async list(call: Call): Promise<ImageStep> {
+    const said = (call.query.filters ?? {}) as FilterValues;
+    const { reference = [], dangling = [], ...others } = said;
+    const { filter: legacy, ...query } = call.query;
+    const patterns = typeof legacy === 'string' && legacy !== '' ? [...reference, legacy] : reference;
+    const filtered = listFilter(patterns, dangling);
+    const sent = await this.images.translate({ ...call, query: { ...query, filters: others } });
+    const show = (told: Json): Json => withNameless(filtered(told), call.version);
+    return { call: sent, show };
+  }
+}

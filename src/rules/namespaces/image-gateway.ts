@@ -1,0 +1,46 @@
+/** What namespaces need of a registry gateway, whoever made it. */
+
+import type { ImageReference } from '../../docker/image-reference.ts';
+import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import type { Json } from '../../ground/json.ts';
+
+export interface ImageRepository {
+  /** As clients name it: `docker.io`, `r.example.org:5000`. */
+  readonly registry: string;
+  readonly path: string;
+}
+
+export interface ImageRights {
+  readonly namespace: string;
+  readonly pull: readonly ImageRepository[] | 'every';
+  readonly push: readonly ImageRepository[];
+  readonly credentials: (registry: string) => RegistryCredentials | null | Promise<RegistryCredentials | null>;
+}
+
+/** The right of one call; whoever asks for one ends it. */
+export interface ImageGrant {
+  readonly capability: string;
+  readonly registryAuth: Json;
+  readonly registryConfig: Json;
+  end(): void;
+}
+
+export interface ImageGateway {
+  readonly names: {
+    /** `names`: `127.0.0.1:5350`, what images are called by. */
+    readonly addresses: { readonly names: string; readonly builds: string };
+    toEngine(namespace: string, reference: ImageReference): ImageReference;
+    toClient(namespace: string, reference: ImageReference): ImageReference | null;
+    prefixOf(namespace: string): string;
+    locate(path: string): { readonly owner: string; readonly repository: ImageRepository } | null;
+  };
+  issue(rights: ImageRights): ImageGrant;
+}
+
+/** Of one listener. */
+export interface ImageSettings {
+  /** Null where the engine has none: then there are shared images alone. */
+  readonly gateway: ImageGateway | null;
+  /** Patterns of the engine's own images that every namespace may use. */
+  readonly shared: readonly string[];
+}
