@@ -1,31 +1,34 @@
-/** Has a build by the classic builder judged by what its Dockerfile takes from elsewhere, while its context passes. */
+/**
+ * Has a build by the classic builder judged by what its Dockerfile takes from elsewhere, while its context passes, and
+ * the images named as the engine knows them.
+ */
 
-import { type BuildCall, baseImageOf, buildOf, progressFault, pullHeaders, pullQuery } from '../docker/build-call.ts';
+import { type BuildCall, baseImageOf, buildOf, pullHeaders, pullQuery } from '../docker/build-call.ts';
 import { readVersionAnswer } from '../docker/version-answer.ts';
 import type { BodyStage } from '../exchange/body-stage.ts';
-import type { BuildJudge, BuildReading } from '../exchange/build-judge.ts';
+import type { BuildBase, BuildJudge, BuildNaming, BuildReading } from '../exchange/build-judge.ts';
 import type { Call } from '../exchange/call.ts';
 import type { EngineDesk } from '../exchange/engine-desk.ts';
 import type { PolicyContext } from '../exchange/policy.ts';
+import { pullImage } from '../exchange/pull-image.ts';
 import { Refusal } from '../ground/refusal.ts';
 import { judgedContext } from './context/judged-context.ts';
+import { rewrittenContext } from './context/rewritten-context.ts';
 import { TarFault } from './context/tar-header.ts';
 import { type Dialect, dialectsOf } from './dockerfile/dialect.ts';
 import { DockerfileFault } from './dockerfile/logical-line.ts';
-import { type BaseImage, type NamedSource, readSources } from './dockerfile/sources.ts';
-
-/** A pull may take as long until its registry says something. */
-const PULL_MS = 10 * 60_000;
+import { type NewName, rewriteNames } from './dockerfile/rewrite.ts';
+import { type NamedSource, type NameEdit, readSources, type SourceReader } from './dockerfile/sources.ts';
 
 /**
  * Base images are pulled before their triggers are judged, with the build's own credentials: triggers are steps of the
  * build. Nothing is pulled that a judge has refused.
  */
 export function buildReading(engine: EngineDesk): BuildReading {
-  return (call, judges, context) => {
+  return (call, judges, context, naming) => {
     const build = buildOf(call);
     if (build === null) throw new Error(`${call.endpoint.id} is no build`);
-    return stageOf(build, call, judges, context, engine);
+    return stageOf(build, call, judges, context, engine, naming);
   };
 }
 
@@ -35,50 +38,95 @@ function stageOf(
   judges: readonly BuildJudge[],
   context: PolicyContext,
   engine: EngineDesk,
+  naming: BuildNaming | null,
 ): BodyStage {
+  const bases = new BaseImages(build, headers['x-registry-config']?.[0], context, engine);
   const judgeImage = async (source: NamedSource): Promise<void> => {
     for (const judge of judges) await judge.image(source);
   };
-  const bases = new BaseImages(build, headers['x-registry-config']?.[0], context, engine);
-  const judgeFile = async (file: string): Promise<void> => {
-    const newest = readVersionAnswer(await context.lookUp('SystemVersion', {}))?.newest ?? null;
-    const faults: DockerfileFault[] = [];
-    const dialects = dialectsOf(newest);
-    for (const dialect of dialects) await readAs(dialect, file, faults);
-    const [fault] = faults;
-    // What one reading refuses, an engine of the other one builds.
-    if (fault !== undefined && faults.length === dialects.length) throw fault;
+  const readerOf = (file: string, names: NewName[]): SourceReader => {
+    const rename = async (source: NamedSource, platform: string | null): Promise<BuildBase | null> => {
+      await judgeImage(source);
+      if (naming === null) return null;
+      const { edit } = source;
+      if (edit === null) throw triggeredImage(source);
+      const { name, base } = await naming.image(source.text, writtenIn(file, edit), platform ?? build.platform);
+      names.push({ edit, name });
+      return base;
+    };
+    return {
+      async image(source) {
+        // The classic builder fails on mounts, whatever they name.
+        if (source.use === 'mount') await judgeImage(source);
+        else await rename(source, null);
+      },
+      address(text, line, certain) {
+        for (const judge of judges) judge.address(text, line, certain);
+      },
+      label: (key, line) => naming?.label(key, line),
+      async base(source, platform) {
+        if (naming !== null) return rename(source, platform);
+        await judgeImage(source);
+        return bases.get(source.text, platform ?? build.platform);
+      },
+    };
   };
-  const readAs = async (dialect: Dialect, file: string, faults: DockerfileFault[]): Promise<void> => {
+  const readAs = async (dialect: Dialect, file: string, faults: DockerfileFault[]): Promise<string | null> => {
+    const names: NewName[] = [];
     try {
-      await readSources(
-        file,
-        { dialect, arguments: build.arguments },
-        {
-          image: judgeImage,
-          address(text, line, certain) {
-            for (const judge of judges) judge.address(text, line, certain);
-          },
-          async base(source, platform) {
-            await judgeImage(source);
-            return bases.get(source.text, platform ?? build.platform);
-          },
-        },
-      );
+      await readSources(file, { dialect, arguments: build.arguments }, readerOf(file, names));
     } catch (fault) {
       if (!(fault instanceof DockerfileFault)) throw fault;
       faults.push(fault);
+      return null;
     }
+    return rewriteNames(file, names);
+  };
+  /** The file as the engine is to read it. */
+  const readFile = async (file: string): Promise<string> => {
+    const newest = readVersionAnswer(await context.lookUp('SystemVersion', {}))?.newest ?? null;
+    const faults: DockerfileFault[] = [];
+    const written = new Set<string>();
+    for (const dialect of dialectsOf(newest)) {
+      const one = await readAs(dialect, file, faults);
+      if (one !== null) written.add(one);
+    }
+    const [only, ...others] = written;
+    // What one reading refuses, an engine of the other one builds.
+    if (only === undefined) throw faults[0];
+    if (others.length > 0)
+      throw new Refusal('unreadable-body', 'engines of different releases read the Dockerfile differently');
+    return only;
   };
   return (onward, fail) => {
     const failed = (fault: unknown): void => fail(asRefusal(fault));
+    const { dockerfile } = build;
     try {
-      return judgedContext(onward, { dockerfile: build.dockerfile, judge: judgeFile }, failed);
+      if (naming !== null)
+        return rewrittenContext(onward, { dockerfile, sentAs: naming.dockerfile, rewrite: readFile }, failed);
+      const judge = async (file: string): Promise<void> => void (await readFile(file));
+      return judgedContext(onward, { dockerfile, judge }, failed);
     } catch (fault) {
       failed(fault);
       return { write: () => true, end: () => {}, abort: () => {}, onReady: null };
     }
   };
+}
+
+function triggeredImage({ text, line }: NamedSource): Refusal {
+  return new Refusal(
+    'refused',
+    `Dockerfile:${line} takes files of ${text} by a trigger (ONBUILD), which a namespace does not serve`,
+    {
+      hint: 'write what the trigger does into the Dockerfile itself',
+    },
+  );
+}
+
+/** The image as the client has written it, with its variables. */
+function writtenIn(file: string, { spans, before }: NameEdit): string {
+  const text = spans.map(({ from, to }) => file.slice(from, to)).join('');
+  return Buffer.from(text.slice(before.length), 'latin1').toString();
 }
 
 function asRefusal(fault: unknown): unknown {
@@ -94,7 +142,7 @@ class BaseImages {
   private readonly credentials: string | undefined;
   private readonly context: PolicyContext;
   private readonly engine: EngineDesk;
-  private readonly known = new Map<string, Promise<BaseImage | null>>();
+  private readonly known = new Map<string, Promise<BuildBase | null>>();
 
   constructor(build: BuildCall, credentials: string | undefined, context: PolicyContext, engine: EngineDesk) {
     this.build = build;
@@ -104,14 +152,14 @@ class BaseImages {
   }
 
   /** Null where the engine has none, and no registry can be asked. @throws Refusal where the pull fails */
-  get(image: string, platform: string | null): Promise<BaseImage | null> {
+  get(image: string, platform: string | null): Promise<BuildBase | null> {
     const key = `${platform} ${image}`;
     const found = this.known.get(key) ?? this.find(image, platform);
     this.known.set(key, found);
     return found;
   }
 
-  private async find(image: string, platform: string | null): Promise<BaseImage | null> {
+  private async find(image: string, platform: string | null): Promise<BuildBase | null> {
     const here = async () => baseImageOf(await this.context.lookUp('ImageInspect', { name: image }));
     // Another platform's image of the same name may have other triggers.
     const found = this.build.pulls || platform !== null ? null : await here();
@@ -119,7 +167,7 @@ class BaseImages {
     const query = pullQuery(image, platform);
     if (query === null) return here();
     try {
-      await this.pull(image, query);
+      await pullImage(this.engine, query, pullHeaders(this.credentials, image) ?? []);
     } catch (fault) {
       // An image that only the engine has is in no registry.
       const local = this.build.pulls ? null : await here();
@@ -127,26 +175,5 @@ class BaseImages {
       return local;
     }
     return here();
-  }
-
-  private pull(image: string, query: Parameters<EngineDesk['follow']>[1]['query'] & object): Promise<void> {
-    const headers = pullHeaders(this.credentials, image) ?? [];
-    return new Promise((resolve, reject) => {
-      let failed: string | null = null;
-      this.engine.follow(
-        'ImageCreate',
-        { query, headers, deadlineMs: PULL_MS },
-        {
-          onBegin: () => {},
-          onDocument: (line) => {
-            failed ??= progressFault(line);
-          },
-          onEnd: (fault) => {
-            if (fault === null && failed === null) resolve();
-            else reject(new Refusal('not-found', failed ?? `pull access denied for ${image}: ${fault?.message}`));
-          },
-        },
-      );
-    });
   }
 }

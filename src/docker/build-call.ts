@@ -18,6 +18,9 @@ export interface BuildCall {
   /** Images are asked for at their registries, also where the engine has them. */
   readonly pulls: boolean;
   readonly platform: string | null;
+  readonly tags: readonly string[];
+  /** Images whose steps it may take over. */
+  readonly cacheSources: readonly string[];
 }
 
 /** Null for every other call. */
@@ -35,7 +38,14 @@ export function buildOf({ endpoint, query }: CallValues): BuildCall | null {
     byBuildKit: text(query.version) === '2',
     pulls: query.pull === true,
     platform: text(query.platform) || null,
+    tags: texts(query.t as Json | undefined),
+    cacheSources: texts(query.cachefrom as Json | undefined),
   };
+}
+
+/** The build on that network where it names none. */
+export function onNetwork(query: QueryValues, network: string): QueryValues {
+  return text(query.networkmode) === '' ? { ...query, networkmode: network } : query;
 }
 
 /** Of an inspected image; null where there is none. */

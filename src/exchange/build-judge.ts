@@ -11,5 +11,38 @@ export interface BuildJudge {
   address(text: string, line: number, certain: boolean): void;
 }
 
-/** Has the body of a build read on its way, for all who judge it, in their order. */
-export type BuildReading = (call: Call, judges: readonly BuildJudge[], context: PolicyContext) => BodyStage;
+/** What decides of an image how a build on it goes on. */
+export interface BuildBase {
+  /** `NAME=value`. */
+  readonly env: readonly string[];
+  /** The triggers of ONBUILD. */
+  readonly onBuild: readonly string[];
+}
+
+/** The images of a build in the engine's words. */
+export interface BuildNaming {
+  /** What the call that is carried names the Dockerfile, which is no file of the client's. */
+  readonly dockerfile: string;
+  /**
+   * The engine's name for what the client calls `text`, in `written` as it stands in the Dockerfile. The engine has the
+   * image from then on. @throws Refusal
+   */
+  image(
+    text: string,
+    written: string,
+    platform: string | null,
+  ): Promise<{ readonly name: string; readonly base: BuildBase }>;
+  /** A key of LABEL, in the Dockerfile or in a trigger. @throws Refusal */
+  label(key: string, line: number): void;
+}
+
+/**
+ * Has the body of a build read on its way, for all who judge it, in their order, and written anew where the engine has
+ * other names for its images.
+ */
+export type BuildReading = (
+  call: Call,
+  judges: readonly BuildJudge[],
+  context: PolicyContext,
+  naming: BuildNaming | null,
+) => BodyStage;

@@ -2,6 +2,7 @@
 
 import type { Endpoint } from '../docker/endpoint.ts';
 import { printPath } from '../docker/match.ts';
+import { messageIn } from '../docker/named-things.ts';
 import { printQuery, type QueryValues } from '../docker/query.ts';
 import { table } from '../docker/table.ts';
 import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
@@ -154,7 +155,8 @@ export class LiveEngineDesk implements EngineDesk {
       onHead({ status, headers }, body, complete) {
         if (status !== 200) {
           if (!complete) stop();
-          onEnd(new Error(`the engine answered ${status} for ${endpointId}`));
+          const said = complete && body !== null ? messageIn(readAnswer(body)) : '';
+          onEnd(new Error(said === '' ? `the engine answered ${status} for ${endpointId}` : said));
           return true;
         }
         onBegin(clockIn(headers));

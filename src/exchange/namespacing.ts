@@ -1,6 +1,7 @@
 /** What a listener with a namespace makes of a call: names of the client become those of the engine, and back. */
 
 import type { Json } from '../ground/json.ts';
+import type { BuildNaming } from './build-judge.ts';
 import type { Call } from './call.ts';
 import type { PolicyContext } from './policy.ts';
 
@@ -45,6 +46,8 @@ export interface Passage {
   readonly stream?: OwnStream;
   /** When the call is over, however it went. */
   readonly ended?: () => void;
+  /** Of a build, whose Dockerfile the engine reads in other words. */
+  readonly build?: BuildNaming;
 }
 
 /** One namespace, as its calls see it. */

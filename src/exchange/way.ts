@@ -9,7 +9,7 @@ import type { Exchange } from '../wire/inbound.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { BodyStage } from './body-stage.ts';
-import type { BuildReading } from './build-judge.ts';
+import type { BuildNaming, BuildReading } from './build-judge.ts';
 import type { Call } from './call.ts';
 import { becomesTunnel, Carrier, requestFor } from './carry.ts';
 import type { ApiRange, Engine } from './engine.ts';
@@ -138,12 +138,16 @@ export class Way {
     });
   }
 
-  private stagesOf({ build, call }: Judgement, context: PolicyContext): readonly BodyStage[] {
-    if (build.length === 0) return NO_STAGES;
+  private stagesOf(
+    { build, call }: Judgement,
+    context: PolicyContext,
+    naming: BuildNaming | null,
+  ): readonly BodyStage[] {
+    if (build.length === 0 && naming === null) return NO_STAGES;
     const { builds } = this.options;
     // What asks to be judged must not pass unread.
     if (builds === undefined) throw new Error('nobody here reads builds');
-    return [builds(call, build, context)];
+    return [builds(call, build, context, naming)];
   }
 
   private async mediate(call: Call, namespace: Namespace | null, exchange: Exchange): Promise<void> {
@@ -168,7 +172,7 @@ export class Way {
     const back = this.options.policies.length === 0 ? null : translatorOf(judgement.call.endpoint, judgement);
     return this.carrier.carry(keepGiven(judgement), api, exchange, {
       back,
-      through: this.stagesOf(judgement, this.carrier),
+      through: this.stagesOf(judgement, this.carrier, null),
     });
   }
 
@@ -178,13 +182,14 @@ export class Way {
     api: ApiRange,
     exchange: Exchange,
   ): Promise<void> {
-    const { call, names, answer, stream, ended } = await namespace.enter(keepGiven(judgement));
+    const { call, names, answer, stream, build, ended } = await namespace.enter(keepGiven(judgement));
     try {
       if (answer !== null) answerHere(exchange, answer);
       else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
       else {
         const back = translatorOf(call.endpoint, judgement, names);
-        await this.carrier.carry(call, api, exchange, { back, through: this.stagesOf(judgement, namespace.context) });
+        const through = this.stagesOf(judgement, namespace.context, build ?? null);
+        await this.carrier.carry(call, api, exchange, { back, through });
       }
     } finally {
       ended?.();

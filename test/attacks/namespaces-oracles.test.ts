@@ -263,7 +263,6 @@ describeTwoUsers('the words of an engine', ({ mine, theirs, alice, bob, direct, 
       ['POST', `/commit?container=${bobs().container}&repo=taken`],
       ['POST', '/images/create?fromSrc=-&repo=alpine&tag=latest'],
       ['POST', '/images/load'],
-      ['POST', '/build?t=alpine:latest'],
       ['DELETE', '/images/busybox'],
       ['POST', '/images/busybox/push'],
     ] as const) {

@@ -244,7 +244,6 @@ describeEachEngine(
         ['DELETE', '/images/busybox'],
         ['POST', '/images/load'],
         ['POST', '/commit?container=found'],
-        ['POST', '/build'],
         ['POST', '/images/create?fromSrc=-&repo=x'],
       ] as const) {
         expect((await toAlice(method, path)).status, path).toBe(403);

@@ -44,13 +44,19 @@ export class ContextTree {
     this.path = this.placeOf(header.name);
     const { path } = this;
     if (path === null || kindOf(header) !== 'file') return 'pass';
-    if (path === this.wanted || (this.wanted === DEFAULT && path === DEFAULT.toLowerCase())) {
+    if (this.isDockerfile()) {
       if (header.size > MOST_DOCKERFILE_BYTES) throw new TarFault('holds a Dockerfile of more than 1 MiB');
       return 'keep';
     }
     if (!/(?:docker|container)[^/]*$/i.test(path)) return 'pass';
     this.candidateBytes += header.size;
     return this.candidateBytes > MOST_CANDIDATE_BYTES ? 'pass' : 'keep';
+  }
+
+  /** Whether the entry that was treated last can be the Dockerfile by its own name. */
+  isDockerfile(): boolean {
+    const { path } = this;
+    return path !== null && (path === this.wanted || (this.wanted === DEFAULT && path === DEFAULT.toLowerCase()));
   }
 
   read(entry: Entry): void {
@@ -151,7 +157,7 @@ function joined(folder: string, name: string): string {
 }
 
 /** Without what goes without saying; null for what leads out of the context. A `/` in front is its root. */
-function cleanPath(path: string): string | null {
+export function cleanPath(path: string): string | null {
   const parts: string[] = [];
   for (const part of path.split('/')) {
     if (part === '' || part === '.') continue;

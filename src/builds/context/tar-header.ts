@@ -160,6 +160,11 @@ function number(block: Buffer, from: number, length: number): number {
   return Number.parseInt(`0${digits.replace(/[ \0]/g, '')}`, 8);
 }
 
+/** The permissions of an entry, by its header and those before it. */
+export function modeOf(headerBlocks: Buffer): number {
+  return number(headerBlocks.subarray(-BLOCK), 100, 8) & 0o7777;
+}
+
 /** The sum of all bytes, those of the sum itself taken for blanks. */
 function requireChecksum(block: Buffer): void {
   let sum = 8 * 0x20;

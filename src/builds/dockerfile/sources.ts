@@ -3,6 +3,7 @@
  * COPY --from and of triggers, and the addresses of ADD.
  */
 
+import type { BuildBase } from '../../exchange/build-judge.ts';
 import type { Dialect } from './dialect.ts';
 import { expand } from './expand.ts';
 import { ExpansionFault } from './expansion-fault.ts';
@@ -20,14 +21,6 @@ import {
 import { argsOf, envOf } from './key-values.ts';
 import { readLines } from './lines.ts';
 import { DockerfileFault, type LogicalLine, type Span } from './logical-line.ts';
-
-/** What of an image decides how a build on it goes on. */
-export interface BaseImage {
-  /** `NAME=value`. */
-  readonly env: readonly string[];
-  /** The triggers of ONBUILD. */
-  readonly onBuild: readonly string[];
-}
 
 export interface NamedSource {
   readonly use: 'from' | 'copy' | 'mount';
@@ -50,9 +43,11 @@ export interface SourceReader {
   /** Named by COPY --from. @throws what ends the reading */
   image(source: NamedSource): void | Promise<void>;
   /** Named by FROM. Null: nothing is known of it. @throws what ends the reading */
-  base(source: NamedSource, platform: string | null): BaseImage | null | Promise<BaseImage | null>;
+  base(source: NamedSource, platform: string | null): BuildBase | null | Promise<BuildBase | null>;
   /** Named by ADD; `certain` is false where it may be one. @throws what ends the reading */
   address(text: string, line: number, certain: boolean): void;
+  /** A key of LABEL. @throws what ends the reading */
+  label(key: string, line: number): void;
 }
 
 export interface Reading {
@@ -153,7 +148,7 @@ class Evaluation {
     await this.trigger(triggers, stage, line);
   }
 
-  private async beginOnImage(image: BaseImage | null, name: string | null, line: LogicalLine): Promise<void> {
+  private async beginOnImage(image: BuildBase | null, name: string | null, line: LogicalLine): Promise<void> {
     const pairs = (image?.env ?? []).map((pair): [string, string] => {
       const at = pair.indexOf('=');
       return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
@@ -180,6 +175,8 @@ class Evaluation {
       case 'arg':
       case 'env':
         return this.define(name, fromLatin1(rest), stage);
+      case 'label':
+        return this.label(fromLatin1(rest), stage, number);
       case 'add':
         return this.add(instruction, stage, number);
       case 'copy':
@@ -210,6 +207,11 @@ class Evaluation {
       else if (certain) stage.env.set(key, value ?? '');
       else stage.env.delete(key);
     }
+  }
+
+  private label(text: string, stage: Stage, number: number): void {
+    const variables = this.stageVariables(stage);
+    for (const { key } of envOf(text, this.escapeToken)) this.reader.label(this.expand(key, variables), number);
   }
 
   private add(instruction: Instruction, stage: Stage, number: number): void {

@@ -26,7 +26,7 @@ import {
 } from '../shape.ts';
 import { buildArguments, outputs, ulimits } from '../shapes/build.ts';
 import { labelMap } from '../shapes/labels.ts';
-import { progressLine } from '../shapes/progress.ts';
+import { buildLine } from '../shapes/progress.ts';
 import { pruneFilters } from '../shapes/prune.ts';
 import { registryConfig } from '../shapes/registry-auth.ts';
 
@@ -44,6 +44,7 @@ export const buildEndpoints = [
     method: 'POST',
     path: '/build',
     risk: 'build',
+    repeats: true,
     query: {
       // docker-py says it a second time with the text of a Dockerfile outside of the context.
       dockerfile: firstCounts(text(own)),
@@ -82,7 +83,7 @@ export const buildEndpoints = [
     },
     headers: registryConfig,
     body: { travel: 'tar', optional: true, contentType: 'application/x-tar' },
-    answer: lines(progressLine),
+    answer: lines(buildLine),
   }),
   endpoint({
     id: 'BuildPrune',

@@ -24,6 +24,7 @@ import { ImageCalls, type ImageStep } from './image-calls.ts';
 import { ImageNames } from './image-names.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
 import { Outward } from './outward.ts';
+import { beforeBuild, OwnBuild } from './own-build.ts';
 import { OwnCreate } from './own-create.ts';
 import { ownEvents } from './own-events.ts';
 import { OwnImages } from './own-images.ts';
@@ -98,6 +99,7 @@ export class OwnNamespace implements Namespace {
     refuseImport(said);
     const known = withoutStrangers(said);
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
+    if (endpoint.id === 'ImageBuild') return this.enterBuild(beforeBuild(known));
     const named = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
     await this.shared.settle();
     await this.settle(named);
@@ -113,6 +115,15 @@ export class OwnNamespace implements Namespace {
   enterInner(call: Call): Call {
     refuseUnserved(call.endpoint);
     return call;
+  }
+
+  private async enterBuild(call: Call): Promise<Passage> {
+    await this.shared.settle();
+    const references = referencesIn(call);
+    const resolved: Resolved = (await this.things.resolve(references, call)) ?? new Map();
+    const passed = this.passage(withEngineNames(call, this.name, resolved), spokenIn(references, resolved));
+    const keepNetwork = (): void => this.network.keep();
+    return new OwnBuild(call, passed, { images: this.images, desk: this.side.desk, keepNetwork }).enter();
   }
 
   private async act(

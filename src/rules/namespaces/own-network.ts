@@ -30,8 +30,13 @@ export class OwnNetwork {
     return this.side.directory.find(this.namespace, 'network', DEFAULT_NETWORK);
   }
 
-  async need(): Promise<Found> {
+  /** Somebody will be attached to it again. */
+  keep(): void {
     this.side.networkNeededAtMs.set(this.namespace, Date.now());
+  }
+
+  async need(): Promise<Found> {
+    this.keep();
     const found = await this.find();
     if (found !== null) return found;
     this.making ??= this.make().finally(() => {

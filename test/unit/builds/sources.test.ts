@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Dialect, dialectsOf } from '../../../src/builds/dockerfile/dialect.ts';
 import { rewriteNames } from '../../../src/builds/dockerfile/rewrite.ts';
-import { type BaseImage, type NamedSource, readSources } from '../../../src/builds/dockerfile/sources.ts';
+import { type NamedSource, readSources } from '../../../src/builds/dockerfile/sources.ts';
+import type { BuildBase } from '../../../src/exchange/build-judge.ts';
 
 const [newest] = dialectsOf(51) as [Dialect];
 
@@ -12,17 +13,19 @@ interface Found {
   readonly images: readonly NamedSource[];
   readonly addresses: readonly string[];
   readonly platforms: readonly (string | null)[];
+  readonly labels: readonly string[];
 }
 
 async function sourcesOf(
   file: string,
   args: Readonly<Record<string, string | null>> = {},
-  bases: Readonly<Record<string, BaseImage>> = {},
+  bases: Readonly<Record<string, BuildBase>> = {},
   dialect: Dialect = newest,
 ): Promise<Found> {
   const images: NamedSource[] = [];
   const addresses: string[] = [];
   const platforms: (string | null)[] = [];
+  const labels: string[] = [];
   await readSources(
     Buffer.from(file).toString('latin1'),
     { dialect, arguments: new Map(Object.entries(args)) },
@@ -38,14 +41,23 @@ async function sourcesOf(
       address: (text, line, certain) => {
         addresses.push(`${line} ${text}${certain ? '' : ' ?'}`);
       },
+      label: (key, line) => {
+        labels.push(`${line} ${key}`);
+      },
     },
   );
-  return { images, addresses, platforms };
+  return { images, addresses, platforms, labels };
 }
 
 async function namesIn(...said: Parameters<typeof sourcesOf>): Promise<readonly string[]> {
   return (await sourcesOf(...said)).images.map(({ use, line, text }) => `${line} ${use} ${text}`);
 }
+
+test('keys of labels are told with their variables, those of triggers too', async () => {
+  const file = 'FROM x\nARG V=v\nLABEL a=1 "b c"="LABEL d=2" \\\n  ${V}.e=3\nLABEL old way\nRUN LABEL=1\n';
+  const { labels } = await sourcesOf(file, {}, { x: { env: [], onBuild: ['LABEL t=1'] } });
+  expect(labels).toEqual(['1 t', '3 a', '3 b c', '3 v.e', '5 old']);
+});
 
 describe('images', () => {
   const cases: readonly (readonly [string, string, readonly string[]])[] = [
