@@ -22,6 +22,7 @@ import {
 import { address, hostPath, own, privilege, publishes, resource } from '../marks.ts';
 import {
   type ApiVersion,
+  alsoSpelled,
   bool,
   emptyMeans,
   int,
@@ -118,7 +119,11 @@ const life = {
 
 const fields = { ...storage, ...namespaces, ...rights, ...networking, ...life, ...resourceFields };
 
-export const hostConfig = object(fields);
+// docker-py writes two keys as the engine's own code calls the fields.
+export const hostConfig = alsoSpelled(
+  { CPURealtimePeriod: 'CpuRealtimePeriod', CPURealtimeRuntime: 'CpuRealtimeRuntime' },
+  object(fields),
+);
 
 /**
  * The same fields beside those of the container: engines up to 26.1 take them from there where `HostConfig` is

@@ -23,6 +23,12 @@ test('what docker-py spells in lower case is printed as the engine has it', () =
   expect(reread('ConfigCreate', '{"Templating":{"name":"golang"}}')).toBe('{"Templating":{"Name":"golang"}}');
 });
 
+test('real-time limits are read as docker-py writes them', () => {
+  expect(reread('ContainerCreate', '{"HostConfig":{"CPURealtimePeriod":1000,"CPURealtimeRuntime":500}}')).toBe(
+    '{"HostConfig":{"CpuRealtimePeriod":1000,"CpuRealtimeRuntime":500}}',
+  );
+});
+
 test('how a service is updated and rolled back is read in the spelling of dictionaries', () => {
   expect(reread('ServiceCreate', '{"RollbackConfig":{"order":"start-first","maxFailureRatio":0.5}}')).toBe(
     '{"RollbackConfig":{"MaxFailureRatio":0.5,"Order":"start-first"}}',
