@@ -105,6 +105,7 @@ export class Apart {
         { name: 'everywhere', url: 'tcp://0.0.0.0:2375', namespace: 'carol', ...open },
         ...['alice', 'bob'].map((name) => ({ name, url: `unix://${at(`${name}.sock`)}`, namespace: name, ...open })),
       ],
+      images: { shared: ['busybox'] },
       firewall,
       admin: { metrics: `http://${host.v4}:9350`, url: `unix://${at('admin.sock')}` },
     };

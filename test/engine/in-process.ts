@@ -49,6 +49,8 @@ export async function serveListeners<Name extends string>(
       // What tests make containers of, without a registry.
       images: { shared: ['busybox'] },
       listeners: names.map((name) => ({ name, url: `unix://${sockets[name]}`, ...open, ...listeners[name] })),
+      // The packet filter of the machine is not the tests'.
+      firewall: { apply: false },
       ...site,
     }),
   );
