@@ -1,11 +1,11 @@
 /** What Berthgate itself puts into the requests of BuildKit's API. */
 
-import { isObject, type JsonObject } from '../ground/json.ts';
+import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readMessage } from './protobuf.ts';
 import { type SourceRule, withSourceRules } from './source-policy.ts';
 import { visit } from './visit.ts';
-import type { CallValues } from './visit-call.ts';
+import { type CallValues, visitCall } from './visit-call.ts';
 
 const FRONTEND = 'dockerfile.v0';
 
@@ -53,4 +53,100 @@ export function contentsIn({ id, answer }: Endpoint, message: Uint8Array): reado
 export function contentAsked({ endpoint, body }: CallValues): string | null {
   if (!endpoint.id.startsWith('BuildkitContent') || !isObject(body)) return null;
   return typeof body.Digest === 'string' ? body.Digest : '';
+}
+
+const SANDBOX = 'build-arg:BUILDKIT_SANDBOX_HOSTNAME';
+const MOUNTS = 'build-arg:BUILDKIT_CACHE_MOUNT_NS';
+
+/**
+ * The key of the build cache holds the name of the host, and mounts of caches are of a namespace: with a scope in both nobody
+ * takes over what was built in another one.
+ */
+export function withBuildScope<C extends CallValues>(call: C, scope: string): C {
+  const field = frontendFields[call.endpoint.id];
+  const { body } = call;
+  if (field === undefined || !isObject(body)) return call;
+  const attributes = (body[field] ?? {}) as JsonObject;
+  return { ...call, body: { ...body, [field]: { ...attributes, [SANDBOX]: scope, [MOUNTS]: scope } } };
+}
+
+/** Whether images are asked for at their registries also where the engine has them. */
+export function pullsAnew({ body }: CallValues): boolean {
+  return (
+    isObject(body) &&
+    isObject(body.FrontendAttrs ?? null) &&
+    fieldOf(body.FrontendAttrs, 'image-resolve-mode') === 'pull'
+  );
+}
+
+const STORES: ReadonlySet<string> = new Set(['moby', 'image']);
+
+/** The names that a build gives to what it puts into the images of the engine; null where it puts nothing there. */
+export function madeImages({ body }: CallValues): readonly string[] | null {
+  if (!isObject(body)) return null;
+  const exporters = exportersOf(body);
+  if (exporters.length === 0) return null;
+  const names = exporters.flatMap((attributes) => String(fieldOf(attributes, 'name') ?? '').split(','));
+  return [...new Set(names)].filter((name) => name !== '');
+}
+
+export function withImageNames<C extends CallValues>(call: C, names: readonly string[]): C {
+  const { body } = call;
+  if (!isObject(body)) return call;
+  const name = names.join(',');
+  const renamed: Record<string, Json> = Object.assign(Object.create(null), body);
+  if (STORES.has(String(body.Exporter)))
+    renamed.ExporterAttrs = { ...((body.ExporterAttrs ?? {}) as JsonObject), name };
+  if (isList(body.Exporters ?? null)) {
+    renamed.Exporters = (body.Exporters as readonly Json[]).map((exporter) =>
+      isObject(exporter) && STORES.has(String(exporter.Type))
+        ? { ...exporter, Attrs: { ...((exporter.Attrs ?? {}) as JsonObject), name } }
+        : exporter,
+    );
+  }
+  return { ...call, body: renamed };
+}
+
+function exportersOf(body: JsonObject): readonly Json[] {
+  const several = isList(body.Exporters ?? null) ? (body.Exporters as readonly Json[]) : [];
+  const listed = several.flatMap((one) => (isObject(one) && STORES.has(String(one.Type)) ? [one.Attrs ?? null] : []));
+  return STORES.has(String(body.Exporter)) ? [...listed, body.ExporterAttrs ?? null] : listed;
+}
+
+/** The ids of the cache mounts in graphs that a call brings along. */
+export function cacheMountsIn(call: CallValues): readonly string[] {
+  const ids: string[] = [];
+  visitCall(call, ({ path, value }) => {
+    if (path.at(-1) === 'ID' && path.at(-2) === 'CacheOpt' && typeof value === 'string') ids.push(value);
+    return value;
+  });
+  return ids;
+}
+
+/** Whose build a record of the past tells of; null for every other document. */
+export function recordOf({ id }: Endpoint, document: Json): string | null {
+  if (id !== 'BuildkitListenHistory' || !isObject(document)) return null;
+  return String(fieldOf(document.Record ?? null, 'Ref') ?? '');
+}
+
+/** Without what names contents of the engine, or was put into the build by us. */
+export function shownRecord({ id }: Endpoint, document: Json): Json {
+  if (id !== 'BuildkitListenHistory' || !isObject(document) || !isObject(document.Record ?? null)) return document;
+  const { Result: _, Results: __, ...record } = document.Record as JsonObject;
+  const known = Object.entries(record).filter(([name]) => !/^[0-9]+$/.test(name));
+  return { ...document, Record: Object.fromEntries(known) };
+}
+
+function fieldOf(value: Json | undefined, field: string): Json | undefined {
+  return isObject(value ?? null) ? (value as JsonObject)[field] : undefined;
+}
+
+/** What the client offers to the build. */
+export function sessionOf({ body }: CallValues): string {
+  return isObject(body) ? String(body.Session ?? '') : '';
+}
+
+/** The session that a connection opens, by its headers. */
+export function sessionIn(headers: CallValues['headers']): string {
+  return headers['x-docker-expose-session-uuid']?.[0] ?? '';
 }

@@ -71,8 +71,8 @@ export interface Endpoint {
   readonly undocumented?: string;
   /** Its refusals can repeat what a client has said earlier: a command line, names of files. */
   readonly repeats?: boolean;
-  /** The connection carries calls that are in a table of their own. */
-  readonly carriesCalls?: boolean;
+  /** The connection carries calls that are in a table of their own; or what a client offers to them, where the engine asks. */
+  readonly carries?: 'calls' | 'offers';
   /** Everybody who asks at the same time may be given one answer of the engine (what many poll). */
   readonly shareable?: boolean;
 }

@@ -11,7 +11,14 @@ const policy = message({
     list(
       message({
         Action: [1, int()],
-        Selector: [2, message({ Identifier: [1, text()], MatchType: [2, int()] })],
+        Selector: [
+          2,
+          message({
+            Identifier: [1, text()],
+            MatchType: [2, int()],
+            Constraints: [3, list(message({ Key: [1, text()], Value: [2, text()], Condition: [3, int()] }))],
+          }),
+        ],
         Updates: [3, message({ Identifier: [1, text()], Attrs: [2, map(text())] })],
       }),
     ),
@@ -23,20 +30,32 @@ export interface SourceRule {
   readonly action: 'allow' | 'deny' | { readonly convertTo: string };
   /** A regular expression of RE2 for the identifier, e.g. `docker-image://docker.io/library/busybox:latest`. */
   readonly regex: string;
+  /** A conversion marks the source by this attribute. */
+  readonly marks?: SourceMark;
+  /** A source that is marked so does not match. */
+  readonly unless?: SourceMark;
+}
+
+export interface SourceMark {
+  readonly key: string;
+  readonly value: string;
 }
 
 const REGEX = 2;
 const ACTIONS = { allow: 0, deny: 1 } as const;
 const CONVERT = 2;
+const NOT_EQUAL = 1;
 
 /** Rules behind those that a message says already: what is printed twice is merged. */
 export function withSourceRules(policyBytes: Json | undefined, rules: readonly SourceRule[]): string {
   const printed = printMessage(policy, {
     Version: 1,
-    Rules: rules.map(({ action, regex }): Json => {
-      const selector = { Identifier: regex, MatchType: REGEX };
+    Rules: rules.map(({ action, regex, marks, unless }): Json => {
+      const constraints = unless === undefined ? [] : [{ Key: unless.key, Value: unless.value, Condition: NOT_EQUAL }];
+      const selector = { Identifier: regex, MatchType: REGEX, Constraints: constraints };
       if (typeof action === 'string') return { Action: ACTIONS[action], Selector: selector };
-      return { Action: CONVERT, Selector: selector, Updates: { Identifier: action.convertTo } };
+      const attributes = marks === undefined ? {} : { Attrs: { [marks.key]: marks.value } };
+      return { Action: CONVERT, Selector: selector, Updates: { Identifier: action.convertTo, ...attributes } };
     }),
   });
   return (typeof policyBytes === 'string' ? policyBytes : '') + latin1(printed);

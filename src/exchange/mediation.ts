@@ -5,6 +5,8 @@
 
 import type { Endpoint } from '../docker/endpoint.ts';
 import type { Unknown } from '../docker/read.ts';
+import type { RegistryCredentials } from '../docker/registry-credentials.ts';
+import type { SourceRule } from '../docker/source-policy.ts';
 import type { Json } from '../ground/json.ts';
 import type { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
@@ -26,10 +28,42 @@ export interface InnerCall {
     readonly unknown: readonly Unknown[];
   }>;
   /** Resolves with the status, as HTTP would say it, when the answer is out. @throws Refusal */
-  carry(call: Call, sources: readonly BuildSources[]): Promise<number>;
+  carry(passage: InnerPassage, sources: readonly BuildSources[]): Promise<number>;
+}
+
+/** A call within a connection, as the engine is to be told it. */
+export interface InnerPassage {
+  readonly call: Call;
+  /** Null where the client is told what the engine says, as it says it. */
+  readonly names: InnerNames | null;
+  /** What is answered without the engine, message by message; null where it is asked. */
+  readonly answer: readonly Json[] | null;
+  /** Where the sources of a build are found under the rules of a namespace. */
+  readonly sources: readonly SourceRule[];
+  ended(): void;
+}
+
+export interface InnerNames {
+  /** Undefined where nothing of it is the client's. */
+  told(document: Json): Json | undefined;
+  toldText(text: string): string;
+}
+
+export function asItIs(call: Call): InnerPassage {
+  return { call, names: null, answer: null, sources: [], ended: () => {} };
+}
+
+/** What a client offers to its builds. */
+export interface Offer {
+  /** Null where it has none for the registry. */
+  credentials(registry: string): Promise<RegistryCredentials | null>;
 }
 
 export interface MediatedConnection {
+  /** How the engine is asked for a connection over which it takes what a client offers. */
+  sessionRequest(headers: Call['headers']): OutboundRequest;
+  /** Where offers are known by whom they are for; null where the engine takes them as they are. */
+  readonly offers: ((headers: Call['headers'], offer: Offer) => () => void) | null;
   readonly exchange: Exchange;
   /** How the engine is asked for the same connection. */
   readonly request: OutboundRequest;
@@ -41,6 +75,8 @@ export interface MediatedConnection {
 export interface Mediation {
   /** Resolves when the connection has ended. @throws Refusal when the engine gives no such connection */
   mediate(connection: MediatedConnection): Promise<void>;
+  /** The same where the connection itself is an offer, as the headers say. */
+  offer(connection: MediatedConnection, headers: Call['headers']): Promise<void>;
 }
 
 export interface InnerWay {
@@ -49,7 +85,7 @@ export interface InnerWay {
   readonly recorder: Recorder;
   readonly help: string | null;
   /** What the policies do not decide. @throws Refusal */
-  enter(call: Call): Call;
+  enter(call: Call): Promise<InnerPassage>;
 }
 
 /** `opened` is the call that opened the connection. */
@@ -66,7 +102,12 @@ export async function serveInner(opened: Call, inner: InnerCall, way: InnerWay):
     call = { ...opened, endpoint, parameters: {}, query: {}, headers, body, unknown };
     const judgement = await judge(way.policies, call, way.context, decisions);
     ended = (code) => judgement.ended(code);
-    status = await inner.carry(way.enter(judgement.call), judgement.sources);
+    const passage = await way.enter(judgement.call);
+    try {
+      status = await inner.carry(passage, judgement.sources);
+    } finally {
+      passage.ended();
+    }
   } catch (fault) {
     refusal = asRefusal(fault);
     status = refusal.status;

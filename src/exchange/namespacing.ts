@@ -3,6 +3,7 @@
 import type { Json } from '../ground/json.ts';
 import type { BuildNaming } from './build-judge.ts';
 import type { Call } from './call.ts';
+import type { InnerPassage, Offer } from './mediation.ts';
 import type { PolicyContext } from './policy.ts';
 
 /** `web` of alice is `alice.web` for the engine. The first dot ends the namespace. */
@@ -60,7 +61,9 @@ export interface Namespace {
   /** @throws Refusal `not-found` in dockerd's words for what is absent or another's, `refused` for what no namespace has */
   enter(call: Call): Promise<Passage>;
   /** The same for a call within a connection. @throws Refusal */
-  enterInner(call: Call): Call;
+  enterInner(call: Call): Promise<InnerPassage>;
+  /** What a client offers to its builds, as long as it does: gives how it ends. The headers are the engine's. */
+  offered(headers: Call['headers'], offer: Offer): () => void;
 }
 
 export interface Namespacing {

@@ -3,9 +3,11 @@
  */
 
 import type { Endpoint } from '../docker/endpoint.ts';
+import { table } from '../docker/table.ts';
 import { printJson } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
+import type { Framing } from '../wire/message.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { BodyStage } from './body-stage.ts';
@@ -18,9 +20,10 @@ import type { Identity, Peer } from './identity.ts';
 import { type Decision, type Judgement, judge } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
 import { meaningOf } from './meaning.ts';
-import { type Mediation, serveInner } from './mediation.ts';
+import { asItIs, type MediatedConnection, type Mediation, serveInner } from './mediation.ts';
 import type { Namespace, Namespacing, OwnAnswer } from './namespacing.ts';
 import type { Policy, PolicyContext } from './policy.ts';
+import { printCall } from './print-call.ts';
 import { type BodyLimits, readBody } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
 import { translatorOf } from './translate-back.ts';
@@ -45,6 +48,10 @@ export interface WayOptions {
 }
 
 const NO_STAGES: readonly BodyStage[] = [];
+
+/** Where the engine takes what a client offers. */
+const offering = table.find(({ carries }) => carries === 'offers') as Endpoint;
+const NO_BODY: Framing = { kind: 'none' };
 
 export class Way {
   private readonly options: WayOptions;
@@ -113,7 +120,9 @@ export class Way {
         const judging = judge(policies, call, namespace?.context ?? this.carrier, decisions);
         judgement = judging instanceof Promise ? await judging : judging;
         const ruled = namespace !== null || policies.length > 0;
-        if (endpoint.carriesCalls === true && ruled) await this.mediate(judgement.call, namespace, exchange);
+        if (endpoint.carries === 'calls' && ruled) await this.mediate(judgement.call, namespace, exchange);
+        else if (endpoint.carries === 'offers' && namespace !== null)
+          await this.mediate((await namespace.enter(judgement.call)).call, namespace, exchange);
         else if (namespace === null) await this.carryAsItIs(judgement, api, exchange);
         else await this.carryTranslated(judgement, namespace, api, exchange);
       }
@@ -150,22 +159,27 @@ export class Way {
     return [builds(call, build, context, naming)];
   }
 
-  private async mediate(call: Call, namespace: Namespace | null, exchange: Exchange): Promise<void> {
+  private mediate(call: Call, namespace: Namespace | null, exchange: Exchange): Promise<void> {
     const { engine, policies, recorder, help = null, mediation = null } = this.options;
     if (mediation === null) throw new Refusal('not-upgradable', 'calls within a connection are not read here');
-    await mediation.mediate({
+    const connection: MediatedConnection = {
       exchange,
       engine,
       request: requestFor(call, exchange.head),
+      sessionRequest: (headers) => printCall({ ...call, endpoint: offering, headers }, NO_BODY, 'h2c'),
+      offers: namespace === null ? null : (headers, offer) => namespace.offered(headers, offer),
       serve: (inner) =>
         serveInner(call, inner, {
           policies,
           context: namespace?.context ?? this.carrier,
           recorder,
           help,
-          enter: (judged) => namespace?.enterInner(judged) ?? judged,
+          enter: (judged) => namespace?.enterInner(judged) ?? Promise.resolve(asItIs(judged)),
         }),
-    });
+    };
+    return call.endpoint.carries === 'offers'
+      ? mediation.offer(connection, call.headers)
+      : mediation.mediate(connection);
   }
 
   private carryAsItIs(judgement: Judgement, api: ApiRange, exchange: Exchange): Promise<void> {

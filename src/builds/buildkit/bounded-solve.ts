@@ -13,7 +13,7 @@ const closed: readonly SourceRule[] = [
 ];
 
 /** @throws Refusal where no rules of BuildKit could say what the policies say */
-export function bounded(call: Call, sources: readonly BuildSources[]): Call {
+export function bounded(call: Call, sources: readonly BuildSources[], own: readonly SourceRule[]): Call {
   const isClosed = sources.some(({ closed }) => closed === true);
   const allowed = sources.flatMap(({ allowed }) => (allowed === undefined ? [] : [allowed]));
   if (allowed.length > 1) {
@@ -21,7 +21,7 @@ export function bounded(call: Call, sources: readonly BuildSources[]): Call {
     throw refuse('builds', 'sources', message, { hint: 'set DOCKER_BUILDKIT=0' });
   }
   const rules: readonly SourceRule[] = [
-    ...(isClosed ? closed : []),
+    ...(isClosed || own.length > 0 ? closed : []),
     ...allowed.flatMap((images): readonly SourceRule[] => [
       { action: 'deny', regex: imageSource('.*') },
       ...images.map((image): SourceRule => ({ action: 'allow', regex: imageSource(image) })),
@@ -29,7 +29,8 @@ export function bounded(call: Call, sources: readonly BuildSources[]): Call {
     ...sources.flatMap(({ denied = [] }) =>
       denied.map((image): SourceRule => ({ action: 'deny', regex: imageSource(image) })),
     ),
+    ...own,
   ];
   const bound = rules.length === 0 ? call : withSources(call, rules);
-  return isClosed ? withOwnFrontend(bound) : bound;
+  return isClosed || own.length > 0 ? withOwnFrontend(bound) : bound;
 }

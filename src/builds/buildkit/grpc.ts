@@ -2,6 +2,7 @@
 
 import type http2 from 'node:http2';
 import type { Readable } from 'node:stream';
+import { withRpcMessage } from '../../docker/rpc-status.ts';
 import { Refusal } from '../../ground/refusal.ts';
 
 export const PERMISSION_DENIED = 7;
@@ -45,8 +46,42 @@ export function fail(stream: http2.ServerHttp2Stream, status: number, message: s
       ':status': 200,
       'content-type': 'application/grpc',
       'grpc-status': String(status),
-      'grpc-message': encodeURIComponent(message).replace(/%(2[0-9]|3[A-F]|40|5B|5D)/g, decodeURIComponent),
+      'grpc-message': printText(message),
     },
     { endStream: true },
   );
+}
+
+/** The fields of an answer, with the words of an error in those of the client. */
+export function toldError(
+  fields: http2.OutgoingHttpHeaders,
+  tell: (text: string) => string,
+): http2.OutgoingHttpHeaders {
+  const { 'grpc-message': message, 'grpc-status-details-bin': details } = fields;
+  if (typeof message !== 'string' || message === '') return fields;
+  const said = readText(message);
+  const told = tell(said);
+  if (told === said) return fields;
+  return {
+    ...fields,
+    'grpc-message': printText(told),
+    ...(typeof details === 'string'
+      ? {
+          'grpc-status-details-bin': Buffer.from(withRpcMessage(Buffer.from(details, 'base64'), tell))
+            .toString('base64')
+            .replace(/=+$/, ''),
+        }
+      : {}),
+  };
+}
+
+function printText(text: string): string {
+  return encodeURIComponent(text).replace(/%(2[0-46-9A-F]|3[A-F]|40|5B|5D)/g, decodeURIComponent);
+}
+
+function readText(text: string): string {
+  return Buffer.from(
+    text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  ).toString();
 }

@@ -4,12 +4,12 @@
  */
 
 import http2 from 'node:http2';
-import { pipeline, type Readable } from 'node:stream';
-import { contentAsked, contentsIn, SOURCE_POLICIES_SINCE } from '../../docker/buildkit-requests.ts';
+import { contentAsked, SOURCE_POLICIES_SINCE } from '../../docker/buildkit-requests.ts';
 import { buildkitMethods } from '../../docker/endpoints/buildkit.ts';
 import { printMessage, readMessage } from '../../docker/protobuf.ts';
 import type { Unknown } from '../../docker/read.ts';
 import { message, type ObjectShape } from '../../docker/shape.ts';
+import type { Call } from '../../exchange/call.ts';
 import { engineRefusal } from '../../exchange/engine-fault.ts';
 import type { MediatedConnection, Mediation } from '../../exchange/mediation.ts';
 import { readHeaders } from '../../exchange/read-call.ts';
@@ -19,9 +19,11 @@ import { Refusal } from '../../ground/refusal.ts';
 import { ChannelStream } from '../../wire/channel-stream.ts';
 import type { RawHeaders } from '../../wire/message.ts';
 import type { TunnelEnd } from '../../wire/tunnel.ts';
-import { AnswerMessages } from './answer-messages.ts';
 import { bounded } from './bounded-solve.ts';
-import { fail, framed, PERMISSION_DENIED, readOnlyMessage, UNAVAILABLE, UNIMPLEMENTED } from './grpc.ts';
+import { fail, framed, PERMISSION_DENIED, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
+import { relay } from './relay.ts';
+import { bridgeSession, sessionWithin } from './session.ts';
+import { answerAlone, tellerOf } from './told-answers.ts';
 
 const methods = new Map(buildkitMethods.map((endpoint) => [endpoint.path, endpoint]));
 /** Carried beside those that the table names: what gRPC itself is told. */
@@ -74,6 +76,12 @@ export class BuildkitMediation implements Mediation {
     });
   }
 
+  async offer(connection: MediatedConnection, headers: Call['headers']): Promise<void> {
+    const end = await openTunnel(connection);
+    const client = new ChannelStream(connection.exchange.upgrade({ status: 101, reason: '', headers: [] }, 'h2c'));
+    await bridgeSession(client, new ChannelStream(end), (offer) => connection.offers?.(headers, offer) ?? (() => {}));
+  }
+
   private async serve(
     connection: MediatedConnection,
     engine: http2.ClientHttp2Session,
@@ -95,19 +103,28 @@ export class BuildkitMediation implements Mediation {
         if (streams) return { headers: carried, body: null, unknown: [] };
         return { headers: carried, ...readRequest(shape, await readOnlyMessage(stream)) };
       },
-      carry: (judged, sources) => {
-        const call = bounded(judged, sources);
+      carry: async ({ call: entered, names, answer, sources: own }, sources) => {
+        if (answer !== null) return answerAlone(stream, endpoint, answer);
+        const { offers } = connection;
+        if (streams && offers !== null) {
+          const request = connection.sessionRequest(entered.headers);
+          const end = await openTunnel({ ...connection, request });
+          await bridgeSession(sessionWithin(stream), new ChannelStream(end), (offer) => offers(entered.headers, offer));
+          return 200;
+        }
+        const call = bounded(entered, sources, own);
         const content = contentAsked(call);
         if (content !== null && !contents.has(content)) throw new Refusal('not-found', `content ${content}: not found`);
         const sent: http2.OutgoingHttpHeaders = { ':method': 'POST', ':path': path };
         for (const name of CARRIED) if (headers[name] !== undefined) sent[name] = headers[name];
         for (const [name, values] of Object.entries(call.headers)) sent[name] = [...values];
         const request = streams ? stream : framed(printMessage(shape, call.body as JsonObject));
-        const tells = endpoint.answer.shape !== undefined;
-        const look = (message: Uint8Array): void => {
-          for (const digest of contentsIn(endpoint, message)) contents.add(digest);
-        };
-        return relay(stream, engine, { headers: sent, request, look: tells ? look : null });
+        return relay(stream, engine, {
+          headers: sent,
+          request,
+          tell: tellerOf(endpoint, names, contents),
+          tellText: (text) => names?.toldText(text) ?? text,
+        });
       },
     });
     if (told !== null) fail(stream, PERMISSION_DENIED, told);
@@ -136,57 +153,6 @@ function readRequest(shape: ObjectShape, message: Uint8Array): { body: Json; unk
     if (!(fault instanceof ProtobufFault)) throw fault;
     throw new Refusal('unreadable-body', fault.message, { cause: fault });
   }
-}
-
-interface Relayed {
-  readonly headers: http2.OutgoingHttpHeaders;
-  readonly request: Buffer | Readable;
-  /** Told the messages of the answer; null where nobody has to know. */
-  readonly look: ((message: Uint8Array) => void) | null;
-}
-
-/** Resolves with the status when the answer is out. */
-function relay(
-  client: http2.ServerHttp2Stream,
-  session: http2.ClientHttp2Session,
-  { headers, request, look }: Relayed,
-): Promise<number> {
-  return new Promise((resolve) => {
-    if (session.destroyed) {
-      fail(client, UNAVAILABLE, 'berthgate: the engine has ended the connection');
-      resolve(502);
-      return;
-    }
-    const engine = session.request(headers);
-    let trailers: http2.OutgoingHttpHeaders = {};
-    let status = 502;
-    client.on('close', () => engine.close(http2.constants.NGHTTP2_CANCEL));
-    engine.on('error', () => {});
-    engine.on('close', () => {
-      fail(client, UNAVAILABLE, 'berthgate: the engine has ended the call');
-      if (engine.rstCode !== 0 && !client.destroyed) client.close(engine.rstCode);
-      resolve(status);
-    });
-    engine.on('response', (answer, flags) => {
-      status = Number(answer[':status']);
-      if (client.destroyed) return;
-      const last = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-      client.respond(plain(answer), last ? { endStream: true } : { waitForTrailers: true });
-      if (last) return;
-      client.on('wantTrailers', () => client.sendTrailers(trailers));
-      engine.on('trailers', (fields) => {
-        trailers = plain(fields);
-      });
-      if (look === null) engine.pipe(client);
-      else pipeline(engine, new AnswerMessages(look), client, () => {});
-    });
-    if (Buffer.isBuffer(request)) engine.end(request);
-    else request.pipe(engine);
-  });
-}
-
-function plain(fields: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(fields).filter(([name]) => name === ':status' || !name.startsWith(':')));
 }
 
 function openTunnel({ engine, request }: MediatedConnection): Promise<TunnelEnd> {

@@ -1,5 +1,6 @@
 /** The registry gateway as others use it: names in both directions, rights for calls, logins. */
 
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
@@ -20,6 +21,9 @@ export type { Grant, Rights } from './grants.ts';
 export type { LoginAnswer } from './login.ts';
 export { Registries } from './registries.ts';
 
+/** As long as the name of a host may well be. */
+const SCOPE_DIGITS = 32;
+
 export interface RegistryGatewayOptions {
   readonly addresses: GatewayAddresses;
   /** The folder of the state; the gateway has one of its own in it. */
@@ -32,6 +36,7 @@ export interface RegistryGatewayOptions {
 export class RegistryGateway {
   readonly names: EngineNames;
   readonly tally = new GatewayTally();
+  private readonly key: Buffer;
   private readonly grants: Grants;
   private readonly gateway: Gateway;
   private registries: Registries;
@@ -39,6 +44,7 @@ export class RegistryGateway {
 
   constructor({ addresses, state, registries, onFault }: RegistryGatewayOptions) {
     const folder = join(state, 'gateway');
+    this.key = readKey(join(folder, 'key'));
     this.names = new EngineNames(addresses, new LongNamesFolder(join(folder, 'names')));
     this.grants = new Grants(addresses.names);
     this.registries = registries;
@@ -47,7 +53,7 @@ export class RegistryGateway {
       names: this.names,
       grants: this.grants,
       upstream: () => this.upstream,
-      places: new SealedPlaces(readKey(join(folder, 'key'))),
+      places: new SealedPlaces(this.key),
       tally: this.tally,
       onFault,
     });
@@ -56,6 +62,11 @@ export class RegistryGateway {
   /** The right of one call to use the gateway; whoever asks for it ends it. @throws Error where there are too many */
   issue(rights: Rights): Grant {
     return this.grants.issue(rights);
+  }
+
+  /** A word for the namespace that is the same after a restart, and that nobody else knows. */
+  scopeOf(namespace: string): string {
+    return createHmac('sha256', this.key).update(`scope\n${namespace}`).digest('hex').slice(0, SCOPE_DIGITS);
   }
 
   /** Whether the configuration lets anybody use the registry. */

@@ -23,5 +23,6 @@ export function rehearsedGateway(config: Config, engine: string): ImageGateway |
   return {
     names,
     issue: () => ({ capability: WORD, registryAuth: WORD, registryConfig: WORD, end: () => {} }),
+    scopeOf: () => 'SCOPE',
   };
 }

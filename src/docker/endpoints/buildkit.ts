@@ -7,8 +7,13 @@ import {
   bridgeSolveRequest,
   historyEvent,
   imageConfigRequest,
+  imageConfigResponse,
   solveRequest,
+  solveResponse,
   sourceMetaRequest,
+  sourceMetaResponse,
+  statusResponse,
+  workers,
 } from '../shapes/buildkit.ts';
 import { sessionHeaders } from './session.ts';
 
@@ -25,7 +30,14 @@ const sources: Readonly<Record<string, string>> = {
 /** Goes in and out as it is: nothing in it names anything beside the build that it belongs to. */
 const unread = message({});
 
-function method(id: string, path: string, risk: Risk, summary: string, request: ObjectShape = unread): Endpoint {
+function method(
+  id: string,
+  path: string,
+  risk: Risk,
+  summary: string,
+  request: ObjectShape = unread,
+  answer?: ObjectShape,
+): Endpoint {
   return endpoint({
     id,
     summary,
@@ -33,28 +45,28 @@ function method(id: string, path: string, risk: Risk, summary: string, request: 
     path,
     risk,
     since: '1.39',
-    headers: { 'buildkit-controlapi-buildid': text(uses('build', 'id')) },
+    headers: { 'buildkit-controlapi-buildid': text(uses('build', 'name')) },
     undocumented: sources[path.slice(0, path.lastIndexOf('/') + 1)] as string,
     body: { travel: 'grpc', shape: request },
-    answer: { travel: 'grpc' },
+    answer: { travel: 'grpc', ...(answer === undefined ? {} : { shape: answer }) },
   });
 }
 
-const ref = message({ Ref: [1, text(uses('build', 'id'))] });
+const ref = message({ Ref: [1, text(uses('build', 'name'))] });
 const cache = privilege('shared', "the build cache is everybody's on the engine");
 /** Of a result that the build has brought forth. */
 const file = { Ref: [1, text(own)], MountIndex: [4, int(own)] } as const;
 
 /** Every method that is known to be harmless, or can be judged; every other one is refused. */
 export const buildkitMethods: readonly Endpoint[] = [
-  method('BuildkitSolve', `${control}Solve`, 'build', 'Build', solveRequest),
+  method('BuildkitSolve', `${control}Solve`, 'build', 'Build', solveRequest, solveResponse),
   {
     ...method('BuildkitSession', `${control}Session`, 'build', 'Offer files, secrets and credentials to a build'),
     headers: sessionHeaders,
     body: { travel: 'h2c' },
     answer: { travel: 'h2c' },
   },
-  method('BuildkitStatus', `${control}Status`, 'build', 'Follow the progress of a build', ref),
+  method('BuildkitStatus', `${control}Status`, 'build', 'Follow the progress of a build', ref, statusResponse),
   method('BuildkitInfo', `${control}Info`, 'ping', "Tell BuildKit's version"),
   method(
     'BuildkitListWorkers',
@@ -62,6 +74,7 @@ export const buildkitMethods: readonly Endpoint[] = [
     'read',
     'Tell what the builder can do',
     message({ Filter: [1, list(text(own))] }),
+    workers,
   ),
   method(
     'BuildkitDiskUsage',
@@ -95,7 +108,7 @@ export const buildkitMethods: readonly Endpoint[] = [
       'List the builds of the past, and those under way',
       message({
         ActiveOnly: [1, bool(own)],
-        Ref: [2, text(uses('build', 'id'))],
+        Ref: [2, text(uses('build', 'name'))],
         EarlyExit: [3, bool(own)],
         Filter: [4, list(text(own))],
         Limit: [5, int(own)],
@@ -111,6 +124,7 @@ export const buildkitMethods: readonly Endpoint[] = [
     'build',
     'Tell the configuration of an image',
     imageConfigRequest,
+    imageConfigResponse,
   ),
   method(
     'BuildkitResolveSourceMeta',
@@ -118,6 +132,7 @@ export const buildkitMethods: readonly Endpoint[] = [
     'build',
     'Tell what a source is',
     sourceMetaRequest,
+    sourceMetaResponse,
   ),
   method(
     'BuildkitReadFile',

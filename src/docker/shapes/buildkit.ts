@@ -4,7 +4,19 @@ import { buildContext } from '../grammars/build-context.ts';
 import { imageReference } from '../grammars/image-reference.ts';
 import { namedContext } from '../grammars/named-context.ts';
 import { each, oneOf } from '../grammars/one-of.ts';
-import { address, fetches, labels, makes, own, privilege, resource, uses } from '../marks.ts';
+import {
+  address,
+  credential,
+  fetches,
+  labels,
+  makes,
+  own,
+  privilege,
+  prose,
+  resource,
+  reveals,
+  uses,
+} from '../marks.ts';
 import {
   any,
   bool,
@@ -167,7 +179,7 @@ const exporter = varying(message({ Type: [1, language(exporterType)], Attrs: [2,
 const sourcePolicy = any(privilege('builder', 'says itself from where sources come'));
 
 const solve = message({
-  Ref: [1, text(makes('build', 'id'))],
+  Ref: [1, text(makes('build', 'name'))],
   Definition: [2, definition],
   Exporter: [3, language(exporterType)],
   ExporterAttrs: [4, exporterAttributes],
@@ -240,7 +252,69 @@ export const sourceMetaRequest = message({
 const descriptor = message({ MediaType: [1, text(own)], Digest: [2, text(uses('build', 'id'))] });
 const buildResult = message({ Attestations: [2, list(descriptor)] });
 
-/** What is told of a build of the past; only what names contents of the engine is read. */
+/** What is told of a build of the past. */
 export const historyEvent = message({
-  Record: [2, message({ Result: [10, buildResult], Results: [11, map(buildResult)] })],
+  Type: [1, int(own)],
+  Record: [
+    2,
+    message({
+      Ref: [1, text(uses('build', 'name'))],
+      Frontend: [2, text(own)],
+      Error: [5, message({ Code: [1, int(own)], Message: [2, text(prose)] })],
+      CreatedAt: [6, any(own)],
+      CompletedAt: [7, any(own)],
+      Result: [10, buildResult],
+      Results: [11, map(buildResult)],
+      Generation: [12, int(own)],
+      Pinned: [14, bool(own)],
+      NumCachedSteps: [15, int(own)],
+      NumTotalSteps: [16, int(own)],
+      NumCompletedSteps: [17, int(own)],
+      NumWarnings: [19, int(own)],
+    }),
+  ],
 });
+
+export const statusResponse = message({
+  Vertexes: [
+    1,
+    list(
+      message({
+        Name: [3, text(prose)],
+        Error: [7, text(prose)],
+        ProgressGroup: [8, message({ Id: [1, text(own)], Name: [2, text(prose)] })],
+      }),
+    ),
+  ],
+  Statuses: [2, list(message({ ID: [1, text(prose)], Name: [3, text(prose)] }))],
+});
+
+export const solveResponse = message({ ExporterResponse: [1, map(text(prose))] });
+
+export const imageConfigResponse = message({ Ref: [3, text(prose)] });
+
+export const sourceMetaResponse = message({ Source: [1, message({ Identifier: [1, text(prose)] })] });
+
+export const workers = message({
+  Record: [
+    1,
+    list(
+      message({
+        ID: [1, text(own)],
+        Labels: [2, map(text(reveals('host')))],
+        GCPolicy: [4, list(any(reveals('host')))],
+        CDIDevices: [6, list(any(reveals('host')))],
+      }),
+    ),
+  ],
+});
+
+/** `google.rpc.Status`: why a call failed. */
+export const rpcStatus = message({ Code: [1, int(own)], Message: [2, text(prose)] });
+
+/** `BytesMessage`: a piece of a session that comes through a call. */
+export const bytesMessage = message({ Data: [1, any(own)] });
+
+/** session/auth/auth.proto: what a client is asked for a registry. */
+export const credentialsRequest = message({ Host: [1, text(own)] });
+export const credentialsResponse = message({ Username: [1, text(own)], Secret: [2, text(credential)] });

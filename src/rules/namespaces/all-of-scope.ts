@@ -7,6 +7,7 @@ import type { FilterValues } from '../../docker/query.ts';
 import { withCounts } from '../../docker/told-otherwise.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
+import type { InnerPassage, Offer } from '../../exchange/mediation.ts';
 import type { Namespace, OwnAnswer, Passage } from '../../exchange/namespacing.ts';
 import type { PolicyContext } from '../../exchange/policy.ts';
 import type { Json } from '../../ground/json.ts';
@@ -50,7 +51,11 @@ export class AllOfScope implements Namespace {
     return this.common.answerAlone(call);
   }
 
-  enterInner(call: Call): Call {
+  offered(headers: Call['headers'], offer: Offer): () => void {
+    return this.common.offered(headers, offer);
+  }
+
+  enterInner(call: Call): Promise<InnerPassage> {
     return this.common.enterInner(call);
   }
 

@@ -35,6 +35,8 @@ export interface ImageGateway {
     locate(path: string): { readonly owner: string; readonly repository: ImageRepository } | null;
   };
   issue(rights: ImageRights): ImageGrant;
+  /** A word for the namespace that nobody else knows: what it salts is its own. */
+  scopeOf(namespace: string): string;
 }
 
 /** Of one listener. */

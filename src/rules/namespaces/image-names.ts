@@ -140,6 +140,27 @@ export class ImageNames {
     );
   }
 
+  /** What BuildKit finds images at, as the client knows them. */
+  ofBuildsInProse(text: string): string {
+    if (this.gateway === null) return text;
+    const { names } = this.gateway;
+    const said = new RegExp(
+      `(https?://)?${escaped(names.addresses.builds)}/(v2/)?(c_[0-9a-f]+/[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*?)` +
+        '(?=/(?:manifests|blobs|tags|referrers)/|[^A-Za-z0-9._/-]|$)',
+      'g',
+    );
+    const told = text.replace(said, (whole: string, url: string | undefined, v2: string | undefined, path: string) => {
+      const repository = names.locate(path)?.repository;
+      if (repository === undefined) return whole;
+      const { registry } = repository;
+      return url === undefined || v2 === undefined
+        ? `${registry}/${repository.path}`
+        : `${registryUrlOf(registry)}/v2/${repository.path}`;
+    });
+    // What keeps an image that has no name of the client's.
+    return told.replaceAll(new RegExp(`${escaped(`${this.prefix}${UNNAMED}`)}:[A-Za-z0-9._-]+`, 'g'), '<none>');
+  }
+
   private toldUrl(path: string): string | null {
     const [, name = '', rest = ''] = /^(.+?)(\/(?:manifests|blobs|tags|referrers)\/.*)?$/.exec(path) ?? [];
     const located = this.gateway?.names.locate(name) ?? null;

@@ -13,6 +13,7 @@ import { visit } from '../../docker/visit.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import { lookUpOf } from '../../exchange/look-up.ts';
+import type { InnerPassage, Offer } from '../../exchange/mediation.ts';
 import { engineName, type Namespace, type OwnAnswer, type Passage } from '../../exchange/namespacing.ts';
 import type { PolicyContext } from '../../exchange/policy.ts';
 import { isList, isObject, type Json, type JsonObject } from '../../ground/json.ts';
@@ -25,6 +26,7 @@ import { ImageNames } from './image-names.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
 import { Outward } from './outward.ts';
 import { beforeBuild, OwnBuild } from './own-build.ts';
+import { OwnBuildkit } from './own-buildkit.ts';
 import { OwnCreate } from './own-create.ts';
 import { ownEvents } from './own-events.ts';
 import { OwnImages } from './own-images.ts';
@@ -62,6 +64,7 @@ export class OwnNamespace implements Namespace {
   private readonly images: OwnImages;
   private readonly imageCalls: ImageCalls;
   private readonly things: OwnThings;
+  private readonly buildkit: OwnBuildkit;
 
   /** `holder`: whose images its containers are made of; it itself where nobody else is named. */
   constructor(name: string, side: EngineSide, settings: NamespaceSettings, holder?: ImageHolder) {
@@ -71,6 +74,7 @@ export class OwnNamespace implements Namespace {
     const images = new ImageNames(holder?.namespace ?? name, settings.images);
     this.images = new OwnImages(images, side.desk);
     this.imageCalls = new ImageCalls(this.images, side.desk, settings.images, holder?.label ?? labelled(name));
+    this.buildkit = new OwnBuildkit(name, this.images);
     this.outward = new Outward(name, side.directory, this.shared, images);
     this.network = new OwnNetwork(name, side, settings);
     this.things = new OwnThings(name, side, this.shared, this.network);
@@ -98,6 +102,7 @@ export class OwnNamespace implements Namespace {
     refuseUnserved(endpoint);
     refuseImport(said);
     const known = withoutStrangers(said);
+    if (endpoint.id === 'Session') return this.passage(this.buildkit.offering(known), []);
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
     if (endpoint.id === 'ImageBuild') return this.enterBuild(beforeBuild(known));
     const named = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
@@ -112,9 +117,12 @@ export class OwnNamespace implements Namespace {
     return this.act(call, references, resolved, spokenIn(references, resolved));
   }
 
-  enterInner(call: Call): Call {
-    refuseUnserved(call.endpoint);
-    return call;
+  offered(headers: Call['headers'], offer: Offer): () => void {
+    return this.buildkit.offered(headers, offer);
+  }
+
+  enterInner(said: Call): Promise<InnerPassage> {
+    return this.buildkit.enter(withoutStrangers(said));
   }
 
   private async enterBuild(call: Call): Promise<Passage> {

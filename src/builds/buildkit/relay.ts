@@ -1,0 +1,59 @@
+/** One call of gRPC, from the client to the engine and back. */
+
+import http2 from 'node:http2';
+import { pipeline, type Readable } from 'node:stream';
+import { AnswerMessages, type Tell } from './answer-messages.ts';
+import { fail, toldError, UNAVAILABLE } from './grpc.ts';
+
+export interface Relayed {
+  readonly headers: http2.OutgoingHttpHeaders;
+  readonly request: Buffer | Readable;
+  /** Null where the messages of the answer pass unread. */
+  readonly tell: Tell | null;
+  /** What the client is told of an error. */
+  readonly tellText: (text: string) => string;
+}
+
+/** Resolves with the status when the answer is out. */
+export function relay(
+  client: http2.ServerHttp2Stream,
+  session: http2.ClientHttp2Session,
+  { headers, request, tell, tellText }: Relayed,
+): Promise<number> {
+  return new Promise((resolve) => {
+    if (session.destroyed) {
+      fail(client, UNAVAILABLE, 'berthgate: the engine has ended the connection');
+      resolve(502);
+      return;
+    }
+    const engine = session.request(headers);
+    let trailers: http2.OutgoingHttpHeaders = {};
+    let status = 502;
+    client.on('close', () => engine.close(http2.constants.NGHTTP2_CANCEL));
+    engine.on('error', () => {});
+    engine.on('close', () => {
+      fail(client, UNAVAILABLE, 'berthgate: the engine has ended the call');
+      if (engine.rstCode !== 0 && !client.destroyed) client.close(engine.rstCode);
+      resolve(status);
+    });
+    engine.on('response', (answer, flags) => {
+      status = Number(answer[':status']);
+      if (client.destroyed) return;
+      const last = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      client.respond(toldError(plain(answer), tellText), last ? { endStream: true } : { waitForTrailers: true });
+      if (last) return;
+      client.on('wantTrailers', () => client.sendTrailers(trailers));
+      engine.on('trailers', (fields) => {
+        trailers = toldError(plain(fields), tellText);
+      });
+      if (tell === null) engine.pipe(client);
+      else pipeline(engine, new AnswerMessages(tell), client, () => {});
+    });
+    if (Buffer.isBuffer(request)) engine.end(request);
+    else request.pipe(engine);
+  });
+}
+
+function plain(fields: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => name === ':status' || !name.startsWith(':')));
+}

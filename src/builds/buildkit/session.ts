@@ -1,0 +1,123 @@
+/**
+ * What a client offers to its builds: here the engine asks, and the client serves. Ended on both sides, so that Berthgate can
+ * ask the client for its credentials, which an engine has no need of: it finds images at the gateway.
+ */
+
+import http2 from 'node:http2';
+import { Duplex } from 'node:stream';
+import { printMessage, readMessage } from '../../docker/protobuf.ts';
+import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import { bytesMessage, credentialsRequest, credentialsResponse } from '../../docker/shapes/buildkit.ts';
+import type { Offer } from '../../exchange/mediation.ts';
+import { AnswerMessages } from './answer-messages.ts';
+import { fail, framed, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
+import { relay } from './relay.ts';
+
+/** Files of a context come through it. */
+const WINDOW_BYTES = 8 * 1024 * 1024;
+const SETTINGS: http2.Settings = { initialWindowSize: WINDOW_BYTES, enablePush: false };
+const AUTH = '/moby.filesync.v1.Auth/';
+/** HTTP/2's own, and what belongs to one connection. */
+const NOT_CARRIED = /^(:|connection$|host$)/;
+
+/** Resolves when the session has ended. */
+export function bridgeSession(
+  clientEnd: Duplex,
+  engineEnd: Duplex,
+  offered: (offer: Offer) => () => void,
+): Promise<void> {
+  const client = http2.connect('http://localhost', { createConnection: () => clientEnd, settings: SETTINGS });
+  const engine = http2.performServerHandshake(engineEnd, { settings: SETTINGS });
+  client.once('connect', () => client.setLocalWindowSize(WINDOW_BYTES));
+  const withdraw = offered({ credentials: (registry) => askCredentials(client, registry) });
+  const onStream = (
+    stream: http2.ServerHttp2Stream,
+    headers: http2.IncomingHttpHeaders,
+    _flags: number,
+    raw: string[],
+  ): void => {
+    stream.on('error', () => stream.destroy());
+    if (String(headers[':path']).startsWith(AUTH))
+      fail(stream, UNIMPLEMENTED, 'berthgate: the gateway knows the client');
+    else
+      void relay(stream, client, {
+        headers: carried(headers, raw),
+        request: stream,
+        tell: null,
+        tellText: (text) => text,
+      });
+  };
+  engine.on('stream', onStream as () => void);
+  return new Promise((resolve) => {
+    let open = 2;
+    for (const session of [client, engine]) {
+      session.on('error', () => session.destroy());
+      session.on('close', () => {
+        (session === client ? engine : client).destroy();
+        if (--open > 0) return;
+        withdraw();
+        resolve();
+      });
+    }
+  });
+}
+
+function carried(headers: http2.IncomingHttpHeaders, raw: readonly string[]): http2.OutgoingHttpHeaders {
+  const sent: Record<string, string | string[]> = { ':method': 'POST', ':path': String(headers[':path']) };
+  for (let i = 0; i < raw.length; i += 2) {
+    const [name = '', value = ''] = raw.slice(i, i + 2);
+    if (NOT_CARRIED.test(name)) continue;
+    const before = sent[name];
+    sent[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+  }
+  return sent;
+}
+
+/** Null where the client has none, or does not answer. */
+async function askCredentials(client: http2.ClientHttp2Session, registry: string): Promise<RegistryCredentials | null> {
+  if (client.destroyed) return null;
+  const asked = client.request({
+    ':method': 'POST',
+    ':path': `${AUTH}Credentials`,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  asked.on('error', () => {});
+  asked.end(
+    framed(printMessage(credentialsRequest, { Host: registry === 'docker.io' ? 'registry-1.docker.io' : registry })),
+  );
+  try {
+    const { value } = readMessage(credentialsResponse, await readOnlyMessage(asked));
+    const [username, secret] = [String(value.Username ?? ''), String(value.Secret ?? '')];
+    if (secret === '') return null;
+    return username === '' ? { kind: 'identity', token: secret } : { kind: 'password', username, password: secret };
+  } catch {
+    return null;
+  }
+}
+
+/** A session that comes as messages of a call: each carries some bytes of it. */
+export function sessionWithin(stream: http2.ServerHttp2Stream): Duplex {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  const bytes = new Duplex({
+    read: () => void stream.resume(),
+    write: (piece: Buffer, _encoding, done) =>
+      void stream.write(framed(printMessage(bytesMessage, { Data: piece.toString('latin1') })), done),
+    final: (done) => void stream.end(done),
+    destroy: (fault, done) => {
+      stream.close();
+      done(fault);
+    },
+  });
+  const messages = new AnswerMessages((message) => {
+    const { value } = readMessage(bytesMessage, message);
+    if (!bytes.push(Buffer.from(String(value.Data ?? ''), 'latin1'))) stream.pause();
+    return null;
+  });
+  stream.pipe(messages).resume();
+  messages.on('end', () => bytes.push(null));
+  messages.on('error', (fault) => bytes.destroy(fault));
+  stream.on('close', () => bytes.destroy());
+  return bytes;
+}

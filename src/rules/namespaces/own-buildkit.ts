@@ -1,0 +1,254 @@
+/**
+ * Builds by BuildKit within a namespace: what they are called, whose cache they write, and where their images come from.
+ * The engine itself holds to it, by rules for the sources of the build.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import {
+  cacheMountsIn,
+  madeImages,
+  pullsAnew,
+  recordOf,
+  sessionIn,
+  sessionOf,
+  shownRecord,
+  withBuildScope,
+  withImageNames,
+} from '../../docker/buildkit-requests.ts';
+import { formatReference, readReference, tagged } from '../../docker/image-reference.ts';
+import { isNeutral } from '../../docker/neutral.ts';
+import { imageSource, type SourceRule } from '../../docker/source-policy.ts';
+import { type Leaf, visit } from '../../docker/visit.ts';
+import { visitCall } from '../../docker/visit-call.ts';
+import type { Call } from '../../exchange/call.ts';
+import { refuse } from '../../exchange/judge.ts';
+import type { InnerNames, InnerPassage, Offer } from '../../exchange/mediation.ts';
+import { engineName } from '../../exchange/namespacing.ts';
+import type { Json } from '../../ground/json.ts';
+import type { ImageGateway, ImageGrant } from './image-gateway.ts';
+import type { ImageNames } from './image-names.ts';
+import { clientName } from './names.ts';
+import type { OwnImages } from './own-images.ts';
+import { RULE } from './references.ts';
+
+/** Registries by name, and by addresses that are not the machine's own: the gateway is at one of those. */
+const HOST = '([a-z0-9-]*[a-z][a-z0-9.-]*|(?:[0-9]|[1-9][0-9]|1[013-9][0-9]|12[0-689]|2[0-9][0-9])(?:\\.[0-9]+){3})';
+const WORD = /[^\s,"']+/g;
+const NAMES_KEPT = 1000;
+/** Between two targets of one call. */
+const LINGER_MS = 30_000;
+const SHARED = { key: 'berthgate', value: 'shared' } as const;
+/** What gives no more than a build has anyhow, or is judged by policies alone. */
+const HARMLESS: ReadonlySet<string> = new Set(['shared', 'cgroup']);
+
+interface SharedGrant {
+  readonly grant: ImageGrant;
+  builds: number;
+}
+
+export class OwnBuildkit {
+  private readonly namespace: string;
+  private readonly images: OwnImages;
+  /** What a name of the engine was called when it was given. */
+  private readonly said = new LRUCache<string, string>({ max: NAMES_KEPT });
+  private readonly offers = new Map<string, Offer>();
+  /** By session. */
+  private readonly grants = new Map<string, SharedGrant>();
+
+  constructor(namespace: string, images: OwnImages) {
+    this.namespace = namespace;
+    this.images = images;
+  }
+
+  /** The call by which a client offers something to its builds, and to nobody else's. */
+  offering(call: Call): Call {
+    return visitCall(call, (leaf) => this.named(leaf));
+  }
+
+  offered(headers: Call['headers'], offer: Offer): () => void {
+    const session = sessionIn(headers);
+    this.offers.set(session, offer);
+    return () => {
+      if (this.offers.get(session) === offer) this.offers.delete(session);
+    };
+  }
+
+  /** @throws Refusal */
+  async enter(call: Call): Promise<InnerPassage> {
+    const own = visitCall(call, (leaf) => this.named(leaf));
+    const passage = { call: own, names: this.names(call), answer: null, sources: [], ended: () => {} };
+    switch (call.endpoint.id) {
+      // The cache is of all builds of the engine: a namespace has none to look at, and none to empty.
+      case 'BuildkitDiskUsage':
+        return { ...passage, answer: [{}] };
+      case 'BuildkitPrune':
+        return { ...passage, answer: [] };
+      case 'BuildkitSolve':
+        return { ...passage, ...(await this.solve(own)) };
+      case 'BuildkitBridgeSolve':
+        return { ...passage, call: this.scoped(own) };
+      default:
+        return passage;
+    }
+  }
+
+  private async solve(call: Call): Promise<Pick<InnerPassage, 'call' | 'sources' | 'ended'>> {
+    const gateway = this.images.names.needGateway();
+    const named = await this.withOwnImages(this.scoped(call));
+    const { grant, ended } = this.grantFor(sessionOf(call));
+    const prefix = prefixOf(gateway, grant);
+    const here = await this.here(pullsAnew(call));
+    const sources: readonly SourceRule[] = [
+      ...here,
+      { ...convert(`${HOST}/(.*)`, `docker-image://${prefix}${group(1)}/${group(2)}`), unless: SHARED },
+      {
+        ...convert(`${HOST}:([0-9]+)/(.*)`, `docker-image://${prefix}${group(1)}__${group(2)}/${group(3)}`),
+        unless: SHARED,
+      },
+      { action: 'deny', regex: imageSource('.*') },
+      ...this.prefixes(gateway).map(
+        (one): SourceRule => ({ action: 'allow', regex: imageSource(`${escaped(one)}.*`) }),
+      ),
+      { action: 'allow', regex: imageSource(`${escaped(gateway.names.prefixOf(this.namespace))}.*`) },
+      ...here.filter(({ marks }) => marks !== undefined).map(({ regex }): SourceRule => ({ action: 'allow', regex })),
+    ];
+    return { call: named, sources, ended };
+  }
+
+  /** The client's own credentials, as it offers them to the build. */
+  private grantFor(session: string): { readonly grant: ImageGrant; ended(): void } {
+    let shared = this.grants.get(session);
+    if (shared === undefined) {
+      const gateway = this.images.names.needGateway();
+      const credentials = (registry: string) => this.offers.get(session)?.credentials(registry) ?? null;
+      shared = { grant: gateway.issue({ namespace: this.namespace, pull: 'every', push: [], credentials }), builds: 0 };
+      this.grants.set(session, shared);
+    }
+    const { grant } = shared;
+    const uses = shared;
+    uses.builds++;
+    const leave = (): void => {
+      if (--uses.builds > 0) return;
+      this.grants.delete(session);
+      grant.end();
+    };
+    return { grant, ended: () => void setTimeout(leave, LINGER_MS).unref() };
+  }
+
+  /** Targets that are made of each other have sessions of their own, and name what another of them has found. */
+  private prefixes(gateway: ImageGateway): readonly string[] {
+    return [...this.grants.values()].map(({ grant }) => prefixOf(gateway, grant));
+  }
+
+  /** What is on the engine already: own images under the names by which the client knows them, and shared ones. */
+  private async here(pulls: boolean): Promise<readonly SourceRule[]> {
+    const { names } = this.images;
+    return (await this.images.all()).flatMap(({ tags }) =>
+      tags.flatMap((tag): readonly SourceRule[] => {
+        const reference = readReference(tag);
+        if (reference === null) return [];
+        if (!names.isOwn(tag)) {
+          const shared = `${escaped(formatReference(tagged(reference)))}(?:@.*)?`;
+          return names.isShared(tag) ? [{ ...convert(shared, group(0)), marks: SHARED }] : [];
+        }
+        const client = pulls ? null : names.toClient(reference);
+        return client === null ? [] : [convert(escaped(formatReference(client)), `docker-image://${tag}`)];
+      }),
+    );
+  }
+
+  private async withOwnImages(call: Call): Promise<Call> {
+    const { names } = this.images;
+    const made = madeImages(call);
+    if (made === null) return call;
+    for (const name of made) {
+      const reference = readReference(name);
+      if (reference === null) throw refuse(RULE, 'image', `${name} is no reference of an image`);
+      await this.images.keepFormer(tagged(reference), null);
+    }
+    const hidden = names.unnamed(`b${randomBytes(16).toString('hex')}`);
+    const engineNames =
+      made.length === 0
+        ? [`${hidden.repository}:${hidden.tag}`]
+        : made.flatMap((name) => {
+            const reference = readReference(name);
+            if (reference === null) return [];
+            const engine = formatReference(names.toEngine(tagged(reference)));
+            this.said.set(engine, name);
+            return [engine];
+          });
+    return withImageNames(call, engineNames);
+  }
+
+  private scoped(call: Call): Call {
+    const scope = this.images.names.needGateway().scopeOf(this.namespace);
+    for (const id of cacheMountsIn(call)) {
+      if (!id.startsWith(`${scope}/`)) throw refuse(RULE, 'cache', 'a cache mount of somebody else');
+    }
+    return withBuildScope(call, scope);
+  }
+
+  private names({ endpoint }: Call): InnerNames {
+    const toldText = (text: string): string => inClientsWords(text, this.images.names, this.said);
+    return {
+      toldText,
+      told: (document) => {
+        const ref = recordOf(endpoint, document);
+        if (ref !== null && clientName(this.namespace, ref) === null) return undefined;
+        const { shape } = endpoint.answer;
+        if (shape === undefined) return document;
+        return visit(shape, shownRecord(endpoint, document), ({ marks, value }) => {
+          if (typeof value !== 'string') return marks.some(({ mark }) => mark === 'reveals') ? undefined : value;
+          if (marks.some(({ mark }) => mark === 'prose')) return toldText(value);
+          if (marks.some(({ mark }) => mark === 'reveals')) return undefined;
+          if (marks.some((mark) => mark.mark === 'uses' && mark.kind === 'build')) {
+            return clientName(this.namespace, value) ?? '';
+          }
+          return value;
+        });
+      },
+    };
+  }
+
+  private named(leaf: Leaf): Json | undefined {
+    const { marks, value, place, shape } = leaf;
+    if (isNeutral(shape, value)) return value;
+    for (const mark of marks) {
+      if (mark.mark === 'privilege' && !HARMLESS.has(mark.reach)) {
+        throw refuse(RULE, 'builder', `must be left out: ${mark.why}`, { place });
+      }
+      if (mark.mark === 'fetches') throw refuse(RULE, 'builder', 'no build here connects to an address', { place });
+      if (mark.mark !== 'uses' && mark.mark !== 'makes') continue;
+      const isOurs = mark.kind === 'session' || (mark.kind === 'build' && mark.spelling === 'name');
+      if (isOurs && typeof value === 'string') return engineName(this.namespace, value);
+      if (mark.kind === 'image' && /\.?Attrs\.ref$/.test(place)) {
+        throw refuse(RULE, 'builder', 'a cache in a registry is not served in a namespace', { place });
+      }
+    }
+    return value;
+  }
+}
+
+function prefixOf({ names }: ImageGateway, { capability }: ImageGrant): string {
+  return `${names.addresses.builds}/c_${capability}/`;
+}
+
+function convert(image: string, to: string): SourceRule {
+  return { action: { convertTo: to }, regex: imageSource(image) };
+}
+
+/** What BuildKit says of its sources, and of the names that it gives. */
+function inClientsWords(text: string, names: ImageNames, said: LRUCache<string, string>): string {
+  const spelled = text.replace(WORD, (word) => said.get(word) ?? word);
+  return names.inProse(names.ofBuildsInProse(spelled));
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+/** What a part of a regular expression has matched, as RE2 is told it. */
+function group(number: number): string {
+  return `\${${number}}`;
+}

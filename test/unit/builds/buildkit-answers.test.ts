@@ -1,0 +1,72 @@
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AnswerMessages } from '../../../src/builds/buildkit/answer-messages.ts';
+import { framed, readOnlyMessage, toldError } from '../../../src/builds/buildkit/grpc.ts';
+import { printMessage, readMessage } from '../../../src/docker/protobuf.ts';
+import { rpcStatus } from '../../../src/docker/shapes/buildkit.ts';
+
+const tell = (text: string): string => text.replace('alice.', '');
+
+describe('the messages of an answer', () => {
+  it('are told one by one, wherever the pieces of the stream are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
+        fc.integer({ min: 1, max: 50 }),
+        async (messages, cut) => {
+          const whole = Buffer.concat(messages.map(framed));
+          const pieces = Array.from({ length: Math.ceil(whole.length / cut) }, (_, i) =>
+            whole.subarray(i * cut, (i + 1) * cut),
+          );
+          const heard: Uint8Array[] = [];
+          const told = new AnswerMessages((message) => {
+            heard.push(Uint8Array.from(message));
+            return message.length % 2 === 0 ? message : null;
+          });
+          const out: Buffer[] = [];
+          for await (const piece of Readable.from(pieces).pipe(told)) out.push(piece as Buffer);
+          expect(heard).toEqual(messages);
+          expect(Buffer.concat(out)).toEqual(
+            Buffer.concat(messages.filter(({ length }) => length % 2 === 0).map(framed)),
+          );
+        },
+      ),
+    );
+  });
+
+  it('end with a fault where one is compressed', async () => {
+    const told = Readable.from([Buffer.from([1, 0, 0, 0, 0])]).pipe(new AnswerMessages((message) => message));
+    await expect(told.toArray()).rejects.toThrow('compressed');
+  });
+});
+
+describe('a request', () => {
+  it.each([
+    ['is empty', Buffer.alloc(0), 'a message is expected'],
+    ['is compressed', Buffer.from([1, 0, 0, 0, 0]), 'compressed'],
+    ['holds two messages', Buffer.concat([framed(Buffer.from('a')), framed(Buffer.from('b'))]), 'one message'],
+    ['breaks off', framed(Buffer.from('abc')).subarray(0, 7), 'one message'],
+  ])('is refused where it %s', async (_, bytes, words) => {
+    await expect(readOnlyMessage(Readable.from([bytes]))).rejects.toThrow(words);
+  });
+});
+
+describe('an error of the engine', () => {
+  it('is told in the words of the client, in its message and in its details', () => {
+    const said = '100% of "alice.web" – not found';
+    const details = Buffer.from(printMessage(rpcStatus, { Code: 5, Message: said })).toString('base64');
+    const fields = toldError(
+      { 'grpc-status': '5', 'grpc-message': encodeURIComponent(said), 'grpc-status-details-bin': details },
+      tell,
+    );
+    expect(decodeURIComponent(String(fields['grpc-message']))).toBe('100% of "web" – not found');
+    const status = readMessage(rpcStatus, Buffer.from(String(fields['grpc-status-details-bin']), 'base64')).value;
+    expect({ ...status }).toEqual({ Code: 5, Message: '100% of "web" – not found' });
+  });
+
+  it('stays as it is where nothing in it is a name', () => {
+    const fields = { 'grpc-status': '5', 'grpc-message': 'not%20found' };
+    expect(toldError(fields, tell)).toBe(fields);
+  });
+});
