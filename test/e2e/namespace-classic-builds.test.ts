@@ -83,6 +83,8 @@ describe.skipIf(!hasRegistry())('builds in namespaces', () => {
         const ours = tags.filter((tag) => tag.startsWith(`${gateway}/`) || tag.startsWith(run));
         if (ours.length > 0) await dockerCli(engine, ['rmi', '-f', ...ours]);
         await served?.stop();
+        // Default networks go by themselves a minute after their last container, but not without Berthgate.
+        await dockerCli(engine, ['network', 'rm', `${run}-alice.bridge`, `${run}-bob.bridge`]);
         rmSync(folder, { recursive: true });
       });
 
