@@ -5,9 +5,20 @@ import { check } from './check.ts';
 import { explain } from './explain/explain.ts';
 import { firewall } from './firewall.ts';
 import { init } from './init.ts';
+import { namespaces } from './namespaces.ts';
 import type { AddCommand } from './program.ts';
 import { reference } from './reference.ts';
 import { serve } from './serve.ts';
 import { tokens } from './tokens.ts';
 
-export const commands: readonly AddCommand[] = [serve, check, explain, init, tokens, audit, firewall, reference];
+export const commands: readonly AddCommand[] = [
+  serve,
+  check,
+  explain,
+  init,
+  namespaces,
+  tokens,
+  audit,
+  firewall,
+  reference,
+];

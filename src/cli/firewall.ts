@@ -4,7 +4,7 @@ import { DockerEngine } from '../engines/docker-engine.ts';
 import { applyScript } from '../engines/nft.ts';
 import { LiveEngineDesk } from '../exchange/engine-desk.ts';
 import type { Config } from '../operate/config/index.ts';
-import { Firewall, firewallScript, removeScript, TABLE } from '../rules/namespaces/index.ts';
+import { EngineTraffic, Firewall, firewallScript, removeScript, TABLE } from '../rules/namespaces/index.ts';
 import { ReadBuffers } from '../wire/read-buffers.ts';
 import { readConfiguration } from './configuration.ts';
 import type { AddCommand } from './program.ts';
@@ -113,7 +113,7 @@ async function withEngines(
   try {
     const settings = settingsFor(
       config,
-      engines.map((engine) => new LiveEngineDesk(engine)),
+      engines.map((engine) => ({ traffic: new EngineTraffic(new LiveEngineDesk(engine)) })),
     );
     const told: Told[] = [];
     for (const traffic of settings.engines) {

@@ -40,8 +40,8 @@ export function volumesFromOf(body: JsonObject): readonly string[] {
   return listOf(hostConfigOf(body).VolumesFrom).map((text) => textOf(text).split(':')[0] as string);
 }
 
-/** With the name on every endpoint, and old links on the endpoint of the main network, where alone they have an effect there. */
-export function withEndpoints(body: JsonObject, alias: string, takesAlias: (network: string) => boolean): JsonObject {
+/** With what `joins` adds on every endpoint, and old links on the endpoint of the main network, where alone they have an effect there. */
+export function withEndpoints(body: JsonObject, joins: (network: string, said: JsonObject) => JsonObject): JsonObject {
   const mode = mainNetworkOf(body);
   if (mode === 'none' || mode.startsWith('container:')) return body;
   const config = isObject(body.NetworkingConfig ?? null) ? (body.NetworkingConfig as JsonObject) : {};
@@ -52,25 +52,36 @@ export function withEndpoints(body: JsonObject, alias: string, takesAlias: (netw
   for (const [network, settings] of Object.entries(endpoints)) {
     const before: JsonObject = isObject(settings) ? settings : {};
     const own = network === mode && links.length > 0 ? { Links: [...listOf(before.Links), ...links] } : {};
-    endpoints[network] = { ...before, ...own, ...(takesAlias(network) ? withAlias(before, alias) : {}) };
+    endpoints[network] = joins(network, { ...before, ...own });
   }
   const changed = { ...body, NetworkingConfig: { ...config, EndpointsConfig: endpoints } };
   return links.length === 0 ? changed : withHostConfig(changed, { Links: null });
 }
 
-/** The body of a connect with the name among its aliases. */
-export function withConnectAlias(body: JsonObject, alias: string): JsonObject {
-  const before = isObject(body.EndpointConfig ?? null) ? (body.EndpointConfig as JsonObject) : {};
-  return { ...body, EndpointConfig: { ...before, ...withAlias(before, alias) } };
+/** With `name` wherever the network is said in another way. */
+export function withNetworkSaid(body: JsonObject, said: ReadonlySet<string>, name: string): JsonObject {
+  const again = (network: string): string => (said.has(network) ? name : network);
+  const mode = mainNetworkOf(body);
+  const main = again(mode) === mode ? body : withHostConfig(body, { NetworkMode: name });
+  const config = isObject(body.NetworkingConfig ?? null) ? (body.NetworkingConfig as JsonObject) : {};
+  if (!isObject(config.EndpointsConfig ?? null)) return main;
+  const endpoints: Record<string, Json> = Object.create(null);
+  for (const [network, settings] of Object.entries(config.EndpointsConfig as JsonObject)) {
+    endpoints[again(network)] = settings;
+  }
+  return { ...main, NetworkingConfig: { ...config, EndpointsConfig: endpoints } };
+}
+
+/** The body of a connect with what `joins` adds. */
+export function withConnect(body: JsonObject, joins: (said: JsonObject) => JsonObject): JsonObject {
+  return {
+    ...body,
+    EndpointConfig: joins(isObject(body.EndpointConfig ?? null) ? (body.EndpointConfig as JsonObject) : {}),
+  };
 }
 
 export function connectedContainer(body: JsonObject): string {
   return textOf(body.Container);
-}
-
-function withAlias(settings: JsonObject, alias: string): JsonObject {
-  const aliases = listOf(settings.Aliases);
-  return aliases.includes(alias) ? {} : { Aliases: [...aliases, alias] };
 }
 
 /** What the create says of a volume that it names, beside its name. */

@@ -46,6 +46,11 @@ export function listIn(kind: NamedKind, answer: Json): readonly Json[] {
   return isList(list ?? null) ? (list as readonly Json[]) : [];
 }
 
+/** Every thing that the answer to a list call tells of. */
+export function thingsIn(kind: NamedKind, answer: Json): readonly NamedThing[] {
+  return listIn(kind, answer).flatMap((item) => thingIn(kind, item) ?? []);
+}
+
 export const listEndpoints: Readonly<Record<NamedKind, string>> = {
   container: 'ContainerList',
   network: 'NetworkList',

@@ -23,6 +23,18 @@ export const DEFAULT_NETWORK_LABEL = 'berthgate.default-network';
 /** Volumes without a name that go with their container, where the engine removes it by itself. */
 export const VOLUMES_LABEL = 'berthgate.volumes';
 
+/** Which installation of Berthgate ends what it has begun: on what it writes on the engine to find it again. */
+export const INSTALLATION_LABEL = 'berthgate.instance';
+
+/** What was begun and is to be ended whatever happens: JSON, on a volume that holds nothing else. */
+export const INTENT_LABEL = 'berthgate.intent';
+
+/** What it goes with: on a volume that is to be gone as soon as no container refers to it. */
+export const UNTIL_LABEL = 'berthgate.until';
+
+/** On which network it is not, and has its ports at the address of: `default`. */
+export const PORTS_LABEL = 'berthgate.ports';
+
 /** What tells a thing in the engine's lists from others of its user, as soon as the engine has begun to make it. */
 export const CLAIM_LABEL = 'berthgate.claim';
 
@@ -38,6 +50,8 @@ const onEveryContainer = {
   [NAMESPACE_LABEL]: '',
   [SCOPE_LABEL]: '',
   [VOLUMES_LABEL]: '',
+  [INSTALLATION_LABEL]: '',
+  [PORTS_LABEL]: '',
 };
 
 /** What a create carries by which its total counts it; null for none. */
@@ -83,7 +97,7 @@ export function namesReserved(said: Json): boolean {
 }
 
 /** The same labels without ours; itself where there are none. */
-function withoutReserved(labels: Json): Json {
+export function withoutReserved(labels: Json): Json {
   if (!isObject(labels) || !Object.keys(labels).some(isReserved)) return labels;
   const kept: Record<string, Json> = Object.create(null);
   for (const [name, value] of Object.entries(labels)) if (!isReserved(name)) kept[name] = value;

@@ -2,6 +2,7 @@
 
 import { isObject, type Json, type JsonObject } from '../ground/json.ts';
 import { isEmpty } from './neutral.ts';
+import { withoutReserved } from './reserved-labels.ts';
 
 /** Addresses of the client's choice. */
 const chosenAddresses = ['IPAMConfig', 'MacAddress', 'LinkLocalIPs'];
@@ -82,8 +83,14 @@ export function saysHardwareAddress(body: JsonObject): boolean {
   return typeof body.MacAddress === 'string' && body.MacAddress !== '';
 }
 
+/** Neither are names kept there to be used at a later start. */
 function withoutNames(settings: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(settings).filter(([key]) => !names.includes(key)));
+  const kept: Record<string, Json> = Object.fromEntries(
+    Object.entries(settings).filter(([key]) => !names.includes(key)),
+  );
+  return isObject(kept.DriverOpts ?? null)
+    ? { ...kept, DriverOpts: withoutReserved(kept.DriverOpts as JsonObject) }
+    : kept;
 }
 
 function saysNothing(value: Json): boolean {

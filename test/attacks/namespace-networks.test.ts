@@ -188,6 +188,48 @@ describeEachEngine(
       }
     });
 
+    test('has no name in it that a container gets later, by a rename before its start', async () => {
+      await made(alice.ask('POST', '/networks/create', { Name: 'later' }));
+      const start = async (before: string, after: string): Promise<string> => {
+        const id = await made(alice.ask('POST', `/containers/create?name=${before}`, HostConfig(name)));
+        const connect = { Container: id };
+        expect((await alice.ask('POST', '/networks/later/connect', connect)).status).toBe(200);
+        expect((await alice.ask('POST', `/containers/${id}/rename?name=${after}`)).status).toBe(204);
+        expect((await alice.ask('POST', `/containers/${id}/start`)).status).toBe(204);
+        return id;
+      };
+      const created = await start('plain', 'gateway');
+      // One that runs, joins late, and comes back under another name.
+      const late = await made(alice.ask('POST', '/containers/create?name=late', HostConfig('later')));
+      expect((await alice.ask('POST', `/containers/${late}/start`)).status).toBe(204);
+      expect((await alice.ask('POST', `/networks/${name}/connect`, { Container: late })).status).toBe(200);
+      expect((await alice.ask('POST', `/containers/${late}/rename?name=mirror`)).status).toBe(204);
+      expect((await alice.ask('POST', `/containers/${late}/restart?t=0`)).status).toBe(204);
+      const lookUp = (word: string, NetworkMode: string) => ({
+        Cmd: ['ping', '-c', '1', '-W', '5', word],
+        HostConfig: { NetworkMode },
+      });
+      for (const [id, word] of [
+        [created, 'gateway'],
+        [late, 'mirror'],
+      ] as const) {
+        const inspected = (await direct('GET', `/containers/${id}/json`)).json<{
+          NetworkSettings: { Networks: Record<string, { Aliases: string[] | null; DriverOpts: object | null }> };
+        }>();
+        const { [name]: there, ...others } = inspected.NetworkSettings.Networks;
+        expect(there?.Aliases ?? []).not.toContain(word);
+        expect(JSON.stringify(there)).not.toContain('berthgate.');
+        expect(await printed(bob.ask, lookUp(word, name))).toMatch(/bad address/);
+        // The control: on a network of its own that rename and start do bring the name.
+        expect(JSON.stringify(others)).toContain(`"${word}"`);
+        expect(await printed(alice.ask, lookUp(word, 'later'))).toContain('1 packets received');
+      }
+      // Nor is what we keep there the client's to say.
+      const forged = { DriverOpts: { 'berthgate.alias': 'forged' } };
+      const body = { ...HostConfig(name), NetworkingConfig: { EndpointsConfig: { [name]: forged } } };
+      expect((await alice.ask('POST', '/containers/create', body)).status).toBe(403);
+    });
+
     test('is not joined with an address or a host name of its choice', async () => {
       const endpoint = (settings: object): object => ({
         ...HostConfig(name),

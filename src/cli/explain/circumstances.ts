@@ -10,6 +10,7 @@ import { Rehearsal } from '../../exchange/rehearsal.ts';
 import { offered } from '../../exchange/version.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
+import { type EngineSide, engineSide, type Installation } from '../../rules/namespaces/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { readConfiguration } from '../configuration.ts';
 import { loadKinds } from '../kinds.ts';
@@ -37,6 +38,9 @@ interface Asked {
   readonly close: () => void;
 }
 
+/** Nothing is done that would have to be ended. */
+const REHEARSED: Installation = { id: '', alone: false, onEnded: () => {} };
+
 /** Without a configuration nothing judges the call. */
 export async function circumstancesOf(standing: Standing, terminal: Terminal): Promise<Circumstance> {
   const identity = { user: standing.user, groups: standing.group ?? [], claims: {}, by: 'explain' };
@@ -55,7 +59,8 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   const log = { info: () => {}, warn: () => {} };
   const policies = makePolicies(loaded, index, { kinds: kinds.policies, engine: desk, log });
   const engine = new Rehearsal(desk);
-  const namespaces = namespacingOf(loaded, index, engine, (name) => rehearsedGateway(loaded.config, name));
+  const side = (): EngineSide => engineSide(engine, REHEARSED);
+  const namespaces = namespacingOf(loaded, index, side, (name) => rehearsedGateway(loaded.config, name));
   const namespacing = namespaces === null ? null : { engine, of: (call: Call) => namespaces.of(call) };
   return { listener: listener.name, identity, namespacing, policies, context: { lookUp: lookUpOf(desk) }, api, close };
 }

@@ -4,18 +4,23 @@ import type http from 'node:http';
 import type net from 'node:net';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import { type AdminSources, makeAdminServer } from '../../operate/admin/admin-server.ts';
+import type { NamespaceAdministration } from '../../operate/admin/namespaces-api.ts';
 import { type AdminConfig, formatAddress, type TcpAddress, type UnixAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 
 type AdminAddress = UnixAddress | TcpAddress;
 
 export class Admin {
-  private readonly http: http.Server;
+  /** For `metrics`, which whoever is on the machine can reach. */
+  private readonly forAll: http.Server;
+  /** For `url`, which the operating system lets its owner alone open. */
+  private readonly forOwner: http.Server;
   private readonly log: Log;
   private open: ReadonlyMap<string, readonly OpenSocket[]> = new Map();
 
-  constructor(sources: AdminSources, log: Log) {
-    this.http = makeAdminServer(sources);
+  constructor(sources: AdminSources, namespaces: NamespaceAdministration, log: Log) {
+    this.forAll = makeAdminServer(sources, null);
+    this.forOwner = makeAdminServer(sources, namespaces);
     this.log = log;
   }
 
@@ -63,7 +68,8 @@ export class Admin {
       for (const socket of sockets) keepFiles ? socket.close() : socket.remove();
     }
     this.open = new Map();
-    this.http.closeIdleConnections();
+    this.forAll.closeIdleConnections();
+    this.forOwner.closeIdleConnections();
   }
 
   private listen(address: AdminAddress, ready: readonly number[]): Promise<readonly OpenSocket[]> {
@@ -71,7 +77,8 @@ export class Admin {
       access: { mode: 0o600 },
       ready,
       server: { allowHalfOpen: true },
-      onConnection: (socket: net.Socket) => void this.http.emit('connection', socket),
+      onConnection: (socket: net.Socket) =>
+        void (address.kind === 'unix' ? this.forOwner : this.forAll).emit('connection', socket),
       onFault: (fault) => this.log.warn({ admin: formatAddress(address), reason: fault.message }, 'admin socket'),
     });
   }

@@ -2,11 +2,10 @@
 
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { FirewallReadiness } from '../../operate/admin/admin-server.ts';
 import type { Config, EngineConfig } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
-import { engineSide, Firewall, type FirewallOptions } from '../../rules/namespaces/index.ts';
+import { type EngineSide, Firewall, type FirewallOptions } from '../../rules/namespaces/index.ts';
 
 /** Where an engine finds the name servers of its host: the second one where the first names systemd's own alone. */
 const RESOLVER_FILES = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
@@ -23,16 +22,17 @@ export class HostFirewall {
     this.log = log;
   }
 
-  /** For the engines of these desks. The table of before stays as long as nothing here changes it. */
-  keep(config: Config, desks: readonly EngineDesk[]): void {
-    const wanted = config.firewall.apply !== false && desks.length > 0;
-    const said = wanted ? JSON.stringify([settingsOf(config), desks.map(({ name }) => name), config.engines]) : '';
+  /** For these engines. The table of before stays as long as nothing here changes it. */
+  keep(config: Config, sides: readonly EngineSide[]): void {
+    const wanted = config.firewall.apply !== false && sides.length > 0;
+    const names = sides.map(({ desk }) => desk.name);
+    const said = wanted ? JSON.stringify([settingsOf(config), names, config.engines]) : '';
     if (said === (this.kept?.said ?? '')) return;
     this.end();
     if (!wanted) return;
     this.required = config.firewall.apply === true;
-    const here = desks.filter(({ name }) => isHere(config, name));
-    this.elsewhere = desks.filter((desk) => !here.includes(desk)).map(({ name }) => notHere(name));
+    const here = sides.filter(({ desk }) => isHere(config, desk.name));
+    this.elsewhere = names.filter((name) => !isHere(config, name)).map(notHere);
     for (const reason of this.elsewhere) this.log.warn({ reason }, 'firewall: missing');
     const firewall = new Firewall({
       ...settingsFor(config, here),
@@ -73,10 +73,10 @@ export function notHere(name: string): string {
 
 type Settings = Pick<FirewallOptions, 'engines' | 'heldNames' | 'openings' | 'required'>;
 
-export function settingsFor(config: Config, desks: readonly EngineDesk[]): Settings {
+export function settingsFor(config: Config, sides: readonly Pick<EngineSide, 'traffic'>[]): Settings {
   const { heldNames, refuse, open, required } = settingsOf(config);
   return {
-    engines: desks.map((desk) => engineSide(desk).traffic),
+    engines: sides.map(({ traffic }) => traffic),
     heldNames,
     required,
     openings: async () => ({ refuse, open: [...open, ...(await nameServers())] }),

@@ -14,13 +14,16 @@ import {
   type OpenLog,
   recordedBy,
 } from '../../operate/signals/index.ts';
+import type { Installation } from '../../rules/namespaces/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
 import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
+import { installationId } from './installation.ts';
 import { type DockerHost, Listening } from './listening.ts';
+import { namespaceAdministration } from './namespace-administration.ts';
 
 export interface InstanceOptions {
   readonly log: OpenLog;
@@ -45,6 +48,7 @@ export class Instance {
   private readonly firewall: HostFirewall;
   private readonly admin: Admin;
   private readonly audit: Audit;
+  private installation: Installation | null = null;
   private stopOffering: (() => void) | null = null;
   private state: 'starting' | 'serving' | 'draining' | 'taken over' = 'starting';
   /** Runs one change at a time. */
@@ -91,12 +95,18 @@ export class Instance {
           return registry.metrics();
         },
       },
+      namespaceAdministration(() => this.listening.sides()),
       log,
     );
   }
 
   /** Serves when this resolves. `taken`: what the process before us has handed over. */
   async start(loaded: LoadedConfig, taken: TakenSockets | null): Promise<void> {
+    this.installation = {
+      id: await installationId(loaded.config.state),
+      alone: taken === null,
+      onEnded: (what, things) => this.log.info({ what, things }, 'ended what was begun and not finished'),
+    };
     await this.apply(loaded, taken?.byKey ?? new Map());
     await taken?.served();
     this.stopOffering = await offerHandOver({
@@ -197,13 +207,14 @@ export class Instance {
       const listening = await this.listening.prepare(loaded, {
         engine: engines.get,
         gateway: gateways.of,
+        installation: this.installation as Installation,
         ready: (key, { url }) => {
           const inherited = url.kind === 'fd' ? this.inherited.get(url.name) : undefined;
           if (url.kind === 'fd') used.push(url.name);
           return inherited ?? take(key);
         },
       });
-      commits.push(listening.commit, () => this.firewall.keep(loaded.config, this.listening.namespacedDesks()));
+      commits.push(listening.commit, () => this.firewall.keep(loaded.config, this.listening.sides()));
     } catch (fault) {
       for (const discard of discards) discard();
       throw fault;

@@ -29,10 +29,11 @@ import {
   type Path,
 } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
+import { type EngineSide, engineSide, type Installation } from '../../rules/namespaces/index.ts';
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
 import { loadKinds } from '../kinds.ts';
 import { startAuthenticators, stopAuthenticators } from './authenticators.ts';
-import { endNamespaces, namespacingOf, startNamespaces } from './namespaces.ts';
+import { namespacingOf } from './namespaces.ts';
 import { startPolicies, stopPolicies } from './policies.ts';
 
 interface Serving {
@@ -56,6 +57,7 @@ export interface PrepareFrom {
   readonly engine: (name: string) => Engine | undefined;
   /** Where the images of namespaces on the engine come from; null where there is nothing. */
   readonly gateway: (engine: string) => RegistryGateway | null;
+  readonly installation: Installation;
   /** Descriptors that listen already, by the key of a socket. */
   readonly ready: (key: string, config: ListenerConfig) => readonly number[];
 }
@@ -69,7 +71,7 @@ export class Listening {
   private readonly leaving = new Set<Listener>();
   /** What policies know of an engine outlives a reload. */
   private readonly desks = new WeakMap<Engine, EngineDesk>();
-  private namespaced: ReadonlySet<Engine> = new Set();
+  private namespaced: ReadonlySet<EngineSide> = new Set();
 
   constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
     this.recorder = recorder;
@@ -85,7 +87,7 @@ export class Listening {
     const opens: { readonly ready: readonly number[]; readonly open: () => Promise<void> }[] = [];
     const started: Authenticator[] = [];
     const startedPolicies: Policy[] = [];
-    const namespaced = new Set<Engine>();
+    const namespaced = new Set<EngineSide>();
     const discard = async (): Promise<void> => {
       for (const undo of discards) undo();
       await stopAuthenticators(started);
@@ -105,8 +107,12 @@ export class Listening {
           log: this.log,
         });
         startedPolicies.push(...policies);
-        const namespacing = namespacingOf(loaded, index, this.deskOf(engine), from.gateway);
-        if (namespacing !== null) namespaced.add(engine);
+        const side = (): EngineSide => {
+          const made = engineSide(this.deskOf(engine), from.installation);
+          namespaced.add(made);
+          return made;
+        };
+        const namespacing = namespacingOf(loaded, index, side, from.gateway);
         const setup = this.setupOf(config, authenticators, policies, engine, namespacing, loaded.config.help);
         const key = socketKey(config);
         const before = this.serving.get(key)?.listener;
@@ -157,6 +163,11 @@ export class Listening {
         tls: listener.speaksTls && kind === 'tcp',
       })),
     );
+  }
+
+  /** The engines on which listeners have namespaces. */
+  sides(): readonly EngineSide[] {
+    return [...this.namespaced];
   }
 
   connections(): ReadonlyMap<string, number> {
@@ -222,17 +233,10 @@ export class Listening {
   }
 
   /** Engines that no listener with a namespace needs any more are not listened to. */
-  private listenFor(needed: ReadonlySet<Engine>): void {
-    for (const engine of this.namespaced) {
-      if (!needed.has(engine)) endNamespaces(this.deskOf(engine));
-    }
-    for (const engine of needed) startNamespaces(this.deskOf(engine));
+  private listenFor(needed: ReadonlySet<EngineSide>): void {
+    for (const side of this.namespaced) if (!needed.has(side)) side.end();
+    for (const side of needed) side.start();
     this.namespaced = needed;
-  }
-
-  /** Of the engines that have namespaces. */
-  namespacedDesks(): readonly EngineDesk[] {
-    return [...this.namespaced].map((engine) => this.deskOf(engine));
   }
 
   private deskOf(engine: Engine): EngineDesk {

@@ -1,13 +1,12 @@
 /** The namespaces of a listener, made of what its configuration says. */
 
-import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { NamespacedListener } from '../../exchange/policy.ts';
 import { type IpNetwork, readIpNetwork } from '../../ground/ip-network.ts';
 import type { Cidr, ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
 import {
   choosesByLabel,
-  engineSide,
+  type EngineSide,
   hostRoutes,
   type ImageGateway,
   LabelNamespaces,
@@ -25,13 +24,13 @@ const SIZE = 26;
 export function namespacingOf(
   loaded: LoadedConfig,
   index: number,
-  desk: EngineDesk,
+  side: () => EngineSide,
   gatewayOf: (engine: string) => ImageGateway | null,
 ): Namespacing | null {
   const config = loaded.config.listeners[index];
   if (config === undefined || config.namespace === null) return null;
   const Kind = choosesByLabel(config.namespace) ? LabelNamespaces : Namespaces;
-  return new Kind(config.namespace, config.name, engineSide(desk), settingsOf(loaded, config, gatewayOf));
+  return new Kind(config.namespace, config.name, side(), settingsOf(loaded, config, gatewayOf));
 }
 
 function settingsOf(
@@ -62,14 +61,4 @@ function networkOf({ address, prefix }: Cidr): IpNetwork {
 export function namespacedListener({ namespace, networks, ports }: ListenerConfig): NamespacedListener | null {
   if (namespace === null) return null;
   return { ports: ports ?? PORTS, subnets: networks?.allowed.map(networkOf) ?? null };
-}
-
-/** Listens to the engine, so that what is there need not be asked for. */
-export function startNamespaces(desk: EngineDesk): void {
-  engineSide(desk).start();
-}
-
-/** Ends what listens to the engine beside the calls. */
-export function endNamespaces(desk: EngineDesk): void {
-  engineSide(desk).end();
 }

@@ -1,7 +1,7 @@
 /** How a container takes part in a network: in create and connect requests, and in what is told of it. */
 
 import { link } from '../grammars/link.ts';
-import { address, borrows, own, privilege, repeatedProse, uses } from '../marks.ts';
+import { address, borrows, labels, own, privilege, repeatedProse, uses } from '../marks.ts';
 import { int, language, list, map, object, since, text } from '../shape.ts';
 
 const hardwareAddress = privilege('link-layer', 'chooses its address on a network that others share');
@@ -18,7 +18,12 @@ const settings = {
   Aliases: list(text(address)),
   DriverOpts: since(
     '1.30',
-    map(text(own), text(privilege('kernel', 'options of the network driver, among them sysctls of the interface'))),
+    // Those of ours are among them, and reserved as labels are.
+    map(
+      text(own),
+      text(privilege('kernel', 'options of the network driver, among them sysctls of the interface')),
+      labels,
+    ),
   ),
   GwPriority: since('1.48', int(own)),
   MacAddress: text(hardwareAddress),

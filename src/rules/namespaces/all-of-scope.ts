@@ -112,6 +112,8 @@ export class AllOfScope implements Namespace {
     const passed = await this.common.enter(call);
     const answers: Json[] = [];
     for (const project of [this.common, ...projects]) {
+      // What an administrator removes has nothing left to be pruned.
+      if (this.side.closing.has(project.name)) continue;
       const { call: own, names } = await project.enter(call);
       const { parameters, query } = own;
       const { status, answer } = await this.side.desk.order(own.endpoint.id, { parameters, query });

@@ -4,7 +4,7 @@
  * for what is not there.
  */
 
-import { listEndpoints, listIn, type NamedKind, type NamedThing, thingIn } from '../../docker/named-things.ts';
+import { listEndpoints, type NamedKind, type NamedThing, thingsIn } from '../../docker/named-things.ts';
 import { isRemoval, moves, type NoticedEvent, noticeOf } from '../../docker/noticed-events.ts';
 import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
@@ -141,6 +141,12 @@ export class Directory {
     this.ownerById.delete(id);
   }
 
+  /** What a name stood for, and the engine does not have any more. */
+  loseNamed(namespace: string, kind: NamedKind, name: string): void {
+    const found = this.held.get(namespace)?.find(kind, name, engineName(namespace, name));
+    if (found !== undefined) this.lose(kind, found.id);
+  }
+
   private async list(namespace: string, kind: NamedKind): Promise<Holdings> {
     const own = (await this.listed(namespace, kind)).filter((thing) => ownerOf(thing) === namespace);
     const before = this.heldBy(namespace);
@@ -202,8 +208,4 @@ export class Directory {
     const owner = ownerOf({ name, labels });
     if (kind === 'container' && owner !== null) this.learn(owner, { kind, id, name });
   }
-}
-
-function thingsIn(kind: NamedKind, answer: Parameters<typeof listIn>[1]): readonly NamedThing[] {
-  return listIn(kind, answer).flatMap((item) => thingIn(kind, item) ?? []);
 }

@@ -1,11 +1,13 @@
 /** What the namespaces of one engine have in common. */
 
+import type { LRUCache } from 'lru-cache';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { EventFeed } from '../../exchange/event-feed.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { Directory } from './directory.ts';
 import type { EngineTraffic } from './firewall/engine-traffic.ts';
 import type { ImageSettings } from './image-gateway.ts';
+import type { Ledger } from './ledger.ts';
 import type { Subnets } from './subnets.ts';
 
 export interface EngineSide {
@@ -16,8 +18,15 @@ export interface EngineSide {
   /** Of namespaces that labels have chosen: whose they are. */
   readonly scopes: Map<string, string>;
   readonly traffic: EngineTraffic;
+  readonly ledger: Ledger;
   /** When the default network of a namespace was last asked for. */
   readonly networkNeededAtMs: Map<string, number>;
+  /** The default networks that the engine is being told to remove: until it has answered. */
+  readonly networkGoing: Map<string, Promise<void>>;
+  /** When a call of a namespace came last, in milliseconds of the epoch, as far as this process knows. */
+  readonly usedAtMs: LRUCache<string, number>;
+  /** The namespaces that are being removed, and by how many. */
+  readonly closing: Map<string, number>;
   /** Listens to the engine, so that what is there need not be asked for. */
   start(): void;
   end(): void;

@@ -1,7 +1,7 @@
 /** Namespaces of the listeners on one engine: who calls sees names of their own alone. */
 
 import { LRUCache } from 'lru-cache';
-import { VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
+import { INSTALLATION_LABEL, VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import { EventFeed } from '../../exchange/event-feed.ts';
@@ -9,6 +9,7 @@ import { engineName, type Namespace, type Namespacing } from '../../exchange/nam
 import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { EngineTraffic } from './firewall/engine-traffic.ts';
+import { type Installation, Ledger } from './ledger.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
 import { ownerOf } from './ownership.ts';
@@ -16,26 +17,32 @@ import { Subnets } from './subnets.ts';
 import { type NamespaceOf, readTemplate } from './template.ts';
 import { isUnnamed, removeVolumes } from './volumes.ts';
 
-export type { NamespaceSettings, PortSettings } from './engine-side.ts';
+export { destroyNamespace } from './destroy.ts';
+export type { EngineSide, NamespaceSettings, PortSettings } from './engine-side.ts';
+export { EngineTraffic } from './firewall/engine-traffic.ts';
 export { Firewall, type FirewallOptions } from './firewall/firewall.ts';
 export { firewallScript, removeScript, TABLE } from './firewall/table.ts';
 export { hostRoutes } from './host-routes.ts';
 export type { ImageGateway } from './image-gateway.ts';
 export { LabelNamespaces } from './label-namespaces.ts';
+export type { Installation } from './ledger.ts';
+export { isNamespace } from './names.ts';
+export { type Holding, holdingsOf, survey } from './survey.ts';
 export { choosesByLabel } from './template.ts';
 
 const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;
 
 /** One for an engine, however many listeners and reloads there are. */
-export function engineSide(desk: EngineDesk): EngineSide {
+export function engineSide(desk: EngineDesk, installation: Installation): EngineSide {
   return desk.once('namespaces', () => {
     const feed = new EventFeed(desk);
     const directory: Directory = new Directory(desk, feed, (event) => {
-      const owner = event.kind === 'container' ? ownerOf(event) : null;
+      const ours = event.kind === 'container' && event.labels[INSTALLATION_LABEL] === installation.id;
+      const owner = ours ? ownerOf(event) : null;
       const volumes = (event.labels[VOLUMES_LABEL] ?? '').split(' ').map((name) => engineName(owner ?? '', name));
       const gone = owner === null ? [] : volumes.filter((name) => isUnnamed(owner, name));
-      // The engine has removed the container by itself; what it leaves can be pruned where this fails.
+      // The engine has removed the container by itself; the ledger sweeps what is left where this fails.
       if (gone.length > 0) void removeVolumes(side, gone).catch(() => {});
     });
     let sweeping: NodeJS.Timeout | null = null;
@@ -46,14 +53,25 @@ export function engineSide(desk: EngineDesk): EngineSide {
       subnets: new Subnets(desk),
       scopes: new Map(),
       traffic: new EngineTraffic(desk),
+      ledger: new Ledger(desk, installation),
       networkNeededAtMs: new Map(),
+      networkGoing: new Map(),
+      usedAtMs: new LRUCache({ max: NAMESPACES_KEPT }),
+      closing: new Map(),
       start() {
         directory.start();
+        if (sweeping !== null) return;
         // What cannot be removed now is tried again; an engine that is gone says so to its callers.
-        sweeping ??= setInterval(() => void removeIdleNetworks(side).catch(() => {}), SWEEP_MS).unref();
+        const sweep = async (): Promise<void> => {
+          await side.ledger.sweep().catch(() => {});
+          await removeIdleNetworks(side).catch(() => {});
+        };
+        sweeping = setInterval(() => void sweep(), SWEEP_MS).unref();
+        void side.ledger.sweep().catch(() => {});
       },
       end() {
         directory.end();
+        side.ledger.end();
         if (sweeping !== null) clearInterval(sweeping);
         sweeping = null;
       },
@@ -78,6 +96,7 @@ export class Namespaces implements Namespacing {
     const name = this.namespaceOf(identity);
     const kept = this.kept.get(name) ?? new OwnNamespace(name, this.side, this.settings);
     this.kept.set(name, kept);
+    this.side.usedAtMs.set(name, Date.now());
     return kept;
   }
 }

@@ -41,7 +41,7 @@ export class LabelNamespaces implements Namespacing {
     if (CREATES.has(endpoint.id)) {
       const name = this.template.namespaceOf(identity, saidLabels(body));
       scope.admit(name);
-      return this.namespace(name, holder);
+      return this.used(name, holder);
     }
     const common = this.namespace(holder.namespace, holder);
     const namespace = (name: string): OwnNamespace => this.namespace(name, holder);
@@ -49,7 +49,7 @@ export class LabelNamespaces implements Namespacing {
     const named = referencesIn(withoutStrangers(call)).filter(({ filter }) => !filter);
     for (const reference of named) {
       const owner = await ownerOf(scope, reference, this.settings.networks.shared);
-      if (owner !== null) return this.namespace(owner, holder);
+      if (owner !== null) return this.used(owner, holder);
     }
     // What nobody has is not found there, and what names nothing is nobody's.
     return common;
@@ -66,6 +66,12 @@ export class LabelNamespaces implements Namespacing {
     const kept = this.kept.get(name) ?? new OwnNamespace(name, this.side, this.settings, holder);
     this.kept.set(name, kept);
     return kept;
+  }
+
+  /** The one that a call is for. */
+  private used(name: string, holder: ImageHolder): OwnNamespace {
+    this.side.usedAtMs.set(name, Date.now());
+    return this.namespace(name, holder);
   }
 }
 

@@ -11,9 +11,11 @@ import {
   wishFor,
   withEndpoints,
   withNetworkNamed,
+  withNetworkSaid,
   withVolumesAt,
 } from '../../docker/container-create.ts';
-import { claimOf, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { joining } from '../../docker/joined-endpoint.ts';
+import { claimOf, INSTALLATION_LABEL, PORTS_LABEL, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
 import { gatewaysOf } from '../../docker/subnets.ts';
 import type { Call } from '../../exchange/call.ts';
 import { engineName } from '../../exchange/namespacing.ts';
@@ -26,7 +28,7 @@ import type { OwnNetwork } from './own-network.ts';
 import { labelsOf } from './ownership.ts';
 import { publish } from './published.ts';
 import type { Reference } from './references.ts';
-import { makeUnnamed, makeVolume } from './volumes.ts';
+import { type Awaiting, makeAwaiting, makeVolume } from './volumes.ts';
 
 export class OwnCreate {
   private readonly namespace: string;
@@ -64,55 +66,71 @@ export class OwnCreate {
     }
   }
 
-  /** In the engine's names. Gives the volumes that were made for this container alone. */
-  async after(call: Call): Promise<{ readonly call: Call; readonly volumes: readonly string[] }> {
-    if (!isObject(call.body)) return { call, volumes: [] };
-    const body = await this.publish(call.body);
+  /** In the engine's names, `defaults` among them: those of the default network. Gives the volumes that were made for this container alone. */
+  async after(
+    call: Call,
+    defaults: ReadonlySet<string>,
+  ): Promise<{ readonly call: Call; readonly volumes: Awaiting | null }> {
+    if (!isObject(call.body)) return { call, volumes: null };
+    const { body, leans } = await this.publish(call.body);
     const alias = clientName(this.namespace, String(call.query.name)) ?? '';
-    const volumes = await this.makeUnnamed(body);
-    const names = [...volumes.values()];
-    const mounted = withEndpoints(withVolumesAt(body, volumes), alias, (network) => network !== 'none');
-    const gone = removedByEngine(body) ? names.map((name) => clientName(this.namespace, name)).join(' ') : '';
-    return {
-      call: { ...call, body: withLabels(mounted, { ...labelsOf(this.side, this.namespace), [VOLUMES_LABEL]: gone }) },
-      volumes: names,
+    const targets = await this.unnamed(body);
+    const goes = removedByEngine(body);
+    const volumes = await makeAwaiting(this.side, this.namespace, targets.length, goes, claimOf(body));
+    const at = new Map(targets.map((target, index) => [target, volumes.names[index] as string]));
+    const mounted = withEndpoints(withVolumesAt(body, at), (network, said) =>
+      network === 'none' ? said : joining(said, alias, defaults.has(network)),
+    );
+    // By its name, which goes on meaning it when the network has been made again.
+    const settled = withNetworkSaid(mounted, defaults, engineName(this.namespace, DEFAULT_NETWORK));
+    const gone = goes ? volumes.names.map((name) => clientName(this.namespace, name)).join(' ') : '';
+    const labels = {
+      ...labelsOf(this.side, this.namespace),
+      [INSTALLATION_LABEL]: this.side.ledger.installation.id,
+      [VOLUMES_LABEL]: gone,
+      [PORTS_LABEL]: leans ? 'default' : '',
     };
+    return { call: { ...call, body: withLabels(settled, labels) }, volumes };
   }
 
   private newName(): Promise<string> {
     return pickName(async (name) => this.side.directory.knowsName(this.namespace, 'container', name));
   }
 
-  private publish(body: JsonObject): Promise<JsonObject> {
-    return publish(body, this.settings.ports, {
+  /** `leans`: at an address of the default network, whatever networks it is on. */
+  private async publish(body: JsonObject): Promise<{ readonly body: JsonObject; readonly leans: boolean }> {
+    let leans = false;
+    const published = await publish(body, this.settings.ports, {
       inspectImage: (name) => this.inspectImage(name),
-      inspectBridge: () => this.inspectBridge(mainNetworkOf(body)),
+      inspectBridge: async () => {
+        const own = await this.inspectOwnBridge(mainNetworkOf(body));
+        leans = own === null;
+        if (own !== null) return own;
+        return this.side.desk.ask('NetworkInspect', { parameters: { id: (await this.network.need()).id } });
+      },
     });
+    return { body: published, leans };
   }
 
-  /** Of another driver, or of no network, there is no address at the host: the namespace's default bridge has one. */
-  private async inspectBridge(network: string): Promise<Json> {
+  /** Null of another driver, or of no network: there is no address at the host, and the namespace's default bridge has one. */
+  private async inspectOwnBridge(network: string): Promise<Json> {
     const { desk, directory } = this.side;
-    if (directory.isOwn(this.namespace, network)) {
-      const inspection = await desk.ask('NetworkInspect', { parameters: { id: network } });
-      if (gatewaysOf(inspection).ipv4 !== null) return inspection;
-    }
-    return desk.ask('NetworkInspect', { parameters: { id: (await this.network.need()).id } });
+    if (!directory.isOwn(this.namespace, network)) return null;
+    const inspection = await desk.ask('NetworkInspect', { parameters: { id: network } });
+    return gatewaysOf(inspection).ipv4 === null ? null : inspection;
   }
 
-  private async makeUnnamed(body: JsonObject): Promise<ReadonlyMap<string, string>> {
-    const made = new Map<string, string>();
+  /** Where the engine would make volumes without a name. */
+  private async unnamed(body: JsonObject): Promise<readonly string[]> {
     const image = await this.inspectImage(imageOf(body));
     // The engine says that the image is missing; the client pulls it, and comes again.
-    if (image === null) return made;
+    if (image === null) return [];
     const lent: string[] = [];
     for (const id of volumesFromOf(body)) {
       const inspection = await this.side.desk.ask('ContainerInspect', { parameters: { id } });
       lent.push(...mountedVolumes(inspection).map(({ target }) => target));
     }
-    for (const target of unnamedVolumes(body, image, lent))
-      made.set(target, await makeUnnamed(this.side, this.namespace, claimOf(body)));
-    return made;
+    return unnamedVolumes(body, image, lent);
   }
 
   private async inspectImage(name: string) {

@@ -1,15 +1,12 @@
 /** One namespace on one engine: how a call comes in, and how its answer goes out. */
 
-import { connectedContainer, withConnectAlias } from '../../docker/container-create.ts';
 import type { Endpoint } from '../../docker/endpoint.ts';
-import { withoutHost } from '../../docker/hide-host.ts';
 import { lenders } from '../../docker/lends.ts';
 import { listIn, messageIn, type NamedKind, thingIn, withMessage } from '../../docker/named-things.ts';
 import { ANONYMOUS_LABEL, madeId, nameAsked, withName, withoutDuplicate } from '../../docker/own-requests.ts';
-import { hideReserved, withLabels } from '../../docker/reserved-labels.ts';
+import { withLabels } from '../../docker/reserved-labels.ts';
 import { saysOverlap, withoutOtherNetwork } from '../../docker/subnets.ts';
 import { asAlone, withCounts, withImageUse } from '../../docker/told-otherwise.ts';
-import { visit } from '../../docker/visit.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import { lookUpOf } from '../../exchange/look-up.ts';
@@ -23,10 +20,11 @@ import { alreadyThere, endpointOf, PLAIN, refuseImport, spokenIn, withoutStrange
 import { withOwnFilters } from './filters.ts';
 import { ImageCalls, type ImageStep } from './image-calls.ts';
 import { ImageNames } from './image-names.ts';
-import { clientName, DEFAULT_NETWORK } from './names.ts';
+import { DEFAULT_NETWORK } from './names.ts';
 import { Outward } from './outward.ts';
 import { beforeBuild, OwnBuild } from './own-build.ts';
 import { OwnBuildkit } from './own-buildkit.ts';
+import { OwnContainers } from './own-containers.ts';
 import { OwnCreate } from './own-create.ts';
 import { ownEvents } from './own-events.ts';
 import { OwnImages } from './own-images.ts';
@@ -34,21 +32,18 @@ import { OwnNetwork } from './own-network.ts';
 import { ATTEMPTS, withOwnSubnets } from './own-subnets.ts';
 import { OwnThings } from './own-things.ts';
 import { labelled, labelsOf } from './ownership.ts';
+import { Passages, STRICT } from './passages.ts';
 import type { Spoken } from './prose.ts';
 import { type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
-import { answerAlone, refuseUnserved } from './served.ts';
+import { answerAlone, refuseClosing, refuseUnserved } from './served.ts';
 import { SharedNetworks } from './shared-networks.ts';
-import { refuseAnothers, removeVolumes, unnamedOf, unnamedVolume } from './volumes.ts';
-
-type Told = (document: Json, status: number) => Json | undefined;
+import { refuseAnothers, unnamedVolume } from './volumes.ts';
 
 const PRUNED: Readonly<Record<string, NamedKind>> = {
   ContainerPrune: 'container',
   NetworkPrune: 'network',
   VolumePrune: 'volume',
 };
-/** Answers in which ids of containers stand that need not be the namespace's. */
-const STRICT = /^(Image|Network|SystemDataUsage)/;
 /** What is known of a name is not so any more when one of these has been done. */
 const MOVES: ReadonlySet<string> = new Set(['ContainerRename', 'NetworkDelete', 'VolumeDelete']);
 
@@ -65,6 +60,8 @@ export class OwnNamespace implements Namespace {
   private readonly imageCalls: ImageCalls;
   private readonly things: OwnThings;
   private readonly buildkit: OwnBuildkit;
+  private readonly passages: Passages;
+  private readonly containers: OwnContainers;
 
   /** `holder`: whose images its containers are made of; it itself where nobody else is named. */
   constructor(name: string, side: EngineSide, settings: NamespaceSettings, holder?: ImageHolder) {
@@ -78,7 +75,10 @@ export class OwnNamespace implements Namespace {
     this.outward = new Outward(name, side.directory, this.shared, images);
     this.network = new OwnNetwork(name, side, settings);
     this.things = new OwnThings(name, side, this.shared, this.network);
+    this.passages = new Passages(this.outward, side.desk);
     this.create = new OwnCreate(name, side, settings, this.network);
+    const { network, create, shared, passages } = this;
+    this.containers = new OwnContainers(name, side, { network, creates: create, shared, passages });
     this.settings = settings;
     this.context = { lookUp: (endpointId, parameters) => this.lookUp(endpointId, parameters) };
   }
@@ -100,9 +100,10 @@ export class OwnNamespace implements Namespace {
   async enter(said: Call): Promise<Passage> {
     const { endpoint } = said;
     refuseUnserved(endpoint);
+    if (this.side.closing.has(this.name)) refuseClosing(endpoint);
     refuseImport(said);
     const known = withoutStrangers(said);
-    if (endpoint.id === 'Session') return this.passage(this.buildkit.offering(known), []);
+    if (endpoint.id === 'Session') return this.passages.passage(this.buildkit.offering(known), []);
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
     if (endpoint.id === 'ImageBuild') return this.enterBuild(beforeBuild(known));
     const named = endpoint.id === 'ContainerCreate' ? await this.create.before(known) : known;
@@ -121,7 +122,8 @@ export class OwnNamespace implements Namespace {
     return this.buildkit.offered(headers, offer);
   }
 
-  enterInner(said: Call): Promise<InnerPassage> {
+  async enterInner(said: Call): Promise<InnerPassage> {
+    if (this.side.closing.has(this.name)) refuseClosing(said.endpoint);
     return this.buildkit.enter(withoutStrangers(said));
   }
 
@@ -129,7 +131,7 @@ export class OwnNamespace implements Namespace {
     await this.shared.settle();
     const references = referencesIn(call);
     const resolved: Resolved = (await this.things.resolve(references, call)) ?? new Map();
-    const passed = this.passage(withEngineNames(call, this.name, resolved), spokenIn(references, resolved));
+    const passed = this.passages.passage(withEngineNames(call, this.name, resolved), spokenIn(references, resolved));
     const keepNetwork = (): void => this.network.keep();
     return new OwnBuild(call, passed, { images: this.images, desk: this.side.desk, keepNetwork }).enter();
   }
@@ -146,43 +148,43 @@ export class OwnNamespace implements Namespace {
     switch (id) {
       case 'ContainerCreate': {
         if (body !== null) await this.create.makeNamed(body, references);
-        return this.createContainer(named(), spoken);
+        return this.containers.create(named(), spoken);
       }
       case 'NetworkCreate':
         if (body !== null && this.shared.hasName(nameAsked(body))) return alreadyThere(call, nameAsked(body));
         return this.createNetwork(call, named(), spoken);
       case 'VolumeCreate':
         return this.createVolume(this.ownVolume(call, named()), spoken);
-      case 'NetworkConnect': {
-        const connect = await this.withAlias(named());
-        await this.shared.refuseChoices(connect);
-        return this.passage(this.shared.withoutNames(connect), spoken);
-      }
+      case 'NetworkConnect':
+        return this.containers.connect(named(), spoken);
+      case 'ContainerStart':
+      case 'ContainerRestart':
+        return this.containers.start(named(), resolved, spoken);
       case 'NetworkList':
       case 'NetworkListSlash': {
         const shared = await this.shared.listedFor(call);
-        return this.passage(named(), spoken, undefined, (list) => this.withShared(list, shared));
+        return this.passages.passage(named(), spoken, undefined, (list) => this.withShared(list, shared));
       }
       case 'NetworkDelete':
         this.refuseDefault(resolved);
         break;
       case 'ContainerDelete':
-        return this.deleteContainer(call, named(), resolved, spoken);
+        return this.containers.remove(call, named(), resolved, spoken);
       case 'SystemInfo': {
         const [containers, images] = await Promise.all([this.ownContainers(), this.images.all()]);
-        return this.passage(named(), spoken, undefined, (info) => withCounts(info, containers, images.length));
+        return this.passages.passage(named(), spoken, undefined, (info) => withCounts(info, containers, images.length));
       }
       case 'SystemDataUsage': {
         const containers = await this.ownContainers();
-        return this.passage(named(), spoken, undefined, (usage) => withImageUse(usage, containers));
+        return this.passages.passage(named(), spoken, undefined, (usage) => withImageUse(usage, containers));
       }
       case 'ContainerInspect':
-        return this.passage(named(), spoken, undefined, (inspection) => asAlone(inspection, DEFAULT_NETWORK));
+        return this.passages.passage(named(), spoken, undefined, (inspection) => asAlone(inspection, DEFAULT_NETWORK));
       default:
         await this.refuseImpostors(id);
     }
     if (MOVES.has(id)) for (const { kind, id: moved } of resolved.values()) this.side.directory.lose(kind, moved);
-    return this.passage(named(), spoken);
+    return this.passages.passage(named(), spoken);
   }
 
   private async ownContainers(): Promise<readonly Json[]> {
@@ -190,23 +192,8 @@ export class OwnNamespace implements Namespace {
     return listIn('container', await this.side.desk.ask('ContainerList', { query }));
   }
 
-  private passage(
-    call: Call,
-    spoken: readonly Spoken[],
-    learn: (answer: Json) => void = () => {},
-    show: (told: Json) => Json = (told) => told,
-  ): Passage {
-    const strict = STRICT.test(call.endpoint.id);
-    const told: Told = (document, status) => {
-      if (status >= 400) return withMessage(document, this.outward.refusal(call, messageIn(document), spoken));
-      learn(document);
-      return show(this.outward.answer(call.endpoint, document, spoken, strict));
-    };
-    return { call, answer: null, names: { told, toldText: (text) => this.outward.refusal(call, text, spoken) } };
-  }
-
   private enterImages({ call, answer, show, ended }: ImageStep): Passage {
-    const passed = this.passage(call, [], undefined, show);
+    const passed = this.passages.passage(call, [], undefined, show);
     const body = answer === undefined ? null : (passed.names.told(answer.body, answer.status) ?? null);
     return {
       ...passed,
@@ -217,7 +204,7 @@ export class OwnNamespace implements Namespace {
 
   private enterEvents(call: Call): Passage {
     // Nothing of the call goes to the engine.
-    const passed = this.passage({ ...call, query: {} }, []);
+    const passed = this.passages.passage({ ...call, query: {} }, []);
     const { feed, desk } = this.side;
     const stream = ownEvents(call, {
       feed,
@@ -228,66 +215,13 @@ export class OwnNamespace implements Namespace {
     return { ...passed, stream };
   }
 
-  private async createContainer(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
-    await this.shared.refuseChoices(named);
-    const { call: made, volumes } = await this.create.after(named);
-    const call = this.shared.withoutNames(made);
-    const passed = this.passage(call, spoken, (answer) => {
-      const id = madeId(answer);
-      if (id !== '') this.side.directory.learn(this.name, { kind: 'container', id, name: String(call.query.name) });
-    });
-    const told: Told = (document, status) => {
-      // What was made for a container that is not to be goes again; a failure leaves an owned volume without a name.
-      if (status >= 400) void removeVolumes(this.side, volumes).catch(() => {});
-      return passed.names.told(document, status);
-    };
-    return { ...passed, names: { ...passed.names, told } };
-  }
-
-  private async deleteContainer(
-    call: Call,
-    named: Call,
-    resolved: Resolved,
-    spoken: readonly Spoken[],
-  ): Promise<Passage> {
-    if (call.query.link === true) throw refuse(RULE, 'link', 'must be false', { place: 'query.link' });
-    const [container] = resolved.values();
-    const id = container?.id as string;
-    const volumes = call.query.v === true ? await unnamedOf(this.side, this.name, id) : [];
-    if (volumes.length === 0) {
-      this.side.directory.lose('container', id);
-      return this.passage(named, spoken);
-    }
-    const done = await this.order(named, spoken);
-    if (done.answer.status >= 400) return done;
-    this.side.directory.lose('container', id);
-    await removeVolumes(this.side, volumes);
-    return done;
-  }
-
   /** dockerd answers with the volume that is there already, so whose it is is seen before the answer is told. */
   private async createVolume(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
-    return this.order(named, spoken, (answer) => {
+    return this.passages.order(named, spoken, (answer) => {
       refuseAnothers(this.name, answer);
       const made = thingIn('volume', answer);
       if (made !== null) this.side.directory.learn(this.name, made);
     });
-  }
-
-  /** Done here and now, where something has to follow before the client hears of it. */
-  private async order(
-    named: Call,
-    spoken: readonly Spoken[],
-    learn?: (answer: Json) => void,
-  ): Promise<Passage & { readonly answer: OwnAnswer }> {
-    const { endpoint, parameters, query, body } = named;
-    const { status, answer } = await this.side.desk.order(endpoint.id, { parameters, query, body });
-    const passed = this.passage(named, spoken, learn);
-    const told = answer === null ? null : (passed.names.told(answer, status) ?? null);
-    const { shape } = endpoint.answer;
-    const plain = told === null || shape === undefined || status >= 400;
-    const shown = plain ? told : withoutHost(shape, visit(shape, told, hideReserved));
-    return { ...passed, answer: { status, body: shown } };
   }
 
   /** Told when the firewall holds for it: nobody is attached before. */
@@ -302,7 +236,7 @@ export class OwnNamespace implements Namespace {
     };
     for (let attempt = 1; ; attempt++) {
       const own = await withOwnSubnets(withoutDuplicate(labelled), this.side, this.settings.networks);
-      const passed = await this.order({ ...named, body: own.body }, spoken, learn);
+      const passed = await this.passages.order({ ...named, body: own.body }, spoken, learn);
       const { status, body } = passed.answer;
       await traffic.made(made);
       if (status < 400 || !saysOverlap(messageIn(body))) return passed;
@@ -318,13 +252,6 @@ export class OwnNamespace implements Namespace {
     const unnamed = name === '' ? engineName(this.name, unnamedVolume()) : nameAsked(body);
     const labels = { ...labelsOf(this.side, this.name), ...(name === '' ? { [ANONYMOUS_LABEL]: '' } : {}) };
     return { ...named, body: withLabels(withName(body, unnamed), labels) };
-  }
-
-  private async withAlias(call: Call): Promise<Call> {
-    const body = call.body as JsonObject;
-    const name = this.side.directory.nameOf(connectedContainer(body));
-    const alias = name === null ? null : clientName(this.name, name);
-    return alias === null ? call : { ...call, body: withConnectAlias(body, alias) };
   }
 
   private learn(kind: NamedKind, answer: Json, call: Call): void {

@@ -1,17 +1,19 @@
 /** The default network of a namespace: a bridge of its own that clients see as `bridge`, made when it is first needed. */
 
-import { messageIn } from '../../docker/named-things.ts';
+import { networksOf } from '../../docker/inspected-container.ts';
+import { listIn, messageIn, thingIn } from '../../docker/named-things.ts';
 import { bridgeRequest, madeId } from '../../docker/own-requests.ts';
-import { DEFAULT_NETWORK_LABEL } from '../../docker/reserved-labels.ts';
+import { DEFAULT_NETWORK_LABEL, PORTS_LABEL } from '../../docker/reserved-labels.ts';
 import { engineName } from '../../exchange/namespacing.ts';
+import type { Json } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { Found } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { DEFAULT_NETWORK } from './names.ts';
 import { ATTEMPTS } from './own-subnets.ts';
-import { labelsOf } from './ownership.ts';
+import { labelled, labelsOf } from './ownership.ts';
 
-/** How long a namespace without containers keeps its network. */
+/** How long a network that no container refers to is kept. */
 const IDLE_MS = 60_000;
 
 export class OwnNetwork {
@@ -37,12 +39,19 @@ export class OwnNetwork {
 
   async need(): Promise<Found> {
     this.keep();
+    await this.side.networkGoing.get(this.namespace);
     const found = await this.find();
     if (found !== null) return found;
     this.making ??= this.make().finally(() => {
       this.making = null;
     });
     return this.making;
+  }
+
+  /** What is known of it has turned out not to be so. */
+  forget(): void {
+    const { directory } = this.side;
+    directory.loseNamed(this.namespace, 'network', DEFAULT_NETWORK);
   }
 
   private async make(): Promise<Found> {
@@ -70,20 +79,36 @@ export class OwnNetwork {
 }
 
 /**
- * Removes those of namespaces that have had no container for a while: a row of `docker run --rm` needs one bridge, not
- * many. The engine itself refuses where somebody is attached.
+ * Removes those that no container refers to, stopped ones included, and that nobody has needed for a while: a row of
+ * `docker run --rm` needs one bridge, not many. The engine itself refuses where somebody is attached; whoever has begun
+ * to need it meanwhile makes it anew.
  */
-export async function removeIdleNetworks(side: EngineSide): Promise<void> {
-  const { directory, desk, networkNeededAtMs } = side;
+export async function removeIdleNetworks(side: EngineSide, idleMs: number = IDLE_MS): Promise<void> {
+  const { directory, desk, networkNeededAtMs, networkGoing } = side;
+  const isNeeded = (namespace: string): boolean => Date.now() - (networkNeededAtMs.get(namespace) ?? 0) < idleMs;
   for (const namespace of directory.namespacesWith('network', DEFAULT_NETWORK)) {
-    if (Date.now() - (networkNeededAtMs.get(namespace) ?? 0) < IDLE_MS) continue;
+    if (isNeeded(namespace)) continue;
     const found = await directory.find(namespace, 'network', DEFAULT_NETWORK);
-    if (found === null || (await directory.all(namespace, 'container')).length > 0) continue;
+    if (found === null) continue;
+    const query = { all: true, filters: { label: [labelled(namespace)] } };
+    const containers = listIn('container', await desk.ask('ContainerList', { query }));
+    const refers = (container: Json): boolean =>
+      thingIn('container', container)?.labels[PORTS_LABEL] === 'default' ||
+      networksOf(container).some((network) => network === found.id || network === found.name);
     // Somebody may have begun to need it while we asked.
-    if (Date.now() - (networkNeededAtMs.get(namespace) ?? 0) < IDLE_MS) continue;
-    const { status } = await desk.order('NetworkDelete', { parameters: { id: found.id } });
-    if (status >= 300) continue;
-    directory.lose('network', found.id);
+    if (containers.some(refers) || isNeeded(namespace)) continue;
     networkNeededAtMs.delete(namespace);
+    const going = desk.order('NetworkDelete', { parameters: { id: found.id } }).then(({ status }) => {
+      if (status < 300) directory.lose('network', found.id);
+    });
+    // Whoever needs it from now on waits for what becomes of it.
+    networkGoing.set(namespace, going.then(noted, noted));
+    try {
+      await going;
+    } finally {
+      networkGoing.delete(namespace);
+    }
   }
 }
+
+function noted(): void {}

@@ -39,6 +39,12 @@ export function refuseUnserved({ id, risk, summary }: Endpoint): void {
   });
 }
 
+/** Nothing comes into a namespace that is being removed. @throws Refusal */
+export function refuseClosing({ method }: Endpoint): void {
+  if (method === 'GET' || method === 'HEAD') return;
+  throw refuse(RULE, 'closing', 'the namespace is being removed by an administrator', { hint: 'try again later' });
+}
+
 /** Null for what has to go on its way. */
 export function answerAlone({ endpoint: { id }, parameters }: Call): OwnAnswer | null {
   if (prunesNothing.has(id)) return { status: 200, body: emptyPrune(id) };

@@ -44,7 +44,7 @@ export class SharedNetworks {
     return this.nameById.get(id) ?? null;
   }
 
-  private readonly isShared = (id: string): boolean => this.nameById.has(id);
+  readonly isShared = (id: string): boolean => this.nameById.has(id);
 
   /** By its name, its id or the beginning of it; null for what is not shared, or not there. */
   async find(reference: string): Promise<Found | null> {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mountedVolumes, type VolumeWish } from '../../docker/container-create.ts';
 import { messageIn, thingIn } from '../../docker/named-things.ts';
 import { ANONYMOUS_LABEL, ANONYMOUS_NAME, volumeRequest } from '../../docker/own-requests.ts';
-import { CLAIM_LABEL } from '../../docker/reserved-labels.ts';
+import { CLAIM_LABEL, INSTALLATION_LABEL, UNTIL_LABEL } from '../../docker/reserved-labels.ts';
 import { refuse } from '../../exchange/judge.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { isObject, type Json } from '../../ground/json.ts';
@@ -28,7 +28,17 @@ export function isUnnamed(namespace: string, name: string): boolean {
 
 /** @throws Refusal in the engine's words, or where the name is another's */
 export async function makeVolume(side: EngineSide, namespace: string, name: string, wish = NO_WISH): Promise<void> {
-  const labels = { ...labelsOf(side, namespace), ...(isUnnamed(namespace, name) ? { [ANONYMOUS_LABEL]: '' } : {}) };
+  await make(side, namespace, name, wish, isUnnamed(namespace, name) ? { [ANONYMOUS_LABEL]: '' } : {});
+}
+
+async function make(
+  side: EngineSide,
+  namespace: string,
+  name: string,
+  wish: VolumeWish,
+  own: Readonly<Record<string, string>>,
+): Promise<void> {
+  const labels = { ...labelsOf(side, namespace), ...own };
   const { status, answer } = await side.desk.order('VolumeCreate', { body: volumeRequest(name, wish, labels) });
   if (status >= 400) {
     const message = messageIn(answer).replaceAll(`${namespace}.`, '');
@@ -47,12 +57,47 @@ export function refuseAnothers(namespace: string, answer: Json): void {
   });
 }
 
-/** `claim`: that of the create that it is made for, so that totals do not count it beside what was promised. */
-export async function makeUnnamed(side: EngineSide, namespace: string, claim: string | null): Promise<string> {
-  const name = engineName(namespace, unnamedVolume());
-  const labels = claim === null ? NO_WISH.labels : { [CLAIM_LABEL]: claim };
-  await makeVolume(side, namespace, name, { ...NO_WISH, labels });
-  return name;
+/** Volumes without a name that are being made for a container that is not there yet. */
+export interface Awaiting {
+  readonly names: readonly string[];
+  /** The container is there, or will not be: then they go. */
+  ended(made: boolean): Promise<void>;
+}
+
+/**
+ * A volume for each place, recoverably: where the engine removes the container by itself, they say that they go with it;
+ * else an entry of the ledger says what they are for until the container is there. `claim`: that of the create, so that
+ * totals do not count them beside what was promised. @throws Refusal
+ */
+export async function makeAwaiting(
+  side: EngineSide,
+  namespace: string,
+  count: number,
+  goWithContainer: boolean,
+  claim: string | null,
+): Promise<Awaiting> {
+  if (count === 0) return { names: [], ended: async () => {} };
+  const { ledger } = side;
+  const names = Array.from({ length: count }, () => engineName(namespace, unnamedVolume()));
+  ledger.hold(names);
+  const entry = goWithContainer ? null : await ledger.write({ do: 'create', volumes: names });
+  const own = {
+    [ANONYMOUS_LABEL]: '',
+    ...(claim === null ? {} : { [CLAIM_LABEL]: claim }),
+    ...(goWithContainer ? { [INSTALLATION_LABEL]: ledger.installation.id, [UNTIL_LABEL]: 'container' } : {}),
+  };
+  const ended = async (made: boolean): Promise<void> => {
+    if (!made) await removeVolumes(side, names);
+    if (entry !== null) await ledger.crossOut(entry);
+    ledger.leave(names);
+  };
+  try {
+    for (const name of names) await make(side, namespace, name, NO_WISH, own);
+  } catch (fault) {
+    await ended(false).catch(() => {});
+    throw fault;
+  }
+  return { names, ended };
 }
 
 /** The volumes without a name that a container has mounted. */

@@ -2,17 +2,24 @@
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AdminSources, makeAdminServer } from '../../../src/operate/admin/admin-server.ts';
+import type { NamespaceAdministration } from '../../../src/operate/admin/namespaces-api.ts';
 
 const local = { name: 'local', up: true, since: '2026-01-01T00:00:00.000Z', version: '20.10.24', reason: null };
 const gateway = { address: '127.0.0.1:5350', up: true, reason: null };
 
-async function admin(facts: Partial<AdminSources> = {}): Promise<string> {
-  const server = makeAdminServer({
-    version: '0.1.0',
-    readiness: async () => ({ draining: false, engines: [local], gateways: [gateway] }),
-    metrics: async () => 'berthgate_up 1\n',
-    ...facts,
-  });
+async function admin(
+  facts: Partial<AdminSources> = {},
+  namespaces: NamespaceAdministration | null = null,
+): Promise<string> {
+  const server = makeAdminServer(
+    {
+      version: '0.1.0',
+      readiness: async () => ({ draining: false, engines: [local], gateways: [gateway] }),
+      metrics: async () => 'berthgate_up 1\n',
+      ...facts,
+    },
+    namespaces,
+  );
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.close();
@@ -87,4 +94,31 @@ test('what fails is told without its insides', async () => {
   const answer = await fetch(`${url}/metrics`);
   expect(answer.status).toBe(500);
   expect(await answer.text()).not.toContain('secret');
+});
+
+const some: NamespaceAdministration = {
+  isNamespace: (text) => /^[a-z]+$/.test(text),
+  list: async () => [],
+  show: async () => [],
+  remove: async (_, onLine) => onLine({ step: 'done', complete: true }),
+};
+
+test('what is reached over a port tells and changes nothing of namespaces', async () => {
+  const open = await admin();
+  for (const method of ['GET', 'DELETE']) {
+    expect((await fetch(`${open}/api/namespaces/alice`, { method })).status).toBe(404);
+  }
+  expect((await fetch(`${await admin({}, some)}/api/namespaces`)).status).toBe(200);
+});
+
+test('a namespace is removed by DELETE alone, and by a name that can be one', async () => {
+  const owner = await admin({}, some);
+  const asked = async (method: string, path: string) =>
+    (await fetch(`${owner}/api/namespaces${path}`, { method })).status;
+  expect(await asked('DELETE', '')).toBe(405);
+  expect(await asked('POST', '/alice')).toBe(405);
+  expect(await asked('DELETE', '/..%2falice')).toBe(400);
+  expect(await asked('GET', '/alice')).toBe(404);
+  const removed = await fetch(`${owner}/api/namespaces/alice`, { method: 'DELETE' });
+  expect(await removed.text()).toBe('{"step":"done","complete":true}\n');
 });

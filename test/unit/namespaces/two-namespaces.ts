@@ -65,7 +65,7 @@ export function twoNamespaces(): TwoNamespaces {
       return { status: 201, answer: readJsonText(JSON.stringify(made), 64) };
     },
   };
-  const side = engineSide(desk);
+  const side = engineSide(desk, { id: 'test', alone: true, onEnded: () => {} });
   const settings = {
     images: { gateway: gateway(), shared: ['*'] },
     ports: { address: '127.0.0.1', range: { first: 1024, last: 65_535 } },

@@ -14,7 +14,7 @@ export const admin = z.strictObject({
   }),
   url: adminUrl().nullable().prefault(null).meta({
     description:
-      'For operators: a socket of mode 0600, or `tcp://` with `tls` and `auth`. Serves what `metrics` does; the dashboard and `/api/…` are not there yet.',
+      'For operators: a socket of mode 0600, or `tcp://` with `tls` and `auth`. Serves what `metrics` does, and `/api/namespaces` for `berthgate namespaces`; the dashboard is not there yet.',
     effect: 'none yet',
     beginning: 'tcp://',
   }),

@@ -1,0 +1,189 @@
+/** `berthgate namespaces`: what the namespaces of a running server have, and the end of one. */
+
+import { InvalidArgumentError } from 'commander';
+import type { NamespaceSummary, NamespaceThing, RemovalLine } from '../operate/admin/namespaces-api.ts';
+import { isNamespace } from '../rules/namespaces/index.ts';
+import { type AdminAnswer, askAdmin } from './ask-admin.ts';
+import { readConfiguration } from './configuration.ts';
+import type { AddCommand } from './program.ts';
+import { CommandFailed, type Terminal } from './terminal.ts';
+
+const help = `
+Asks the server that runs, over its admin socket (admin.url), which only its own user and root can open.
+
+rm stops and removes every container, network and volume of the namespace, volumes without a name included. Meanwhile
+the namespace takes no call that changes anything. It waits for an engine that is down. Interrupted, or when the server
+was killed, it is run again and goes on with what is left.
+
+Examples:
+  berthgate namespaces list --config /etc/berthgate/berthgate.yaml
+  berthgate namespaces show alice --json
+  berthgate namespaces rm alice --yes
+
+Exit codes: 0 done, 1 it failed, or something is left, 2 wrong usage.`;
+
+const DEFAULT_SOCKET = '/run/berthgate/admin.sock';
+
+interface Options {
+  readonly config?: string;
+  readonly socket?: string;
+  readonly json?: true;
+}
+
+interface RemoveOptions extends Options {
+  readonly yes?: true;
+}
+
+export const namespaces: AddCommand = (program, terminal) => {
+  const command = program
+    .command('namespaces')
+    .summary('list, show and remove namespaces')
+    .description('Lists, shows and removes the namespaces of a running server.')
+    .addHelpText('after', help);
+  const asking = (name: string, summary: string, description: string) =>
+    command
+      .command(name)
+      .summary(summary)
+      .description(description)
+      .option('-c, --config <file>', 'the configuration that names the admin socket')
+      .option('-s, --socket <path>', `the admin socket itself (default: ${DEFAULT_SOCKET})`)
+      .option('--json', 'print JSON')
+      .addHelpText('after', help);
+  asking('list', 'list all namespaces', 'Lists the namespaces that have anything, with how much.').action(
+    async (options: Options) => {
+      const { body } = await ask(options, terminal, 'GET', '/api/namespaces');
+      const listed = JSON.parse(await body.text()) as { readonly namespaces: readonly NamespaceSummary[] };
+      terminal.out(options.json ? `${JSON.stringify(listed.namespaces)}\n` : printList(listed.namespaces));
+    },
+  );
+  asking(
+    'show',
+    'show what a namespace has',
+    'Shows what a namespace has, by the names of its clients and of the engine.',
+  )
+    .argument('<name>', 'the namespace', readName)
+    .action(async (name: string, options: Options) => {
+      const { body } = await ask(options, terminal, 'GET', `/api/namespaces/${name}`);
+      const shown = JSON.parse(await body.text()) as { readonly things: readonly NamespaceThing[] };
+      terminal.out(options.json ? `${JSON.stringify(shown.things)}\n` : printThings(shown.things));
+    });
+  asking('rm', 'remove everything of a namespace', 'Stops and removes everything that a namespace has.')
+    .argument('<name>', 'the namespace', readName)
+    .option('-y, --yes', 'do not ask')
+    .action(async (name: string, options: RemoveOptions) => {
+      if (options.yes !== true) await confirm(name, terminal);
+      const { body } = await ask(options, terminal, 'DELETE', `/api/namespaces/${name}`);
+      await followRemoval(body.lines(), name, options.json === true, terminal);
+    });
+  for (const each of command.commands) each.copyInheritedSettings(program);
+};
+
+async function ask(options: Options, terminal: Terminal, method: string, path: string): Promise<AdminAnswer> {
+  const answer = await askAdmin(await socketOf(options, terminal), method, path);
+  if (answer.status === 200) return answer;
+  const text = await answer.body.text();
+  throw new CommandFailed(`berthgate: ${messageOf(text) ?? `the server answered ${answer.status}`}`);
+}
+
+async function socketOf({ config, socket }: Options, terminal: Terminal): Promise<string> {
+  if (socket !== undefined) return socket;
+  if (config === undefined) return DEFAULT_SOCKET;
+  const { url } = (await readConfiguration(config, terminal)).config.admin;
+  if (url?.kind !== 'unix') throw new CommandFailed(`berthgate: ${config} names no admin socket (admin.url: unix://…)`);
+  return url.path;
+}
+
+async function confirm(name: string, terminal: Terminal): Promise<void> {
+  const answer = await terminal.ask?.(`Remove every container, network and volume of ${name}? [y/N] `);
+  if (answer === undefined || answer === null)
+    throw new CommandFailed('berthgate: say --yes where nobody can be asked');
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailed('berthgate: nothing was removed');
+}
+
+async function followRemoval(
+  lines: AsyncIterable<string>,
+  name: string,
+  asJson: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const removed = new Map<string, number>();
+  let complete: boolean | null = null;
+  try {
+    for await (const text of lines) {
+      const line = JSON.parse(text) as RemovalLine;
+      if (asJson) terminal.out(`${text}\n`);
+      if (line.step === 'done') complete = line.complete;
+      else if (line.step === 'removed') removed.set(line.thing.kind, (removed.get(line.thing.kind) ?? 0) + 1);
+      if (!asJson && line.step !== 'done') terminal.out(`${printStep(line)}\n`);
+    }
+  } catch (fault) {
+    if (complete === null) throw interrupted(name, (fault as Error).message);
+  }
+  if (complete === null) throw interrupted(name, 'the server ended');
+  const counts = [...removed].map(([kind, count]) => `${count} ${kind}${count === 1 ? '' : 's'}`);
+  if (!asJson) terminal.out(`removed ${counts.length === 0 ? 'nothing: there was nothing' : counts.join(', ')}\n`);
+  if (!complete) throw new CommandFailed(`berthgate: something of ${name} is left, see above`);
+}
+
+function interrupted(name: string, why: string): CommandFailed {
+  return new CommandFailed(`berthgate: interrupted (${why}): run it again to remove what is left of ${name}`);
+}
+
+function printStep(line: Exclude<RemovalLine, { readonly step: 'done' }>): string {
+  const what = line.thing === null ? 'the engine' : `${line.thing.kind} ${line.thing.name}`;
+  const engine = line.step === 'waiting' ? line.engine : line.thing.engine;
+  return line.step === 'removed'
+    ? `${engine}: removed ${what}`
+    : `${engine}: ${line.step === 'left' ? 'left' : 'trying again'}: ${what}: ${plain(line.reason)}`;
+}
+
+function printList(all: readonly NamespaceSummary[]): string {
+  const rows = all.map(({ namespace, engine, containers, networks, volumes, lastUse }) => [
+    namespace,
+    engine,
+    `${containers.running}/${containers.total}`,
+    String(networks),
+    String(volumes),
+    lastUse ?? '-',
+  ]);
+  return printTable(['NAMESPACE', 'ENGINE', 'RUNNING', 'NETWORKS', 'VOLUMES', 'LAST USE'], rows);
+}
+
+function printThings(things: readonly NamespaceThing[]): string {
+  const rows = things.map(({ kind, name, engine, state, id }) => [kind, name, engine, state ?? '-', id]);
+  return printTable(['KIND', 'NAME', 'ENGINE', 'STATE', 'ID'], rows);
+}
+
+function printTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows.map((row) => row.map(plain))];
+  const widths = head.map((_, at) => Math.max(...all.map((row) => (row[at] as string).length)));
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, at) => cell.padEnd(widths[at] as number))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** What is not plain could command the terminal. */
+function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?');
+}
+
+function messageOf(text: string): string | null {
+  try {
+    const said = JSON.parse(text) as { readonly message?: unknown };
+    return typeof said.message === 'string' ? plain(said.message) : null;
+  } catch {
+    return null;
+  }
+}
+
+function readName(text: string): string {
+  if (!isNamespace(text)) throw new InvalidArgumentError('It must be a namespace, as alice or ci-web.');
+  return text;
+}

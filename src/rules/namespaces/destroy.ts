@@ -1,0 +1,138 @@
+/**
+ * The end of a namespace: everything that it has on an engine is removed, and whatever comes meanwhile, until there is
+ * nothing. Who is interrupted begins again: what is left is what the engine has.
+ */
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { attachedTo } from '../../docker/inspected-container.ts';
+import { messageIn } from '../../docker/named-things.ts';
+import type { Json } from '../../ground/json.ts';
+import type { EngineSide } from './engine-side.ts';
+import { type Holding, holdingsOf } from './survey.ts';
+
+export type DestroyStep =
+  | { readonly step: 'removed'; readonly thing: Holding }
+  /** Tried again a little later. */
+  | { readonly step: 'waiting'; readonly thing: Holding | null; readonly reason: string };
+
+export interface Left {
+  readonly thing: Holding;
+  readonly reason: string;
+}
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 15_000;
+/** What was on its way when the namespace was closed is there by then. */
+const QUIET_MS = 500;
+/** Rounds in which nothing at all could be removed, though the engine answered. */
+const FRUITLESS_ROUNDS = 6;
+/** At the same time: an engine works on containers one by one anyway. */
+const TOGETHER = 4;
+const REMOVE_MS = 300_000;
+
+/**
+ * Meanwhile the namespace takes no call that changes anything. Gives what the engine would not remove, in its words;
+ * an engine that is not there is waited for. @throws the reason of `signal` when it is aborted
+ */
+export async function destroyNamespace(
+  side: EngineSide,
+  namespace: string,
+  onStep: (step: DestroyStep) => void,
+  signal: AbortSignal,
+): Promise<readonly Left[]> {
+  const { closing } = side;
+  closing.set(namespace, (closing.get(namespace) ?? 0) + 1);
+  try {
+    return await toTheEnd(side, namespace, onStep, signal);
+  } finally {
+    const others = (closing.get(namespace) ?? 1) - 1;
+    if (others === 0) closing.delete(namespace);
+    else closing.set(namespace, others);
+  }
+}
+
+async function toTheEnd(
+  side: EngineSide,
+  namespace: string,
+  onStep: (step: DestroyStep) => void,
+  signal: AbortSignal,
+): Promise<readonly Left[]> {
+  let fruitless = 0;
+  let pauseMs = FIRST_PAUSE_MS;
+  let wasEmpty = false;
+  for (;;) {
+    signal.throwIfAborted();
+    const round = await oneRound(side, namespace, onStep, signal);
+    if (round === null || round.left.length > 0) {
+      if (round !== null) {
+        fruitless = round.removed === 0 ? fruitless + 1 : 0;
+        if (fruitless === FRUITLESS_ROUNDS) return round.left;
+        if (round.removed > 0) pauseMs = FIRST_PAUSE_MS;
+      }
+      wasEmpty = false;
+      await pause(pauseMs, undefined, { signal });
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    } else if (round.removed > 0) {
+      wasEmpty = false;
+    } else {
+      if (wasEmpty) return [];
+      wasEmpty = true;
+      await pause(QUIET_MS, undefined, { signal });
+    }
+  }
+}
+
+/** Null where the engine does not answer. */
+async function oneRound(
+  side: EngineSide,
+  namespace: string,
+  onStep: (step: DestroyStep) => void,
+  signal: AbortSignal,
+): Promise<{ readonly removed: number; readonly left: readonly Left[] } | null> {
+  try {
+    const holdings = await holdingsOf(side, namespace);
+    const left: Left[] = [];
+    // A network ends after its containers, a volume too.
+    for (const kind of ['container', 'network', 'volume'] as const) {
+      const things = holdings.filter((thing) => thing.kind === kind);
+      const work = async (): Promise<void> => {
+        for (let thing = things.shift(); thing !== undefined; thing = things.shift()) {
+          signal.throwIfAborted();
+          const reason = await remove(side, thing);
+          onStep(reason === null ? { step: 'removed', thing } : { step: 'waiting', thing, reason });
+          if (reason !== null) left.push({ thing, reason });
+        }
+      };
+      await Promise.all(Array.from({ length: TOGETHER }, work));
+    }
+    return { removed: holdings.length - left.length, left };
+  } catch (fault) {
+    signal.throwIfAborted();
+    onStep({ step: 'waiting', thing: null, reason: (fault as Error).message });
+    return null;
+  }
+}
+
+/** Null when it is gone; else why it is not. @throws Refusal where the engine does not answer */
+async function remove({ directory, desk }: EngineSide, { kind, id }: Holding): Promise<string | null> {
+  if (kind === 'network') {
+    // Who is on it and not of the namespace was put there by somebody on the engine itself.
+    for (const container of attachedTo(await desk.ask('NetworkInspect', { parameters: { id } }))) {
+      const body = { Container: container, Force: true };
+      await desk.order('NetworkDisconnect', { parameters: { id }, body });
+    }
+  }
+  const { status, answer } = await (kind === 'container'
+    ? desk.order('ContainerDelete', { parameters: { id }, query: { force: true, v: true }, deadlineMs: REMOVE_MS })
+    : kind === 'network'
+      ? desk.order('NetworkDelete', { parameters: { id } })
+      : desk.order('VolumeDelete', { parameters: { name: id }, query: { force: true } }));
+  if (status >= 300 && status !== 404) return reasonOf(status, answer);
+  directory.lose(kind, id);
+  return null;
+}
+
+function reasonOf(status: number, answer: Json): string {
+  const message = messageIn(answer);
+  return message === '' ? `the engine answered ${status}` : message;
+}

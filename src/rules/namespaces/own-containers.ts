@@ -1,0 +1,111 @@
+/** What takes more than one call of the engine to do with a container of a namespace: whole, or ended by the ledger. */
+
+import { connectedContainer, withConnect } from '../../docker/container-create.ts';
+import { joining } from '../../docker/joined-endpoint.ts';
+import { madeId } from '../../docker/own-requests.ts';
+import type { Call } from '../../exchange/call.ts';
+import { refuse } from '../../exchange/judge.ts';
+import type { Passage } from '../../exchange/namespacing.ts';
+import type { Json, JsonObject } from '../../ground/json.ts';
+import type { EngineSide } from './engine-side.ts';
+import { clientName, DEFAULT_NETWORK } from './names.ts';
+import type { OwnCreate } from './own-create.ts';
+import type { OwnNetwork } from './own-network.ts';
+import { OwnStart } from './own-start.ts';
+import type { Passages } from './passages.ts';
+import type { Spoken } from './prose.ts';
+import { type Resolved, RULE } from './references.ts';
+import type { SharedNetworks } from './shared-networks.ts';
+import { removeVolumes, unnamedOf } from './volumes.ts';
+
+export interface Around {
+  readonly network: OwnNetwork;
+  readonly creates: OwnCreate;
+  readonly shared: SharedNetworks;
+  readonly passages: Passages;
+}
+
+export class OwnContainers {
+  private readonly namespace: string;
+  private readonly side: EngineSide;
+  private readonly creates: OwnCreate;
+  private readonly starts: OwnStart;
+  private readonly shared: SharedNetworks;
+  private readonly passages: Passages;
+
+  constructor(namespace: string, side: EngineSide, { network, creates, shared, passages }: Around) {
+    this.namespace = namespace;
+    this.side = side;
+    this.creates = creates;
+    this.starts = new OwnStart(namespace, side, network, shared);
+    this.shared = shared;
+    this.passages = passages;
+  }
+
+  async create(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
+    await this.shared.refuseChoices(named);
+    const { call: made, volumes } = await this.creates.after(named, defaultsIn(spoken));
+    const call = this.shared.withoutNames(made);
+    const passed = this.passages.passage(call, spoken, (answer) => {
+      const id = madeId(answer);
+      if (id !== '')
+        this.side.directory.learn(this.namespace, { kind: 'container', id, name: String(call.query.name) });
+    });
+    const told = (document: Json, status: number): Json | undefined => {
+      // What was made for a container that is not to be goes again; where that fails, a sweep does it.
+      void volumes?.ended(status < 400).catch(() => {});
+      return passed.names.told(document, status);
+    };
+    return { ...passed, names: { ...passed.names, told } };
+  }
+
+  async remove(call: Call, named: Call, resolved: Resolved, spoken: readonly Spoken[]): Promise<Passage> {
+    if (call.query.link === true) throw refuse(RULE, 'link', 'must be false', { place: 'query.link' });
+    const { ledger, directory } = this.side;
+    const [container] = resolved.values();
+    const id = container?.id as string;
+    const volumes = call.query.v === true ? await unnamedOf(this.side, this.namespace, id) : [];
+    if (volumes.length === 0) {
+      directory.lose('container', id);
+      return this.passages.passage(named, spoken);
+    }
+    const entry = await ledger.write({ do: 'remove', container: id, volumes });
+    try {
+      const done = await this.passages.order(named, spoken);
+      if (done.answer.status < 400) {
+        directory.lose('container', id);
+        await removeVolumes(this.side, volumes);
+      }
+      await ledger.crossOut(entry);
+      return done;
+    } finally {
+      ledger.leave([entry]);
+    }
+  }
+
+  start(named: Call, resolved: Resolved, spoken: readonly Spoken[]): Promise<Passage> {
+    const [container] = resolved.values();
+    return this.passages.order(named, spoken, undefined, (call) => this.starts.start(call, container?.id as string));
+  }
+
+  async connect(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
+    await this.shared.refuseChoices(named);
+    const isDefault = defaultsIn(spoken).has(named.parameters.id as string);
+    const call = this.shared.withoutNames(this.withName(named, isDefault));
+    if (!isDefault) return this.passages.passage(call, spoken);
+    return this.passages.order(call, spoken, undefined, (connect) => this.starts.connect(connect));
+  }
+
+  private withName(call: Call, isDefault: boolean): Call {
+    const body = call.body as JsonObject;
+    const name = this.side.directory.nameOf(connectedContainer(body));
+    const alias = name === null ? null : clientName(this.namespace, name);
+    if (alias === null) return call;
+    return { ...call, body: withConnect(body, (said) => joining(said, alias, isDefault)) };
+  }
+}
+
+/** How the engine was told of the default network: it may be gone, and unknown, when that is asked. */
+function defaultsIn(spoken: readonly Spoken[]): ReadonlySet<string> {
+  return new Set(spoken.filter(({ client }) => client === DEFAULT_NETWORK).map(({ engine }) => engine));
+}
