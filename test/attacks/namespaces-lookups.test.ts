@@ -68,7 +68,11 @@ describeEachEngine(
           expect(answer.status, `${method} ${path}`).toBeGreaterThanOrEqual(500);
           expect(answer.text).not.toContain(bob?.namespace);
         }
-        expect(between.passed.filter((call) => !/\/(_ping|version|info)$/.test(call))).toEqual([]);
+        // Which image a create means is asked by her own name of it, or one that is everybody's.
+        const harmless = new RegExp(
+          `/(_ping|version|info)$|^GET /v[0-9.]+/images/([0-9.:]+/${alice?.namespace}/docker[.]io/library/)?busybox:latest/json$`,
+        );
+        expect(between.passed.filter((call) => !harmless.test(call))).toEqual([]);
         // The control: had one been let pass, the engine would have done it.
         for (const path of [`/containers/${web}/json`, `/containers/${web}/archive?path=/data`, `/networks/${net}`]) {
           expect((await asking(between.socket)('GET', path)).status).toBe(200);
