@@ -68,14 +68,15 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
     process.on('uncaughtException', endAfterFault(opened));
     const instance = new Instance({ log: opened, inherited, passing });
     await startInstance(instance, loaded, options, passing);
-    // In one piece: whoever waits for the first line finds all of them.
+    const ended = untilEnd(instance, loaded, options, opened, terminal);
+    // In one piece: whoever waits for the first line finds all of them, and may send a signal at once.
     terminal.out(
       instance
         .dockerHosts()
         .map((one) => `${exportLine(one)}\n`)
         .join(''),
     );
-    await untilEnd(instance, loaded, options, opened, terminal);
+    await ended;
   } catch (fault) {
     throw fault instanceof ConfigRefused || fault instanceof CommandFailed
       ? new CommandFailed(fault.message)
