@@ -117,7 +117,9 @@ const build = (socket: string, dockerfile: string, args: readonly string[] = [])
 async function askGrpc(socket: string, path: string, message = Buffer.alloc(0)): Promise<string> {
   const connection = net.connect(socket);
   connection.write('POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
-  const [head] = (await once(connection, 'data')) as [Buffer];
+  let head = Buffer.alloc(0);
+  // An engine prints it in pieces.
+  while (!head.includes('\r\n\r\n')) head = Buffer.concat([head, ((await once(connection, 'data')) as [Buffer])[0]]);
   expect(head.toString()).toMatch(/^HTTP\/1\.1 101 /);
   // What came with the head has been read already, so HTTP/2 reads from a stream of its own.
   const stream = new Duplex({
