@@ -44,6 +44,8 @@ function configure(folder: string, namespace: string | null, gateway: string | n
       engines: [{ name: 'local', url: `unix://${upstream.path}`, gateway }],
       listeners: [{ ...listener, namespace }],
       admin: { url: `unix://${join(folder, 'admin.sock')}` },
+      // The packet filter of the machine is not the tests'.
+      firewall: { apply: false },
     }),
   );
   return file;
