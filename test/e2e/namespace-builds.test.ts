@@ -18,6 +18,8 @@ import {
   type TestRegistry,
 } from '../engines/index.ts';
 
+type Who = 'alice' | 'bob' | 'denied' | 'listed';
+
 const HOST = 'r.example.org:5000';
 const run = randomBytes(3).toString('hex');
 const folder = mkdtempSync(join(tmpdir(), 'berthgate-ns-builds-'));
@@ -47,15 +49,15 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
     'on an engine',
     (engine) => {
       const [mine, theirs] = [`bld-${run}`, `bld-${run}-b`];
-      let served: Awaited<ReturnType<typeof serveListeners<'alice' | 'bob'>>> | undefined;
+      let served: Awaited<ReturnType<typeof serveListeners<Who>>> | undefined;
       let gateway = '';
       // Alice can log in to the registry; Bob has nothing to show.
-      const configs = { alice: makeDockerConfig(), bob: makeDockerConfig() };
+      const shown = makeDockerConfig();
+      const configs = { alice: shown, bob: makeDockerConfig(), denied: shown, listed: shown };
       writeFileSync(
         join(configs.alice, 'config.json'),
         JSON.stringify({ auths: { [HOST]: { auth: Buffer.from('alice:secret').toString('base64') } } }),
       );
-      type Who = 'alice' | 'bob';
       const at = (who: Who, ...args: readonly string[]): Promise<CommandResult> =>
         dockerCli(`unix://${served?.sockets[who]}`, args, { timeoutMs: 120_000, env: { DOCKER_CONFIG: configs[who] } });
       const done = async (who: Who, ...args: readonly string[]): Promise<string> => {
@@ -80,6 +82,8 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
           {
             alice: { namespace: mine, policies: ['conservative'] },
             bob: { namespace: theirs, policies: ['conservative'] },
+            denied: { namespace: `${mine}-d`, policies: [{ use: 'images', build: { deny: [`${HOST}/**`] } }] },
+            listed: { namespace: `${mine}-l`, policies: [{ use: 'images', build: { allow: ['busybox'] } }] },
           },
           {
             engines: [{ name: 'engine', url: engine.host, gateway }],
@@ -151,6 +155,23 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
         const { code, stderr } = await build('bob', `FROM busybox\nCOPY --from=${image()} /secret /x\n`);
         expect(code).not.toBe(0);
         expect(stderr).toMatch(/denied by policy/);
+      });
+
+      test('what a policy denies is not found by way of the gateway either', async () => {
+        // The control: who is not denied builds from it.
+        await built('alice', `FROM ${HOST}/team/base:1\n`);
+        await built('denied', 'FROM busybox\n');
+        for (const dockerfile of [
+          `FROM ${HOST}/team/base:1\n`,
+          `FROM busybox\nCOPY --from=${HOST}/team/base:1 / /x\n`,
+        ]) {
+          const { code, stderr } = await build('denied', dockerfile);
+          expect(code).not.toBe(0);
+          expect(stderr).toContain('denied by policy');
+        }
+        const { code, stderr } = await build('listed', `FROM ${HOST}/team/base:1\n`);
+        expect(code).not.toBe(0);
+        expect(stderr).toMatch(/cannot hold to it in a namespace.*DOCKER_BUILDKIT=0/);
       });
 
       test('a build is cached for its owner, and for nobody else', async () => {

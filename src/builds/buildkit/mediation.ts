@@ -31,6 +31,7 @@ const CARRIED = ['content-type', 'te', 'grpc-timeout', 'user-agent'];
 /** An answer may be as long as the progress of a build. */
 const SETTINGS: http2.Settings = { initialWindowSize: 1024 * 1024, enablePush: false };
 
+const UPGRADE_MS = 30_000;
 const NOTHING = message({});
 
 interface Asked {
@@ -157,18 +158,21 @@ function readRequest(shape: ObjectShape, message: Uint8Array): { body: Json; unk
 
 function openTunnel({ engine, request }: MediatedConnection): Promise<TunnelEnd> {
   return new Promise((resolve, reject) => {
-    engine.pool.send(request, {
-      onHead: ({ status }) => {
-        reject(new Refusal('engine-garbage', `the engine answers ${status} where BuildKit should begin`));
-        return true;
+    engine.pool.send(
+      { ...request, headTimeoutMs: UPGRADE_MS },
+      {
+        onHead: ({ status }) => {
+          reject(new Refusal('engine-garbage', `the engine answers ${status} where BuildKit should begin`));
+          return true;
+        },
+        onData: () => true,
+        onEnd: () => {},
+        onUpgrade: (_head, end) => resolve(end),
+        onFault: (fault) => {
+          engine.doubt();
+          reject(engineRefusal(fault));
+        },
       },
-      onData: () => true,
-      onEnd: () => {},
-      onUpgrade: (_head, end) => resolve(end),
-      onFault: (fault) => {
-        engine.doubt();
-        reject(engineRefusal(fault));
-      },
-    });
+    );
   });
 }

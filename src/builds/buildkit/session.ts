@@ -16,6 +16,7 @@ import { relay } from './relay.ts';
 /** Files of a context come through it. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 const SETTINGS: http2.Settings = { initialWindowSize: WINDOW_BYTES, enablePush: false };
+const ANSWER_MS = 30_000;
 const AUTH = '/moby.filesync.v1.Auth/';
 /** HTTP/2's own, and what belongs to one connection. */
 const NOT_CARRIED = /^(:|connection$|host$)/;
@@ -83,6 +84,8 @@ async function askCredentials(client: http2.ClientHttp2Session, registry: string
     te: 'trailers',
   });
   asked.on('error', () => {});
+  // A client that does not answer has none: the engine waits for an image meanwhile.
+  asked.setTimeout(ANSWER_MS, () => asked.close(http2.constants.NGHTTP2_CANCEL));
   asked.end(
     framed(printMessage(credentialsRequest, { Host: registry === 'docker.io' ? 'registry-1.docker.io' : registry })),
   );
