@@ -3,8 +3,8 @@
  * can be it are kept. Entries replace each other, and links in the context lead within it.
  */
 
-import { kindOf, type RawHeader, TarFault } from './tar-header.ts';
-import type { Entry, Treatment } from './tar-walker.ts';
+import { kindOf, type RawHeader, TarFault } from '../../wire/tar/tar-header.ts';
+import type { Entry, Treatment } from '../../wire/tar/tar-walker.ts';
 
 /** A Dockerfile is text that people write. */
 const MOST_DOCKERFILE_BYTES = 1024 * 1024;

@@ -5,10 +5,10 @@
  */
 
 import type { BodySink } from '../../wire/message.ts';
-import { Unpacking } from './compression.ts';
+import { Unpacking } from '../../wire/tar/compression.ts';
+import { padded, printHeader } from '../../wire/tar/tar-header.ts';
+import { type Entry, TarWalker } from '../../wire/tar/tar-walker.ts';
 import { ContextTree } from './context-tree.ts';
-import { padded, printHeader } from './tar-header.ts';
-import { type Entry, TarWalker } from './tar-walker.ts';
 
 export interface ContextJudge {
   /** As the call names it; empty where it does not. */

@@ -5,11 +5,11 @@
  */
 
 import type { BodySink } from '../../wire/message.ts';
-import { Unpacking } from './compression.ts';
+import { Unpacking } from '../../wire/tar/compression.ts';
+import { kindOf, modeOf, padded, printHeader, type RawHeader, TarFault } from '../../wire/tar/tar-header.ts';
+import { type Entry, TarWalker, type Treatment } from '../../wire/tar/tar-walker.ts';
 import { ContextTree, cleanPath } from './context-tree.ts';
 import { isIgnored } from './ignored.ts';
-import { kindOf, modeOf, padded, printHeader, type RawHeader, TarFault } from './tar-header.ts';
-import { type Entry, TarWalker, type Treatment } from './tar-walker.ts';
 
 const IGNORE_FILE = '.dockerignore';
 const MOST_IGNORE_BYTES = 1024 * 1024;

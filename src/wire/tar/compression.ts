@@ -1,7 +1,7 @@
-/** How a build context is packed, by its first bytes, as engines find it (moby, compression.Detect). */
+/** How an archive is packed, by its first bytes, as engines find it (moby, compression.Detect). */
 
 import { createGunzip } from 'node:zlib';
-import type { BodySink } from '../../wire/message.ts';
+import type { BodySink } from '../message.ts';
 import { TarFault } from './tar-header.ts';
 
 export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';

@@ -3,7 +3,7 @@
  * back and add others at the end. Never holds more than the headers of one entry and what it is asked to keep.
  */
 
-import type { BodySink } from '../../wire/message.ts';
+import type { BodySink } from '../message.ts';
 import { compressionOf } from './compression.ts';
 import {
   apply,
