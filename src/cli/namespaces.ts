@@ -11,8 +11,9 @@ import { CommandFailed, type Terminal } from './terminal.ts';
 const help = `
 Asks the server that runs, over its admin socket (admin.url), which only its own user and root can open.
 
-rm stops and removes every container, network and volume of the namespace, volumes without a name included. Meanwhile
-the namespace takes no call that changes anything. It waits for an engine that is down. Interrupted, or when the server
+rm stops and removes every container, network and volume of the namespace, volumes without a name included, and every
+name of an image that it has; layers that nobody else has go with the last name. Meanwhile the namespace takes no call
+that changes anything. It waits for an engine that is down. Interrupted, or when the server
 was killed, it is run again and goes on with what is left.
 
 Examples:
@@ -94,7 +95,7 @@ async function socketOf({ config, socket }: Options, terminal: Terminal): Promis
 }
 
 async function confirm(name: string, terminal: Terminal): Promise<void> {
-  const answer = await terminal.ask?.(`Remove every container, network and volume of ${name}? [y/N] `);
+  const answer = await terminal.ask?.(`Remove every container, network, volume and image of ${name}? [y/N] `);
   if (answer === undefined || answer === null)
     throw new CommandFailed('berthgate: say --yes where nobody can be asked');
   if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailed('berthgate: nothing was removed');
@@ -138,15 +139,16 @@ function printStep(line: Exclude<RemovalLine, { readonly step: 'done' }>): strin
 }
 
 function printList(all: readonly NamespaceSummary[]): string {
-  const rows = all.map(({ namespace, engine, containers, networks, volumes, lastUse }) => [
+  const rows = all.map(({ namespace, engine, containers, networks, volumes, images, lastUse }) => [
     namespace,
     engine,
     `${containers.running}/${containers.total}`,
     String(networks),
     String(volumes),
+    String(images),
     lastUse ?? '-',
   ]);
-  return printTable(['NAMESPACE', 'ENGINE', 'RUNNING', 'NETWORKS', 'VOLUMES', 'LAST USE'], rows);
+  return printTable(['NAMESPACE', 'ENGINE', 'RUNNING', 'NETWORKS', 'VOLUMES', 'IMAGES', 'LAST USE'], rows);
 }
 
 function printThings(things: readonly NamespaceThing[]): string {

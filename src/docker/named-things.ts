@@ -103,6 +103,13 @@ export function messageIn(answer: Json): string {
   return isObject(answer) && typeof answer.message === 'string' ? answer.message : '';
 }
 
+/** Why something that is to be gone is not; null where it is. */
+export function reasonOf({ status, answer }: { readonly status: number; readonly answer: Json }): string | null {
+  if (status < 300 || status === 404) return null;
+  const message = messageIn(answer);
+  return message === '' ? `the engine answered ${status}` : message;
+}
+
 export function withMessage(answer: Json, message: string): Json {
   return isObject(answer) ? { ...answer, message } : { message };
 }

@@ -34,11 +34,12 @@ export interface Killable {
   stop(): Promise<void>;
 }
 
-/** `images`: of the engine's own, what the namespace may use beside busybox. */
+/** `images`: of the engine's own, what the namespace may use beside busybox; `gateway`: for images of its own. */
 export async function startKillable(
   engine: TestEngine,
   namespace: string,
   images: readonly string[] = [],
+  gateway: string | null = null,
 ): Promise<Killable> {
   if (!existsSync(program)) throw new Error(`${program} is not there: npm run build`);
   const folder = await mkdtemp(join(tmpdir(), 'berthgate-kill-'));
@@ -49,7 +50,7 @@ export async function startKillable(
     config,
     JSON.stringify({
       state: join(folder, 'state'),
-      engines: [{ name: 'engine', url: `unix://${relayed}`, gateway: null }],
+      engines: [{ name: 'engine', url: `unix://${relayed}`, gateway }],
       images: { shared: ['busybox', ...images] },
       listeners: [{ name: 'own', url: `unix://${socket}`, auth: ['anonymous'], namespace, policies: [] }],
       admin: { url: `unix://${admin}` },

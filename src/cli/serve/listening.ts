@@ -71,7 +71,7 @@ export class Listening {
   private readonly leaving = new Set<Listener>();
   /** What policies know of an engine outlives a reload. */
   private readonly desks = new WeakMap<Engine, EngineDesk>();
-  private namespaced: ReadonlySet<EngineSide> = new Set();
+  private namespaced: ReadonlyMap<EngineSide, RegistryGateway | null> = new Map();
 
   constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
     this.recorder = recorder;
@@ -87,7 +87,7 @@ export class Listening {
     const opens: { readonly ready: readonly number[]; readonly open: () => Promise<void> }[] = [];
     const started: Authenticator[] = [];
     const startedPolicies: Policy[] = [];
-    const namespaced = new Set<EngineSide>();
+    const namespaced = new Map<EngineSide, RegistryGateway | null>();
     const discard = async (): Promise<void> => {
       for (const undo of discards) undo();
       await stopAuthenticators(started);
@@ -109,7 +109,7 @@ export class Listening {
         startedPolicies.push(...policies);
         const side = (): EngineSide => {
           const made = engineSide(this.deskOf(engine), from.installation);
-          namespaced.add(made);
+          namespaced.set(made, from.gateway(engine.name));
           return made;
         };
         const namespacing = namespacingOf(loaded, index, side, from.gateway);
@@ -167,7 +167,7 @@ export class Listening {
 
   /** The engines on which listeners have namespaces. */
   sides(): readonly EngineSide[] {
-    return [...this.namespaced];
+    return [...this.namespaced.keys()];
   }
 
   connections(): ReadonlyMap<string, number> {
@@ -202,7 +202,7 @@ export class Listening {
   }
 
   async stop(): Promise<void> {
-    this.listenFor(new Set());
+    this.listenFor(new Map());
     for (const { authenticators, policies } of this.serving.values()) {
       await stopAuthenticators(authenticators);
       await stopPolicies(policies);
@@ -233,9 +233,13 @@ export class Listening {
   }
 
   /** Engines that no listener with a namespace needs any more are not listened to. */
-  private listenFor(needed: ReadonlySet<EngineSide>): void {
-    for (const side of this.namespaced) if (!needed.has(side)) side.end();
-    for (const side of needed) side.start();
+  private listenFor(needed: ReadonlyMap<EngineSide, RegistryGateway | null>): void {
+    for (const side of this.namespaced.keys()) if (!needed.has(side)) side.end();
+    for (const [side, gateway] of needed) {
+      side.gateway = gateway;
+      if (gateway !== null) side.addresses.add(gateway.names.addresses.names);
+      side.start();
+    }
     this.namespaced = needed;
   }
 

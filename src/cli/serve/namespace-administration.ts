@@ -11,7 +11,13 @@ import {
 } from '../../rules/namespaces/index.ts';
 
 export function namespaceAdministration(sides: () => Iterable<EngineSide>): NamespaceAdministration {
-  const told = (side: EngineSide, thing: Holding): NamespaceThing => ({ engine: side.desk.name, ...thing });
+  const told = (side: EngineSide, { kind, name, id, state }: Holding): NamespaceThing => ({
+    engine: side.desk.name,
+    kind,
+    name,
+    id,
+    state,
+  });
   return {
     isNamespace,
     async list() {
@@ -60,6 +66,7 @@ function summaryOf(side: EngineSide, namespace: string, things: readonly Holding
     containers: { running: things.filter(({ state }) => state === 'running').length, total: count('container') },
     networks: count('network'),
     volumes: count('volume'),
+    images: new Set(things.flatMap(({ image }) => image ?? [])).size,
     lastUse: usedAtMs === undefined ? null : new Date(usedAtMs).toISOString(),
   };
 }

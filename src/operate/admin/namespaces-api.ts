@@ -8,6 +8,8 @@ export interface NamespaceSummary {
   readonly containers: { readonly running: number; readonly total: number };
   readonly networks: number;
   readonly volumes: number;
+  /** Whatever number of names they have. */
+  readonly images: number;
   /** ISO 8601; null where this process has not seen a call of it. */
   readonly lastUse: string | null;
 }

@@ -5,9 +5,9 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { attachedTo } from '../../docker/inspected-container.ts';
-import { messageIn } from '../../docker/named-things.ts';
-import type { Json } from '../../ground/json.ts';
+import { reasonOf } from '../../docker/named-things.ts';
 import type { EngineSide } from './engine-side.ts';
+import { removeImageName } from './image-holdings.ts';
 import { type Holding, holdingsOf } from './survey.ts';
 
 export type DestroyStep =
@@ -92,13 +92,13 @@ async function oneRound(
   try {
     const holdings = await holdingsOf(side, namespace);
     const left: Left[] = [];
-    // A network ends after its containers, a volume too.
-    for (const kind of ['container', 'network', 'volume'] as const) {
+    // A network ends after its containers, a volume and an image too.
+    for (const kind of ['container', 'network', 'volume', 'image'] as const) {
       const things = holdings.filter((thing) => thing.kind === kind);
       const work = async (): Promise<void> => {
         for (let thing = things.shift(); thing !== undefined; thing = things.shift()) {
           signal.throwIfAborted();
-          const reason = await remove(side, thing);
+          const reason = await remove(side, namespace, thing);
           onStep(reason === null ? { step: 'removed', thing } : { step: 'waiting', thing, reason });
           if (reason !== null) left.push({ thing, reason });
         }
@@ -114,7 +114,9 @@ async function oneRound(
 }
 
 /** Null when it is gone; else why it is not. @throws Refusal where the engine does not answer */
-async function remove({ directory, desk }: EngineSide, { kind, id }: Holding): Promise<string | null> {
+async function remove(side: EngineSide, owner: string, { kind, id, name, image }: Holding): Promise<string | null> {
+  const { directory, desk } = side;
+  if (kind === 'image') return removeImageName(side, { owner, name, reference: id, image: image as string });
   if (kind === 'network') {
     // Who is on it and not of the namespace was put there by somebody on the engine itself.
     for (const container of attachedTo(await desk.ask('NetworkInspect', { parameters: { id } }))) {
@@ -122,17 +124,13 @@ async function remove({ directory, desk }: EngineSide, { kind, id }: Holding): P
       await desk.order('NetworkDisconnect', { parameters: { id }, body });
     }
   }
-  const { status, answer } = await (kind === 'container'
-    ? desk.order('ContainerDelete', { parameters: { id }, query: { force: true, v: true }, deadlineMs: REMOVE_MS })
-    : kind === 'network'
-      ? desk.order('NetworkDelete', { parameters: { id } })
-      : desk.order('VolumeDelete', { parameters: { name: id }, query: { force: true } }));
-  if (status >= 300 && status !== 404) return reasonOf(status, answer);
-  directory.lose(kind, id);
-  return null;
-}
-
-function reasonOf(status: number, answer: Json): string {
-  const message = messageIn(answer);
-  return message === '' ? `the engine answered ${status}` : message;
+  const reason = reasonOf(
+    await (kind === 'container'
+      ? desk.order('ContainerDelete', { parameters: { id }, query: { force: true, v: true }, deadlineMs: REMOVE_MS })
+      : kind === 'network'
+        ? desk.order('NetworkDelete', { parameters: { id } })
+        : desk.order('VolumeDelete', { parameters: { name: id }, query: { force: true } })),
+  );
+  if (reason === null) directory.lose(kind, id);
+  return reason;
 }

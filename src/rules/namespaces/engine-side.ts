@@ -6,7 +6,7 @@ import type { EventFeed } from '../../exchange/event-feed.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { Directory } from './directory.ts';
 import type { EngineTraffic } from './firewall/engine-traffic.ts';
-import type { ImageSettings } from './image-gateway.ts';
+import type { ImageGateway, ImageSettings } from './image-gateway.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subnets } from './subnets.ts';
 
@@ -25,6 +25,10 @@ export interface EngineSide {
   readonly networkGoing: Map<string, Promise<void>>;
   /** When a call of a namespace came last, in milliseconds of the epoch, as far as this process knows. */
   readonly usedAtMs: LRUCache<string, number>;
+  /** Where its images of namespaces come from now; null where there is nothing. */
+  gateway: ImageGateway | null;
+  /** What names of such images begin with, those of former gateways too: `127.0.0.1:5350`. */
+  readonly addresses: Set<string>;
   /** The namespaces that are being removed, and by how many. */
   readonly closing: Map<string, number>;
   /** Listens to the engine, so that what is there need not be asked for. */

@@ -57,6 +57,8 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       networkNeededAtMs: new Map(),
       networkGoing: new Map(),
       usedAtMs: new LRUCache({ max: NAMESPACES_KEPT }),
+      gateway: null,
+      addresses: new Set(),
       closing: new Map(),
       start() {
         directory.start();

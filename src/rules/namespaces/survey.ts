@@ -4,17 +4,20 @@ import { listedState } from '../../docker/inspected-container.ts';
 import { listEndpoints, listIn, type NamedKind, thingIn } from '../../docker/named-things.ts';
 import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineSide } from './engine-side.ts';
+import { imagesHeld } from './image-holdings.ts';
 import { clientName } from './names.ts';
 import { labelled, ownerOf } from './ownership.ts';
 
 export interface Holding {
-  readonly kind: NamedKind;
+  readonly kind: NamedKind | 'image';
   /** As its clients say it. */
   readonly name: string;
-  /** The engine's; of a volume its name. */
+  /** The engine's; of a volume its name, of an image one of its names. */
   readonly id: string;
   /** Of a container: `running`, `exited`, …; null of everything else. */
   readonly state: string | null;
+  /** Of an image, which may have several names: its id. */
+  readonly image?: string;
 }
 
 /** In the order in which things can be removed. */
@@ -23,7 +26,7 @@ const kinds: readonly NamedKind[] = ['container', 'network', 'volume'];
 /** Of all namespaces. @throws Refusal, Error where the engine does not say */
 export async function survey(side: EngineSide): Promise<ReadonlyMap<string, readonly Holding[]>> {
   const found = new Map<string, Holding[]>();
-  await collect(side, NAMESPACE_LABEL, (owner, holding) => {
+  await collect(side, null, (owner, holding) => {
     const before = found.get(owner);
     if (before === undefined) found.set(owner, [holding]);
     else before.push(holding);
@@ -34,13 +37,17 @@ export async function survey(side: EngineSide): Promise<ReadonlyMap<string, read
 /** Of one. @throws Refusal, Error where the engine does not say */
 export async function holdingsOf(side: EngineSide, namespace: string): Promise<readonly Holding[]> {
   const found: Holding[] = [];
-  await collect(side, labelled(namespace), (owner, holding) => {
+  await collect(side, namespace, (owner, holding) => {
     if (owner === namespace) found.push(holding);
   });
   return found;
 }
 
-async function collect(side: EngineSide, label: string, put: (owner: string, holding: Holding) => void): Promise<void> {
+type Put = (owner: string, holding: Holding) => void;
+
+/** Of all namespaces where none is named. */
+async function collect(side: EngineSide, namespace: string | null, put: Put): Promise<void> {
+  const label = namespace === null ? NAMESPACE_LABEL : labelled(namespace);
   for (const kind of kinds) {
     const query = { ...(kind === 'container' ? { all: true } : {}), filters: { label: [label] } };
     for (const item of listIn(kind, await side.desk.ask(listEndpoints[kind], { query }))) {
@@ -50,5 +57,8 @@ async function collect(side: EngineSide, label: string, put: (owner: string, hol
       const name = clientName(owner, thing.name) as string;
       put(owner, { kind, name, id: thing.id, state: kind === 'container' ? listedState(item) : null });
     }
+  }
+  for (const { owner, name, reference, image } of await imagesHeld(side, namespace)) {
+    put(owner, { kind: 'image', name, id: reference, state: null, image });
   }
 }

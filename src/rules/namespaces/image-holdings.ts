@@ -1,0 +1,80 @@
+/** The names of images that namespaces have on an engine: who has which, and how one is taken away. */
+
+import { imagesIn, type ListedImage } from '../../docker/image-listings.ts';
+import { familiarReference, readReference } from '../../docker/image-reference.ts';
+import { listIn, reasonOf, thingIn } from '../../docker/named-things.ts';
+import type { EngineSide } from './engine-side.ts';
+import { ImageNames } from './image-names.ts';
+import { isNamespace } from './names.ts';
+import { OwnImages } from './own-images.ts';
+import { ownerOf } from './ownership.ts';
+
+export interface NamedImage {
+  readonly owner: string;
+  /** As its clients say it; `<none>` of one that has no name of theirs. */
+  readonly name: string;
+  /** The engine's. */
+  readonly reference: string;
+  /** `sha256:…` */
+  readonly image: string;
+}
+
+const REMOVE_MS = 300_000;
+
+/** Of all namespaces, or of one. @throws Refusal, Error where the engine does not say */
+export async function imagesHeld(side: EngineSide, namespace: string | null): Promise<readonly NamedImage[]> {
+  if (side.addresses.size === 0) return [];
+  const listed = imagesIn(await side.desk.ask('ImageList', { query: { digests: true } }));
+  return listed
+    .flatMap((image) => namesOf(side, image))
+    .filter(({ owner }) => namespace === null || owner === namespace);
+}
+
+/** With a tag go the digests of its repository. */
+function namesOf(side: EngineSide, { id, tags, digests }: ListedImage): readonly NamedImage[] {
+  const tagged = new Set(tags.map((tag) => tag.replace(/:[^:/]*$/, '')));
+  const alone = digests.filter((digest) => !tagged.has(digest.replace(/@.*$/, '')));
+  return [...tags, ...alone].flatMap((reference) => {
+    const owner = ownerIn(side, reference);
+    return owner === null ? [] : [{ owner, name: toldName(side, owner, reference), reference, image: id }];
+  });
+}
+
+function ownerIn({ addresses }: EngineSide, name: string): string | null {
+  const [address = '', owner = '', ...path] = name.split('/');
+  return path.length > 0 && addresses.has(address) && isNamespace(owner) ? owner : null;
+}
+
+function toldName({ gateway }: EngineSide, owner: string, name: string): string {
+  const reference = readReference(name);
+  const client = reference === null ? null : (gateway?.names.toClient(owner, reference) ?? null);
+  return client === null ? '<none>' : familiarReference(client);
+}
+
+/**
+ * The name alone: with the last one the engine removes what nobody has. What containers of other namespaces are made of
+ * becomes theirs. Null when it is gone, else what the engine said. @throws Refusal where it does not answer
+ */
+export async function removeImageName(
+  side: EngineSide,
+  { owner, reference, image }: NamedImage,
+): Promise<string | null> {
+  const order = { parameters: { name: reference }, deadlineMs: REMOVE_MS };
+  const first = await side.desk.order('ImageDelete', order);
+  if (first.status !== 409 || !(await handOver(side, owner, image))) return reasonOf(first);
+  return reasonOf(await side.desk.order('ImageDelete', { ...order, query: { force: true } }));
+}
+
+/** Whether everybody has it now whose container needs it. */
+async function handOver({ desk, gateway }: EngineSide, former: string, image: string): Promise<boolean> {
+  const query = { all: true, filters: { ancestor: [image] } };
+  const listed = listIn('container', await desk.ask('ContainerList', { query }));
+  const users = listed.flatMap((item) => thingIn('container', item) ?? []);
+  const owners = new Set(users.map(ownerOf));
+  // Without its name it would be nobody's, and stay when the container goes.
+  if (gateway === null || owners.size === 0 || owners.has(null) || owners.has(former)) return false;
+  for (const owner of owners) {
+    await new OwnImages(new ImageNames(owner as string, { gateway, shared: [] }), desk).keep(image);
+  }
+  return true;
+}
