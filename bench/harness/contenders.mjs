@@ -41,13 +41,15 @@ export function berthgateGuarded(socket, folder, options = {}) {
 export async function berthgate(
   socket,
   folder,
-  { main = berthgateMain, name = 'berthgate', node = [], policies = [], namespace = null } = {},
+  { main = berthgateMain, name = 'berthgate', node = [], policies = [], namespace = null, sharedImages = [] } = {},
 ) {
   const { unix, port, file } = await places(folder, name);
   const adminPort = await freePort();
   const config = {
     state: join(folder, `${name}-state`),
     engines: [{ name: 'bench', url: `unix://${socket}` }],
+    images: { shared: sharedImages },
+    firewall: { apply: false },
     listeners: [
       { name: 'unix', url: `unix://${unix}`, auth: ['peer'], ...openTo(4000, policies, namespace) },
       { name: 'tcp', url: `tcp://127.0.0.1:${port}`, auth: ['anonymous'], ...openTo(4000, policies, namespace) },
