@@ -1,0 +1,3 @@
+/** The stores that there are. */
+
+export { FolderStore } from './folder-store.ts';

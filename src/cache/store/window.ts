@@ -1,0 +1,67 @@
+/** The part of a body that its readers still need, where it cannot be kept. */
+
+const MOST_BYTES = 4 * 1024 * 1024;
+/** How long all the others wait for a reader that takes nothing. */
+const PATIENCE_MS = 10_000;
+const LOOK_EVERY_MS = 20;
+
+interface WindowReader {
+  readonly position: number;
+  left: boolean;
+}
+
+interface Piece {
+  readonly start: number;
+  readonly bytes: Buffer;
+}
+
+export class Window {
+  #pieces: Piece[] = [];
+  #bytes = 0;
+  /** Where it begins; null before the first piece. */
+  start: number | null = null;
+
+  add(start: number, bytes: Uint8Array): void {
+    this.#pieces.push({ start, bytes: Buffer.from(bytes) });
+    this.#bytes += bytes.length;
+    this.start ??= start;
+  }
+
+  read(start: number, end: number): Buffer {
+    const piece = this.#pieces.find((one) => start >= one.start && start < one.start + one.bytes.length);
+    if (piece === undefined) throw new Error('the bytes are not there any more');
+    return piece.bytes.subarray(start - piece.start, end - piece.start);
+  }
+
+  /** Resolves when there is room for more. Who reads nothing for long is left behind. */
+  async settle(readers: ReadonlySet<WindowReader>): Promise<void> {
+    const until = performance.now() + PATIENCE_MS;
+    for (;;) {
+      this.drop(readers);
+      if (this.#bytes <= MOST_BYTES) return;
+      if (performance.now() > until) {
+        const last = this.#end();
+        for (const reader of readers) if (reader.position < last - MOST_BYTES) reader.left = true;
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  }
+
+  #end(): number {
+    const last = this.#pieces.at(-1);
+    return last === undefined ? 0 : last.start + last.bytes.length;
+  }
+
+  drop(readers: ReadonlySet<WindowReader>): void {
+    const needed = [...readers].filter(({ left }) => !left).map(({ position }) => position);
+    const from = Math.min(Number.POSITIVE_INFINITY, ...needed);
+    let dropped = 0;
+    for (const { start, bytes } of this.#pieces) {
+      if (start + bytes.length > from) break;
+      this.#bytes -= bytes.length;
+      dropped++;
+      this.start = start + bytes.length;
+    }
+    this.#pieces = this.#pieces.slice(dropped);
+  }
+}

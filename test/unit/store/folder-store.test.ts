@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { FolderStore } from '../../../src/cache/store/index.ts';
+import type { Body } from '../../../src/cache/store.ts';
+import { digestOf, fillWith, readBody, readKey, storeContract } from './contract.ts';
+
+const folders: string[] = [];
+const stores: FolderStore[] = [];
+
+async function openStore(maxBytes = 2 ** 30, folder?: string): Promise<FolderStore> {
+  const at = folder ?? (await mkdtemp(join(tmpdir(), 'berthgate-store-')));
+  if (folder === undefined) folders.push(at);
+  const store = await FolderStore.open({ folder: at, maxBytes });
+  stores.push(store);
+  return store;
+}
+
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+});
+
+async function filesBelow(folder: string): Promise<number> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  return found.filter((entry) => entry.isFile()).length;
+}
+
+describe('the store in a folder', () => {
+  storeContract(() => openStore());
+
+  test('holds after it is opened anew what it held before, without a walk', async () => {
+    const store = await openStore();
+    const bytes = randomBytes(1_000_000);
+    await fillWith(store, 'http:a', bytes, 'en', { status: 200 });
+    await store.close();
+    const again = await openStore(2 ** 30, folders[0]);
+    expect((await readKey(again, 'http:a'))?.equals(bytes)).toBe(true);
+    expect(await again.stats()).toMatchObject({ bodies: 1, records: 1 });
+  });
+
+  test('is read and written by several at once', async () => {
+    const [one, other] = [await openStore(), await openStore(2 ** 30, folders[0])];
+    const bytes = randomBytes(300_000);
+    await fillWith(one, 'http:a', bytes);
+    await fillWith(other, 'http:b', bytes);
+    expect((await readKey(other, 'http:a'))?.equals(bytes)).toBe(true);
+    expect((await readKey(one, 'http:b'))?.equals(bytes)).toBe(true);
+  });
+
+  test('lets go what was used longest ago, and nothing that is being read', async () => {
+    const store = await openStore(1_000_000);
+    const bodies = Array.from({ length: 9 }, () => randomBytes(100_000));
+    for (const [i, bytes] of bodies.entries()) await fillWith(store, `http:${i}`, bytes);
+    const open = (await store.open(digestOf(bodies[1] as Buffer))) as Body;
+    store.touch('http:0');
+    for (let i = 9; i < 14; i++) await fillWith(store, `http:${i}`, randomBytes(300_000));
+    await expect.poll(async () => (await store.stats()).bytes).toBeLessThanOrEqual(1_000_000);
+    expect((await readBody(open)).equals(bodies[1] as Buffer)).toBe(true);
+    open.close();
+    expect(await store.get('http:2')).toEqual([]);
+    expect((await store.get('http:13')).length).toBe(1);
+    expect((await store.stats()).evicted.records).toBeGreaterThan(5);
+  });
+
+  test('passes a body that is larger than itself through, and keeps nothing of it', async () => {
+    const store = await openStore(100_000);
+    const bytes = randomBytes(9_000_000);
+    const fill = store.begin();
+    const follower = fill.follow() as Body;
+    const reading = readBody(follower);
+    for (let at = 0; at < bytes.length; at += 50_000) await fill.write(bytes.subarray(at, at + 50_000));
+    expect(fill.notKept).toBe('larger than the store');
+    expect(fill.follow()).toBeNull();
+    expect(await fill.commit([{ key: 'http:a', variant: '', meta: null }])).toMatchObject({ kept: false });
+    expect((await reading).equals(bytes)).toBe(true);
+    follower.close();
+    expect(await store.get('http:a')).toEqual([]);
+    expect(await filesBelow(folders[0] as string)).toBe(0);
+  });
+});
