@@ -56,3 +56,8 @@ export function withBuildWords(line: Json, { output, fault }: BuildWords): Json 
   }
   return told;
 }
+
+/** The last line of a build that has failed. */
+export function buildFaultLine(message: string): Json {
+  return { errorDetail: { message }, error: message };
+}

@@ -19,7 +19,7 @@ import { meaningOf } from './meaning.ts';
 import type { OwnStream } from './namespacing.ts';
 import { printCall } from './print-call.ts';
 import type { Recorder } from './recorder.ts';
-import { relayLines } from './relay-lines.ts';
+import { type Deadline, relayLines } from './relay-lines.ts';
 import { SharedAnswers, type Waiter } from './shared-answers.ts';
 import { tellStream } from './tell-stream.ts';
 import { shownOf, type TranslateBack } from './translate-back.ts';
@@ -47,6 +47,8 @@ export interface Changing {
   readonly back: TranslateBack | null;
   /** What a body that travels as a stream passes through. */
   readonly through: readonly BodyStage[];
+  /** Of an answer of lines: when it has lasted too long. */
+  readonly deadline?: Deadline | null;
 }
 
 interface Carried {
@@ -55,7 +57,10 @@ interface Carried {
   readonly exchange: Exchange;
   readonly request: RelayRequest;
   readonly back: TranslateBack | null;
+  readonly deadline: Deadline | null;
 }
+
+const AS_IT_IS: TranslateBack = (line) => line;
 
 export class Carrier {
   readonly lookUp: LookUp;
@@ -74,17 +79,19 @@ export class Carrier {
    * Resolves when the answer is out, or the stream has ended. @throws Refusal when the engine gave no answer, and
    * whatever a stage of the body has ended the call with
    */
-  async carry(call: Call, api: ApiRange, exchange: Exchange, { back, through }: Changing): Promise<void> {
+  async carry(call: Call, api: ApiRange, exchange: Exchange, changing: Changing): Promise<void> {
+    const { back, through, deadline = null } = changing;
     const { endpoint } = call;
     const { travel } = endpoint.answer;
     const { head } = exchange;
     const request = meaningOf(head).sentFor(call, () => requestFor(call, head, through));
-    const carried: Carried = { call, api, exchange, request, back };
+    const carried: Carried = { call, api, exchange, request, back, deadline };
     if (endpoint.shareable === true) return this.share(carried);
     if (!STREAMS.has(travel)) return back === null || travel !== 'json' ? this.relay(carried) : this.collect(carried);
     this.recorder.streamOpened(travel);
     try {
-      await (travel === 'lines' && back !== null ? this.relayLines(carried, back) : this.relay(carried));
+      const read = travel === 'lines' && (back !== null || deadline !== null);
+      await (read ? this.relayLines(carried, back ?? AS_IT_IS) : this.relay(carried));
     } finally {
       this.recorder.streamClosed(travel);
     }
@@ -122,12 +129,13 @@ export class Carrier {
     });
   }
 
-  private relayLines({ api, exchange, request }: Carried, back: TranslateBack): Promise<void> {
+  private relayLines({ api, exchange, request, deadline }: Carried, back: TranslateBack): Promise<void> {
     return new Promise((resolve, reject) => {
       relayLines(exchange, this.engine.pool, request, back, {
         onHead: (head) => clampHead(head, api),
         onDone: (fault) => (fault === null ? resolve() : reject(this.failed(fault))),
         onStopped: reject,
+        deadline,
       });
     });
   }

@@ -18,6 +18,14 @@ export interface LineHooks {
   readonly onDone: (fault: OutboundFault | null) => void;
   /** In place of `onDone`: what the body passed through has ended the call, which is still to be answered where nothing had begun. */
   readonly onStopped: (fault: unknown) => void;
+  readonly deadline: Deadline | null;
+}
+
+/** How long the call may last, and what ends it then: as the answer, or as the last line of one that has begun. */
+export interface Deadline {
+  readonly ms: number;
+  readonly fault: unknown;
+  readonly lastLine: Buffer;
 }
 
 export function relayLines(
@@ -36,8 +44,18 @@ export function relayLines(
   const finish = (end: () => void): void => {
     if (over) return;
     over = true;
+    clearTimeout(timer);
     end();
   };
+  const { deadline } = hooks;
+  const expire = ({ fault, lastLine }: Deadline): void =>
+    finish(() => {
+      call?.abort();
+      sink?.write(lastLine);
+      sink?.end();
+      hooks.onStopped(fault);
+    });
+  const timer = deadline === null ? undefined : setTimeout(expire, deadline.ms, deadline);
   const done = (fault: OutboundFault | null): void => finish(() => hooks.onDone(fault));
   const take = (chunk: Buffer): Buffer => translated(lines.take(chunk), translate, status);
   const tooLong = (): void => {

@@ -2,6 +2,7 @@
  * The way of a call, in its order. Each step stands in a file of its own; none may be left out or go before another.
  */
 
+import { runsBuild } from '../docker/build-call.ts';
 import type { Endpoint } from '../docker/endpoint.ts';
 import { table } from '../docker/table.ts';
 import { printJson } from '../ground/json.ts';
@@ -11,6 +12,7 @@ import type { Framing } from '../wire/message.ts';
 import { answerRefusal, asRefusal } from './answer-refusal.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { BodyStage } from './body-stage.ts';
+import { buildDeadline } from './build-deadline.ts';
 import type { BuildNaming, BuildReading } from './build-judge.ts';
 import type { Call } from './call.ts';
 import { becomesTunnel, Carrier, requestFor } from './carry.ts';
@@ -26,6 +28,7 @@ import type { Policy, PolicyContext } from './policy.ts';
 import { printCall } from './print-call.ts';
 import { type BodyLimits, readBody } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
+import type { Deadline } from './relay-lines.ts';
 import { translatorOf } from './translate-back.ts';
 import { negotiate } from './version.ts';
 
@@ -39,6 +42,8 @@ export interface WayOptions {
   readonly namespacing?: Namespacing | null;
   /** Absent where no policy judges what builds take from elsewhere. */
   readonly builds?: BuildReading;
+  /** How long one build may take; absent: as long as it takes. */
+  readonly buildTimeMs?: number;
   /** Null: connections that carry calls of their own are not served where there are rules. */
   readonly mediation?: Mediation | null;
   readonly limits: BodyLimits;
@@ -119,7 +124,7 @@ export class Way {
       } else {
         const judging = judge(policies, call, namespace?.context ?? this.carrier, decisions);
         judgement = judging instanceof Promise ? await judging : judging;
-        const ruled = namespace !== null || policies.length > 0;
+        const ruled = namespace !== null || policies.length > 0 || this.options.buildTimeMs !== undefined;
         if (endpoint.carries === 'calls' && ruled) await this.mediate(judgement.call, namespace, exchange);
         else if (endpoint.carries === 'offers' && namespace !== null)
           await this.mediate((await namespace.enter(judgement.call)).call, namespace, exchange);
@@ -187,7 +192,13 @@ export class Way {
     return this.carrier.carry(keepGiven(judgement), api, exchange, {
       back,
       through: this.stagesOf(judgement, this.carrier, null),
+      deadline: this.deadlineOf(judgement.call),
     });
+  }
+
+  private deadlineOf({ endpoint }: Call): Deadline | null {
+    const { buildTimeMs } = this.options;
+    return buildTimeMs === undefined || !runsBuild(endpoint) ? null : buildDeadline(buildTimeMs);
   }
 
   private async carryTranslated(
@@ -203,7 +214,7 @@ export class Way {
       else {
         const back = translatorOf(call.endpoint, judgement, names);
         const through = this.stagesOf(judgement, namespace.context, build ?? null);
-        await this.carrier.carry(call, api, exchange, { back, through });
+        await this.carrier.carry(call, api, exchange, { back, through, deadline: this.deadlineOf(call) });
       }
     } finally {
       ended?.();

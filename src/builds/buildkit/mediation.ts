@@ -4,11 +4,13 @@
  */
 
 import http2 from 'node:http2';
+import { runsBuild } from '../../docker/build-call.ts';
 import { contentAsked, SOURCE_POLICIES_SINCE } from '../../docker/buildkit-requests.ts';
 import { buildkitMethods } from '../../docker/endpoints/buildkit.ts';
 import { printMessage, readMessage } from '../../docker/protobuf.ts';
 import type { Unknown } from '../../docker/read.ts';
 import { message, type ObjectShape } from '../../docker/shape.ts';
+import { overlongBuild } from '../../exchange/build-deadline.ts';
 import type { Call } from '../../exchange/call.ts';
 import { engineRefusal } from '../../exchange/engine-fault.ts';
 import type { MediatedConnection, Mediation } from '../../exchange/mediation.ts';
@@ -44,6 +46,12 @@ interface Asked {
 }
 
 export class BuildkitMediation implements Mediation {
+  private readonly buildTimeMs: number | null;
+
+  constructor({ buildTimeMs }: { readonly buildTimeMs: number | null }) {
+    this.buildTimeMs = buildTimeMs;
+  }
+
   async mediate(connection: MediatedConnection): Promise<void> {
     const { newest } = await connection.engine.api();
     if (newest < SOURCE_POLICIES_SINCE) return refuseAll(acceptTunnel(connection));
@@ -125,6 +133,10 @@ export class BuildkitMediation implements Mediation {
           request,
           tell: tellerOf(endpoint, names, contents),
           tellText: (text) => names?.toldText(text) ?? text,
+          within:
+            this.buildTimeMs === null || !runsBuild(endpoint)
+              ? null
+              : { ms: this.buildTimeMs, fault: overlongBuild(this.buildTimeMs) },
         });
       },
     });

@@ -2,6 +2,7 @@
 
 import http2 from 'node:http2';
 import { pipeline, type Readable } from 'node:stream';
+import type { Refusal } from '../../ground/refusal.ts';
 import { AnswerMessages, type Tell } from './answer-messages.ts';
 import { fail, toldError, UNAVAILABLE } from './grpc.ts';
 
@@ -12,15 +13,17 @@ export interface Relayed {
   readonly tell: Tell | null;
   /** What the client is told of an error. */
   readonly tellText: (text: string) => string;
+  /** How long it may last, and what the client is told then; null where it takes what it takes. */
+  readonly within?: { readonly ms: number; readonly fault: Refusal } | null;
 }
 
 /** Resolves with the status when the answer is out. */
 export function relay(
   client: http2.ServerHttp2Stream,
   session: http2.ClientHttp2Session,
-  { headers, request, tell, tellText }: Relayed,
+  { headers, request, tell, tellText, within = null }: Relayed,
 ): Promise<number> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     if (session.destroyed) {
       fail(client, UNAVAILABLE, 'berthgate: the engine has ended the connection');
       resolve(502);
@@ -30,8 +33,18 @@ export function relay(
     let trailers: http2.OutgoingHttpHeaders = {};
     let status = 502;
     client.on('close', () => engine.close(http2.constants.NGHTTP2_CANCEL));
+    let expired = false;
+    const expire = (fault: Refusal): void => {
+      expired = true;
+      // The client is told why by whoever asked.
+      reject(fault);
+      engine.close(http2.constants.NGHTTP2_CANCEL);
+    };
+    const timer = within === null ? undefined : setTimeout(expire, within.ms, within.fault);
     engine.on('error', () => {});
     engine.on('close', () => {
+      clearTimeout(timer);
+      if (expired) return;
       fail(client, UNAVAILABLE, 'berthgate: the engine has ended the call');
       if (engine.rstCode !== 0 && !client.destroyed) client.close(engine.rstCode);
       resolve(status);

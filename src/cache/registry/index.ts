@@ -64,9 +64,9 @@ export class RegistryGateway {
     return this.grants.issue(rights);
   }
 
-  /** A word for the namespace that is the same after a restart, and that nobody else knows. */
-  scopeOf(namespace: string): string {
-    return createHmac('sha256', this.key).update(`scope\n${namespace}`).digest('hex').slice(0, SCOPE_DIGITS);
+  /** A word for a namespace or a scope of builds that is the same after a restart, and that nobody else knows. */
+  scopeOf(whose: string): string {
+    return createHmac('sha256', this.key).update(`scope\n${whose}`).digest('hex').slice(0, SCOPE_DIGITS);
   }
 
   /** Whether the configuration lets anybody use the registry. */

@@ -257,7 +257,7 @@ export class Listening {
     namespacing: Namespacing | null,
     help: string | null,
   ): ListenerSetup {
-    const { name, requests, tls } = config;
+    const { name, builds, requests, tls } = config;
     const { head, headers, json, depth, connections, headTimeout, bodyTimeout } = requests;
     return {
       name,
@@ -278,7 +278,8 @@ export class Listening {
         engine,
         namespacing,
         builds: buildReading(this.deskOf(engine)),
-        mediation: new BuildkitMediation(),
+        mediation: new BuildkitMediation({ buildTimeMs: builds?.maxTime ?? null }),
+        ...(builds === null ? {} : { buildTimeMs: builds.maxTime }),
         limits: { jsonBytes: json, jsonDepth: depth },
         recorder: this.recorder,
         help,

@@ -13,6 +13,7 @@ import {
   type NamespaceSettings,
   Namespaces,
   type PortSettings,
+  readCacheScope,
 } from '../../rules/namespaces/index.ts';
 
 /** What holds where a listener with a namespace says nothing about its ports and networks. */
@@ -35,11 +36,12 @@ export function namespacingOf(
 
 function settingsOf(
   { config: { engines, images } }: LoadedConfig,
-  { engine, networks, ports }: ListenerConfig,
+  { name: listener, builds, engine, networks, ports }: ListenerConfig,
   gatewayOf: (engine: string) => ImageGateway | null,
 ): NamespaceSettings {
   const { name, url } = engines.find((one) => engine === undefined || one.name === engine) ?? {};
   return {
+    builds: { cacheScopeOf: readCacheScope(builds?.cacheScope ?? null, listener) },
     ports: ports ?? PORTS,
     images: { gateway: name === undefined ? null : gatewayOf(name), shared: images.shared },
     networks: {

@@ -122,6 +122,10 @@ function checkListener(listener: Partly<ListenerConfig>, path: Path, known: Impl
     if (label !== undefined) object([...path, 'namespace'], `{${label}} needs \`trustLabels: true\``);
   }
   checkNetworks(listener.networks, [...path, 'networks'], object);
+  const scope = isMap(listener.builds) ? listener.builds.cacheScope : null;
+  if (typeof scope === 'string' && placeholdersOf(scope).some((placeholder) => placeholder.startsWith('label.'))) {
+    object([...path, 'builds', 'cacheScope'], 'a build says no label');
+  }
   if (template !== null) return;
   for (const key of ['ports', 'networks'] as const) {
     if (isMap(listener[key])) object([...path, key], 'is for a listener with a `namespace`');

@@ -3,6 +3,7 @@
 import type { LRUCache } from 'lru-cache';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { EventFeed } from '../../exchange/event-feed.ts';
+import type { Identity } from '../../exchange/identity.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { Directory } from './directory.ts';
 import type { EngineTraffic } from './firewall/engine-traffic.ts';
@@ -62,8 +63,18 @@ export interface ImageHolder {
   readonly label: string;
 }
 
+/** What builds have in common. */
+export interface BuildSettings {
+  /**
+   * Whose cache a build of the identity uses: builds of the same word share one. A namespace that is nobody's for long has
+   * that of its owner. @throws Refusal where the identity has none
+   */
+  readonly cacheScopeOf: (identity: Identity, namespace: string) => string;
+}
+
 /** Of one listener. */
 export interface NamespaceSettings {
+  readonly builds: BuildSettings;
   readonly images: ImageSettings;
   readonly ports: PortSettings;
   readonly networks: NetworkSettings;

@@ -35,8 +35,8 @@ export interface ImageGateway {
     locate(path: string): { readonly owner: string; readonly repository: ImageRepository } | null;
   };
   issue(rights: ImageRights): ImageGrant;
-  /** A word for the namespace that nobody else knows: what it salts is its own. */
-  scopeOf(namespace: string): string;
+  /** A word that nobody else knows, for a namespace or a scope of builds: what it salts is its own. */
+  scopeOf(whose: string): string;
 }
 
 /** Of one listener. */

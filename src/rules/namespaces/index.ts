@@ -28,7 +28,7 @@ export { LabelNamespaces } from './label-namespaces.ts';
 export type { Installation } from './ledger.ts';
 export { isNamespace } from './names.ts';
 export { type Holding, holdingsOf, survey } from './survey.ts';
-export { choosesByLabel } from './template.ts';
+export { choosesByLabel, readCacheScope } from './template.ts';
 
 const NAMESPACES_KEPT = 5000;
 const SWEEP_MS = 30_000;

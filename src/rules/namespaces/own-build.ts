@@ -21,6 +21,7 @@ import { Refusal } from '../../ground/refusal.ts';
 import { DEFAULT_NETWORK } from './names.ts';
 import { needReference, type OwnImages, repositoryOf, withGrant } from './own-images.ts';
 import { RULE } from './references.ts';
+import type { SharedSteps } from './shared-steps.ts';
 
 /** Many patterns of `.dockerignore` fit it, so that nothing has to be added to them. */
 const DOCKERFILE = 'Dockerfile.berthgate.log';
@@ -41,6 +42,8 @@ export interface BuildSide {
   readonly desk: EngineDesk;
   /** The default network stays, though nobody is attached to it. */
   readonly keepNetwork: () => void;
+  /** What builds of several namespaces have in common; null where it is one namespace's alone. */
+  readonly cache: SharedSteps | null;
 }
 
 /** In the client's names: what the engine would choose by itself is named. @throws Refusal for what no namespace builds */
@@ -82,7 +85,7 @@ export class OwnBuild {
   async enter(): Promise<Passage> {
     const { said } = this;
     const { call: named, names } = this.passed;
-    const { images, keepNetwork } = this.side;
+    const { images, keepNetwork, cache } = this.side;
     const build = buildOf(said);
     if (build === null) throw new Error(`${said.endpoint.id} is no build`);
     const references = build.tags.map((tag) => tagged(needReference(tag, 'query.t')));
@@ -90,9 +93,10 @@ export class OwnBuild {
     const { repository, tag } = images.names.unnamed(randomBytes(32).toString('hex'));
     const unnamed = `${repository}:${tag}`;
     const sources = build.cacheSources.length > 0 ? await this.named(build.cacheSources) : await this.built();
+    const tags = references.map((one) => formatReference(images.names.toEngine(one)));
     const query = carriedBuild(named.query, {
       dockerfile: DOCKERFILE,
-      tags: references.length > 0 ? references.map((one) => formatReference(images.names.toEngine(one))) : [unnamed],
+      tags: [...(tags.length > 0 ? tags : [unnamed]), ...(cache === null ? [] : [cache.name()])],
       // Without sources the engine would take steps of everybody; with one that is not there it takes none.
       cacheSources: sources.length > 0 ? sources : [unnamed],
     });
@@ -194,10 +198,11 @@ export class OwnBuild {
 
   /** What the namespace has built: the engine then takes its steps alone from the cache, and nobody else's. */
   private async built(): Promise<readonly string[]> {
-    const { images, desk } = this.side;
+    const { images, desk, cache } = this.side;
     const list = await desk.ask('ImageList', { query: { digests: true } });
+    cache?.trim(imagesIn(list));
     const isOwn = ({ tags }: { readonly tags: readonly string[] }): boolean =>
-      tags.some((tag) => images.names.isOwn(tag));
+      tags.some((tag) => images.names.isOwn(tag) || cache?.has(tag) === true);
     const own = new Set(imagesIn(list).flatMap((image) => (isOwn(image) ? image.id : [])));
     return builtImages(list, (id) => own.has(id), MOST_SOURCES);
   }
@@ -207,7 +212,8 @@ export class OwnBuild {
     return withBuildWords(document, {
       output: (text) => {
         const [, tag] = /^Successfully tagged (\S+)/.exec(text) ?? [];
-        if (tag !== undefined && this.side.images.names.isUnnamed(tag)) return undefined;
+        const { images, cache } = this.side;
+        if (tag !== undefined && (images.names.isUnnamed(tag) || cache?.has(tag) === true)) return undefined;
         return this.inClientWords(text, /^Step \d+\/\d+ : /.test(text));
       },
       fault: (text) => this.inClientWords(text, false),
@@ -221,6 +227,7 @@ export class OwnBuild {
     if (stage === null || stage === id || this.bases.has(stage)) return;
     // Without it the next build only takes longer.
     void this.side.images.keep(stage).catch(() => {});
+    this.side.cache?.keep(stage);
   }
 
   private inClientWords(text: string, asWritten: boolean): string {

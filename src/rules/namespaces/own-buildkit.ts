@@ -26,6 +26,7 @@ import { refuse } from '../../exchange/judge.ts';
 import type { InnerNames, InnerPassage, Offer } from '../../exchange/mediation.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import type { Json } from '../../ground/json.ts';
+import type { BuildSettings } from './engine-side.ts';
 import type { ImageGateway, ImageGrant } from './image-gateway.ts';
 import type { ImageNames } from './image-names.ts';
 import { clientName } from './names.ts';
@@ -50,15 +51,17 @@ interface SharedGrant {
 export class OwnBuildkit {
   private readonly namespace: string;
   private readonly images: OwnImages;
+  private readonly settings: BuildSettings;
   /** What a name of the engine was called when it was given. */
   private readonly said = new LRUCache<string, string>({ max: NAMES_KEPT });
   private readonly offers = new Map<string, Offer>();
   /** By session. */
   private readonly grants = new Map<string, SharedGrant>();
 
-  constructor(namespace: string, images: OwnImages) {
+  constructor(namespace: string, images: OwnImages, settings: BuildSettings) {
     this.namespace = namespace;
     this.images = images;
+    this.settings = settings;
   }
 
   /** The call by which a client offers something to its builds, and to nobody else's. */
@@ -182,7 +185,7 @@ export class OwnBuildkit {
   }
 
   private scoped(call: Call): Call {
-    const scope = this.images.names.needGateway().scopeOf(this.namespace);
+    const scope = this.images.names.needGateway().scopeOf(this.settings.cacheScopeOf(call.identity, this.namespace));
     for (const id of cacheMountsIn(call)) {
       if (!id.startsWith(`${scope}/`)) throw refuse(RULE, 'cache', 'a cache mount of somebody else');
     }

@@ -37,6 +37,7 @@ import type { Spoken } from './prose.ts';
 import { type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
 import { answerAlone, refuseClosing, refuseUnserved } from './served.ts';
 import { SharedNetworks } from './shared-networks.ts';
+import { sharedStepsOf } from './shared-steps.ts';
 import { refuseAnothers, unnamedVolume } from './volumes.ts';
 
 const PRUNED: Readonly<Record<string, NamedKind>> = {
@@ -71,7 +72,7 @@ export class OwnNamespace implements Namespace {
     const images = new ImageNames(holder?.namespace ?? name, settings.images);
     this.images = new OwnImages(images, side.desk);
     this.imageCalls = new ImageCalls(this.images, side.desk, settings.images, holder?.label ?? labelled(name));
-    this.buildkit = new OwnBuildkit(name, this.images);
+    this.buildkit = new OwnBuildkit(name, this.images, settings.builds);
     this.outward = new Outward(name, side.directory, this.shared, images);
     this.network = new OwnNetwork(name, side, settings);
     this.things = new OwnThings(name, side, this.shared, this.network);
@@ -133,7 +134,9 @@ export class OwnNamespace implements Namespace {
     const resolved: Resolved = (await this.things.resolve(references, call)) ?? new Map();
     const passed = this.passages.passage(withEngineNames(call, this.name, resolved), spokenIn(references, resolved));
     const keepNetwork = (): void => this.network.keep();
-    return new OwnBuild(call, passed, { images: this.images, desk: this.side.desk, keepNetwork }).enter();
+    const { images, settings, side } = this;
+    const cache = sharedStepsOf(settings.builds.cacheScopeOf(call.identity, this.name), images, side.desk);
+    return new OwnBuild(call, passed, { images, desk: side.desk, keepNetwork, cache }).enter();
   }
 
   private async act(

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Identity } from '../../exchange/identity.ts';
 import { refuse } from '../../exchange/judge.ts';
+import type { NamespaceSettings } from './engine-side.ts';
 import { isNamespace } from './names.ts';
 
 const RULE = 'namespaces';
@@ -29,6 +30,13 @@ export function readTemplate(template: string, listener: string): NamespaceOf {
     if (values.length < 2 && isNamespace(spelled) && !HASHED.test(spelled)) return spelled;
     return slug(spelled, JSON.stringify([template, ...values]));
   };
+}
+
+/** Whose cache builds use: never the same word as of a namespace. Null: the namespace's own. */
+export function readCacheScope(template: string | null, listener: string): NamespaceSettings['builds']['cacheScopeOf'] {
+  if (template === null) return (_identity, namespace) => namespace;
+  const scopeOf = readTemplate(template, listener);
+  return (identity) => `scope ${scopeOf(identity)}`;
 }
 
 /** What labels of a create choose among the namespaces of an identity. */

@@ -34,7 +34,6 @@ describe('settings without effect', () => {
       'listeners[0].auth[0]',
       'listeners[0].policies[0]',
       'listeners[0].policies[1]',
-      'listeners[0].builds',
       'listeners[0].cache',
       'listeners[0].jobSocket',
       'listeners[1].auth[0]',
@@ -84,7 +83,7 @@ describe('serve', () => {
     ['an authenticator', 'auth: [anonymous, token], namespace: null, policies: []', 'listeners[0].auth[1]'],
     ['a module', 'auth: [./a.js], namespace: null, policies: []', 'listeners[0].auth[0]'],
     ['a policy', 'auth: [anonymous], namespace: null, policies: [{use: limits}]', 'listeners[0].policies[0]'],
-    ['builds', `${open}, builds: {urls: [a.example.org]}`, 'listeners[0].builds'],
+    ['addresses of builds', `${open}, builds: {urls: [a.example.org]}`, 'listeners[0].builds.urls'],
     ['job sockets', `${open}, jobSocket: {policies: []}`, 'listeners[0].jobSocket'],
   ])('refuses to start where %s would protect and is not there', (_what, settings, place) => {
     const notes = refusals(listener(settings), implemented);

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { relayLines } from '../../../src/exchange/relay-lines.ts';
+import { type Deadline, relayLines } from '../../../src/exchange/relay-lines.ts';
 import type { Exchange } from '../../../src/wire/inbound.ts';
 import { EnginePool } from '../../../src/wire/outbound.ts';
 import type { OutboundFault } from '../../../src/wire/outbound-fault.ts';
@@ -16,7 +16,7 @@ interface Relayed {
 }
 
 /** Lines in capitals; the body passes through `through`. */
-async function relayed(through?: RelayRequest['through']): Promise<Relayed> {
+async function relayed(through?: RelayRequest['through'], deadline: Deadline | null = null): Promise<Relayed> {
   const engines: Talk[] = [];
   const enginePort = await listen(
     net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => engines.push(new Talk(socket))),
@@ -38,11 +38,13 @@ async function relayed(through?: RelayRequest['through']): Promise<Relayed> {
       through === undefined ? request : { ...request, through },
       (line) => Buffer.from(line.toString().trim().toUpperCase()),
       {
+        deadline,
         onHead: (head) => head,
         onDone: (fault) => done.push(fault),
         onStopped: (fault) => {
           stopped.push(fault);
-          const forbid = (): void => void exchange.answer({ status: 403, reason: 'Forbidden', headers: [] }, 'no');
+          const forbid = (): void =>
+            void (exchange.started || exchange.answer({ status: 403, reason: 'Forbidden', headers: [] }, 'no'));
           // As a way does, which has waited for it.
           void Promise.resolve().then(forbid);
         },
@@ -62,6 +64,28 @@ async function relayed(through?: RelayRequest['through']): Promise<Relayed> {
 }
 
 const CHUNKED = 'Transfer-Encoding: chunked\r\n';
+
+const DEADLINE: Deadline = { ms: 50, fault: 'too long', lastLine: Buffer.from('it was too long\n') };
+
+describe('an answer of lines that lasts too long', () => {
+  it('ends with a last line where it has begun, and the engine is left', async () => {
+    const { client, engine: engineOf, stopped } = await relayed(undefined, DEADLINE);
+    client.say(post('/build', CHUNKED, '0\r\n\r\n'));
+    const engine = await engineOf();
+    engine.say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nstep one\n\r\n');
+    await client.hears(/it was too long\n\r\n0\r\n\r\n$/);
+    expect(stopped).toEqual(['too long']);
+    await until(() => engine.ended || engine.closed);
+  });
+
+  it('is refused where it has not begun', async () => {
+    const { client, engine: engineOf, stopped } = await relayed(undefined, DEADLINE);
+    client.say(post('/build', CHUNKED, '0\r\n\r\n'));
+    await engineOf();
+    await client.hears(/^HTTP\/1\.1 403 /);
+    expect(stopped).toEqual(['too long']);
+  });
+});
 
 describe('an answer of lines', () => {
   it('is told line by line while the body of the request still comes', async () => {

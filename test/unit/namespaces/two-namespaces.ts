@@ -67,6 +67,7 @@ export function twoNamespaces(): TwoNamespaces {
   };
   const side = engineSide(desk, { id: 'test', alone: true, onEnded: () => {} });
   const settings = {
+    builds: { cacheScopeOf: (_: Identity, namespace: string) => namespace },
     images: { gateway: gateway(), shared: ['*'] },
     ports: { address: '127.0.0.1', range: { first: 1024, last: 65_535 } },
     networks: {

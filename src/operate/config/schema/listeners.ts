@@ -73,13 +73,21 @@ const networks = z.strictObject({
 });
 
 const builds = z.strictObject({
-  cacheScope: template()
-    .prefault('{user}')
-    .meta({ description: 'Whose builds share cache mounts: a template as of `namespace`.' }),
-  urls: listOf(hostPattern()).prefault([]).meta({ description: 'Hosts that a build may take its context from.' }),
+  cacheScope: template().nullable().prefault(null).meta({
+    description:
+      "Whose builds share a cache and cache mounts: a template as of `namespace`, without labels. Absent: those of a namespace; those of a job share its owner's.",
+  }),
+  urls: listOf(hostPattern()).prefault([]).meta({
+    description: 'Hosts that a build may take its context from.',
+    effect: 'refuse until it is there',
+  }),
   frontends: listOf(word('the name of an image'))
     .prefault(['docker/dockerfile'])
-    .meta({ description: 'Images that `# syntax=` may name.' }),
+    .meta({
+      description: 'Images that `# syntax=` may name.',
+      effect: 'refuse until it is there',
+      neutral: [['docker/dockerfile']],
+    }),
   maxTime: timeout().prefault('2h').meta({ description: 'How long one build may take.' }),
 });
 
@@ -148,7 +156,7 @@ export const listener = z.strictObject({
   builds: builds
     .nullable()
     .prefault(null)
-    .meta({ description: 'What builds may do.', effect: 'refuse until it is there', without: 'leave it out' }),
+    .meta({ description: 'What builds may do. Absent: what stands below as defaults, but for their time.' }),
   cache: yesOrNo()
     .prefault(false)
     .meta({ description: 'Whether containers made here are served from the cache.', effect: 'none yet' }),

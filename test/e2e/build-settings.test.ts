@@ -1,0 +1,95 @@
+// What a listener says of builds: whose cache they share, and how long they may take; by both builders.
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { serveListeners } from '../engine/in-process.ts';
+import { ask } from '../engine/raw-client.ts';
+import { type CommandResult, describeEachEngine, docker, dockerCli, freePort } from '../engines/index.ts';
+
+type Who = 'first' | 'second' | 'stranger' | 'hurried' | 'plain';
+
+const run = `bst-${randomBytes(3).toString('hex')}`;
+const folder = mkdtempSync(join(tmpdir(), 'berthgate-build-settings-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describeEachEngine(
+  'settings of builds',
+  (engine) => {
+    let served: Awaited<ReturnType<typeof serveListeners<Who>>>;
+    let gateway = '';
+    const builders = Number(engine.version.split('.')[0]) >= 24 ? (['0', '1'] as const) : (['0'] as const);
+    const at = (who: Who, args: readonly string[], builder = '0'): Promise<CommandResult> =>
+      dockerCli(`unix://${served.sockets[who]}`, args, {
+        env: { DOCKER_BUILDKIT: builder, BUILDKIT_PROGRESS: 'plain' },
+        timeoutMs: 120_000,
+      });
+    const build = (who: Who, builder: string, dockerfile: string, ...args: readonly string[]) => {
+      const context = mkdtempSync(join(folder, 'context-'));
+      writeFileSync(join(context, 'Dockerfile'), dockerfile);
+      return at(who, ['build', ...args, context], builder);
+    };
+
+    beforeAll(async () => {
+      gateway = `127.0.0.1:${await freePort()}`;
+      served = await serveListeners(
+        engine.host,
+        {
+          first: { namespace: `${run}-1`, builds: { cacheScope: `${run}-owner` } },
+          second: { namespace: `${run}-2`, builds: { cacheScope: `${run}-owner` } },
+          stranger: { namespace: `${run}-3`, builds: { cacheScope: `${run}-stranger` } },
+          hurried: { namespace: `${run}-4`, builds: { maxTime: '1s' } },
+          plain: { builds: { maxTime: '1s' } },
+        },
+        {
+          engines: [{ name: 'engine', url: engine.host, gateway }],
+          images: { shared: ['busybox'] },
+        },
+      );
+    });
+    afterAll(async () => {
+      await served?.stop();
+      const listed = await ask(engine.socket, 'GET', '/images/json');
+      const tags = listed.json<{ RepoTags: string[] | null }[]>().flatMap(({ RepoTags }) => RepoTags ?? []);
+      const ours = tags.filter((tag) => tag.startsWith(`${gateway}/`));
+      if (ours.length > 0) await docker(engine, ['rmi', '--force', ...ours]);
+      for (const number of [1, 2, 3, 4]) await dockerCli(engine, ['network', 'rm', `${run}-${number}.bridge`]);
+    });
+
+    describe.each(builders)('with DOCKER_BUILDKIT=%s', (builder) => {
+      test('a build of an owner is cached in another namespace of the same one, and for nobody else', async () => {
+        const word = `${run}-${builder}`;
+        const dockerfile = `FROM busybox AS made\nRUN head -c 16 /dev/urandom | md5sum >/made # ${word}\nFROM busybox\nCOPY --from=made /made /\nRUN cp /made /copy\n`;
+        const made = async (who: Who): Promise<string> => {
+          const { code, stdout, stderr } = await build(who, builder, dockerfile, '--tag', 'app');
+          expect(code, stdout + stderr).toBe(0);
+          expect(stdout + stderr).not.toMatch(/127\.0\.0\.|s_[0-9a-f]{32}/);
+          const ran = await at(who, ['run', '--rm', 'app', 'cat', '/copy']);
+          expect(ran.code, ran.stderr).toBe(0);
+          return ran.stdout;
+        };
+        const first = await made('first');
+        // As when a job has ended.
+        const { stdout: ids } = await at('first', ['images', '--quiet', '--filter', 'reference=app']);
+        await at('first', ['rmi', '--force', ...ids.trim().split('\n')]);
+        await at('first', ['image', 'prune', '--force', '--all']);
+        expect((await at('first', ['images', '--quiet', '--filter', 'reference=app'])).stdout).toBe('');
+        expect(await made('second')).toBe(first);
+        expect(await made('stranger')).not.toBe(first);
+        // What keeps it for the owner is nobody's image.
+        for (const who of ['first', 'stranger'] as const)
+          expect((await at(who, ['images', '--all'])).stdout).not.toMatch(/s_[0-9a-f]{32}|cache/);
+      });
+
+      test.each(['hurried', 'plain'] as const)('a build that takes too long is ended (%s)', async (who) => {
+        const { code, stdout, stderr } = await build(who, builder, 'FROM busybox\nRUN sleep 3600\n');
+        expect(code, stdout).toBe(1);
+        expect(stderr).toMatch(
+          /berthgate: .*the build has taken longer than 1 s \(an administrator sets builds.maxTime\)/,
+        );
+      });
+    });
+  },
+  ({ socket }) => socket !== '',
+);
