@@ -50,6 +50,11 @@ export function namesInside({ endpoint, query }: CallValues): boolean {
   );
 }
 
+/** Whether an image is made of files instead of being pulled. */
+export function importsFiles({ endpoint, query }: CallValues): boolean {
+  return endpoint.id === 'ImageCreate' && !isText(query.fromImage) && isText(query.fromSrc);
+}
+
 /** The address that an image is made from instead of one of a registry; null where there is none. */
 export function importedFrom({ endpoint, query }: CallValues): string | null {
   const source = endpoint.id === 'ImageCreate' && !isText(query.fromImage) ? query.fromSrc : undefined;

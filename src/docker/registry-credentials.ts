@@ -22,6 +22,11 @@ export function readCredentials(said: Json | undefined): RegistryCredentials | n
   return username === '' && password === '' ? null : { kind: 'password', username, password };
 }
 
+/** The registry that the credentials are for, as the client says it. */
+export function serverAddressIn(said: Json): string {
+  return isObject(said) && typeof said.serveraddress === 'string' ? said.serveraddress : '';
+}
+
 /** Of many registries, by the host as images name it; the keys of a client may be URLs. */
 export function readCredentialsByHost(said: Json | undefined): ReadonlyMap<string, RegistryCredentials> {
   const found = new Map<string, RegistryCredentials>();
@@ -42,6 +47,11 @@ export function registryHostOf(address: string): string {
 /** Where the registry of an image's name answers. Docker Hub's is another host than the one that names say. */
 export function registryUrlOf(host: string): string {
   return `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`;
+}
+
+/** What a client that has logged in is answered; `identity` is to be shown instead of the password, where there is one. */
+export function loginAnswer(identity: string): Json {
+  return { Status: 'Login Succeeded', IdentityToken: identity };
 }
 
 /** As a client says a name and a password, for the engine. */

@@ -1,8 +1,7 @@
 // Engines that pull from the gateway and push to it, straight, with the capability of a call: real registries behind it.
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Grant } from '../../src/cache/registry/index.ts';
@@ -11,62 +10,20 @@ import {
   compareVersions,
   describeEachEngine,
   docker,
-  freePort,
   hasRegistry,
   newestEngine,
   run,
-  startRegistry,
   type TestEngine,
-  type TestRegistry,
 } from '../engines/index.ts';
 import { alice, type Rig, startRig } from '../unit/gateway/rig.ts';
-import { startRealm, type TestRealm } from './registry-realm.ts';
-
-interface Upstreams {
-  readonly basic: TestRegistry;
-  readonly tls: TestRegistry;
-  readonly token: TestRegistry;
-  readonly realm: TestRealm;
-  readonly folder: string;
-}
+import { startUpstreams, type Upstreams } from './upstream-registries.ts';
 
 let upstreams: Upstreams;
 
 beforeAll(async () => {
-  if (!hasRegistry()) return;
-  const folder = await mkdtemp(join(tmpdir(), 'berthgate-upstreams-'));
-  const { stdout: htpasswd } = await run('htpasswd', ['-nbB', 'alice', 'secret']);
-  const script = `
-    set -e
-    new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "$@"; }
-    new -x509 -subj '/CN=test CA' -keyout ca.key -out ca.pem
-    printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth\\n' >server.ext
-    new -subj /CN=registry -keyout server.key -out server.csr
-    openssl x509 -req -days 2 -CA ca.pem -CAkey ca.key -CAcreateserial -extfile server.ext -in server.csr -out server.pem
-    new -x509 -subj '/CN=realm' -keyout realm.key -out realm.pem`;
-  const made = await run('/bin/sh', ['-c', script], { cwd: folder });
-  if (made.code !== 0) throw new Error(made.stderr);
-  const file = (name: string): string => join(folder, name);
-  const realm = await startRealm(file('realm.pem'), file('realm.key'));
-  const [basic, tls, token] = await Promise.all([
-    startRegistry({ htpasswd, port: await freePort() }),
-    startRegistry({
-      htpasswd,
-      port: await freePort(),
-      tls: { certificate: file('server.pem'), key: file('server.key') },
-    }),
-    startRegistry({ port: await freePort(), token: { realm: realm.url, certificate: file('realm.pem') } }),
-  ]);
-  upstreams = { basic, tls, token, realm, folder };
+  if (hasRegistry()) upstreams = await startUpstreams();
 });
-
-afterAll(async () => {
-  if (upstreams === undefined) return;
-  const { basic, tls, token, realm, folder } = upstreams;
-  realm.close();
-  await Promise.all([basic.stop(), tls.stop(), token.stop()]);
-  await rm(folder, { recursive: true });
-});
+afterAll(() => upstreams?.stop());
 
 const HOSTS = ['basic.example.org', 'tls.example.org:5000', 'token.example.org'] as const;
 

@@ -19,7 +19,7 @@ export { EngineNames, type GatewayAddresses } from './engine-names.ts';
 export type { GatewayTally } from './gateway-tally.ts';
 export type { Grant, Rights } from './grants.ts';
 export type { LoginAnswer } from './login.ts';
-export { Registries } from './registries.ts';
+export { allowedBy, Registries } from './registries.ts';
 
 /** As long as the name of a host may well be. */
 const SCOPE_DIGITS = 32;

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type RegistryCredentials, readCredentials, registryUrlOf } from '../../docker/registry-credentials.ts';
-import { compileGlob, type Glob } from '../../ground/glob.ts';
+import { compileGlob } from '../../ground/glob.ts';
 import type { Json } from '../../ground/json.ts';
 import type { Config } from '../../operate/config/index.ts';
 import type { Out, WayOut } from '../../wire/way-out.ts';
@@ -21,16 +21,23 @@ export interface Registry {
   readonly realms: readonly string[];
 }
 
+/** Whether a registry, as images name it, may be used by the patterns of the configuration. */
+export function allowedBy(patterns: readonly string[]): (registry: string) => boolean {
+  const globs = patterns.map((pattern) => compileGlob(pattern));
+  return (registry) => globs.some((matches) => matches(registry.toLowerCase()));
+}
+
 type UpstreamConfig = Config['registry']['upstreams'][number];
 
 export class Registries {
-  private readonly allow: readonly Glob[];
+  /** Whether the configuration lets anybody use it. */
+  readonly isAllowed: (name: string) => boolean;
   private readonly named: ReadonlyMap<string, Registry>;
   private readonly others: Out;
 
   /** @throws Error for a file that cannot be read */
   constructor({ upstreams, allow }: Pick<Config['registry'], 'upstreams' | 'allow'>, wayOut: WayOut) {
-    this.allow = allow.map((pattern) => compileGlob(pattern));
+    this.isAllowed = allowedBy(allow);
     this.named = new Map(upstreams.map((one) => [one.host, readUpstream(one, wayOut)]));
     this.others = wayOut.to();
   }
@@ -42,11 +49,6 @@ export class Registries {
     const named = this.named.get(host);
     if (named !== undefined) return named;
     return { host, url: new URL(registryUrlOf(host)), out: this.others, own: null, realms: [] };
-  }
-
-  isAllowed(name: string): boolean {
-    const host = name.toLowerCase();
-    return this.allow.some((matches) => matches(host));
   }
 }
 

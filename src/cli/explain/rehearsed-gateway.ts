@@ -1,7 +1,7 @@
 /** A gateway that knows the names of images and nothing else: what a capability would be is told by a word. */
 
 import { createHash } from 'node:crypto';
-import { EngineNames } from '../../cache/registry/index.ts';
+import { allowedBy, EngineNames } from '../../cache/registry/index.ts';
 import type { Config } from '../../operate/config/index.ts';
 import type { ImageGateway } from '../../rules/namespaces/index.ts';
 import { gatewayAddresses } from '../serve/gateways.ts';
@@ -23,6 +23,9 @@ export function rehearsedGateway(config: Config, engine: string): ImageGateway |
   return {
     names,
     issue: () => ({ capability: WORD, registryAuth: WORD, registryConfig: WORD, end: () => {} }),
+    isAllowed: allowedBy(config.registry.allow),
+    // Nobody is asked.
+    checkLogin: async () => ({ status: 200, identity: '' }),
     scopeOf: () => 'SCOPE',
   };
 }

@@ -32,12 +32,6 @@ export function withoutStrangers(call: Call): Call {
   return { ...call, unknown: [], body: shape === undefined ? call.body : withoutUnknown(shape, call.body) };
 }
 
-/** A pull brings an image under its own name; an import gives any name to anything. @throws Refusal */
-export function refuseImport({ endpoint, query }: Call): void {
-  if (endpoint.id !== 'ImageCreate' || (query.fromSrc ?? '') === '') return;
-  throw refuse(RULE, 'endpoint', 'a namespace does not import images', { place: 'query.fromSrc' });
-}
-
 /** The engine's spellings of what the client has named, longest first. */
 export function spokenIn(references: readonly Reference[], resolved: Resolved): readonly Spoken[] {
   return references

@@ -1,10 +1,11 @@
 /** Calls that are about images: each as the engine is to be told of it, in the namespace's names. */
 
 import { withNameless } from '../../docker/image-listings.ts';
-import { formatReference, tagged } from '../../docker/image-reference.ts';
-import { namedImages } from '../../docker/named-images.ts';
+import { formatReference, splitDomain, tagged } from '../../docker/image-reference.ts';
+import { importsFiles, namedImages } from '../../docker/named-images.ts';
 import { listIn } from '../../docker/named-things.ts';
 import type { FilterValues } from '../../docker/query.ts';
+import { loginAnswer, readCredentials, registryHostOf, serverAddressIn } from '../../docker/registry-credentials.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { OwnAnswer } from '../../exchange/namespacing.ts';
@@ -14,6 +15,7 @@ import { listFilter } from './image-filters.ts';
 import type { ImageSettings } from './image-gateway.ts';
 import { ImageNames } from './image-names.ts';
 import { ImageRemoval } from './image-removal.ts';
+import { MadeImages } from './made-images.ts';
 import { needReference, OwnImages, repositoryOf, withGrant, withoutCredentials } from './own-images.ts';
 
 /** What becomes of a call; names of the engine's, which are told afterwards. */
@@ -30,10 +32,12 @@ export interface ImageStep {
 export class ImageCalls {
   private readonly images: OwnImages;
   private readonly removal: ImageRemoval;
+  private readonly made: MadeImages;
 
   /** `label` is that of the namespace's own containers. */
   constructor(images: OwnImages, desk: EngineDesk, settings: ImageSettings, label: string) {
     this.images = images;
+    this.made = new MadeImages(images, desk);
     this.removal = new ImageRemoval(images, {
       desk,
       containers: async () =>
@@ -46,7 +50,9 @@ export class ImageCalls {
   async enter(call: Call): Promise<ImageStep | null> {
     switch (call.endpoint.id) {
       case 'ImageCreate':
-        return this.pull(call);
+        return importsFiles(call) ? { call: await this.made.import(call) } : this.pull(call);
+      case 'SystemAuth':
+        return { call, answer: await this.login(call) };
       case 'ImagePush':
         return this.push(call);
       case 'DistributionInspect':
@@ -60,6 +66,7 @@ export class ImageCalls {
       case 'ImagePrune':
         return { call, answer: await this.removal.prune(call) };
       case 'ImageSearch':
+        this.images.needRegistry(searchedAt(String(call.query.term ?? '')), 'query.term');
         // It is the engine that asks, and the credentials would be for it to keep.
         return { call: withoutCredentials(call) };
       case 'ImageInspect':
@@ -69,6 +76,21 @@ export class ImageCalls {
       default:
         return null;
     }
+  }
+
+  /** A `docker commit`, its container named as the engine knows it. @throws Refusal */
+  async commit(call: Call): Promise<ImageStep> {
+    return { call: await this.made.commit(call) };
+  }
+
+  /** The registry itself says whether it knows the client, and is asked from here. */
+  private async login({ body }: Call): Promise<OwnAnswer> {
+    const address = serverAddressIn(body);
+    this.images.needRegistry(registryHostOf(address), 'serveraddress');
+    const answer = await this.images.names.needGateway().checkLogin(address, readCredentials(body));
+    const { status } = answer;
+    if (status !== 200) return { status, body: { message: answer.message } };
+    return { status, body: loginAnswer(answer.identity) };
   }
 
   private async pull(call: Call): Promise<ImageStep> {
@@ -133,4 +155,9 @@ export class ImageCalls {
     const show = (told: Json): Json => withNameless(filtered(told), call.version);
     return { call: sent, show };
   }
+}
+
+/** Where the engine looks for what is searched: as for a reference, the first component may be a registry. */
+function searchedAt(term: string): string {
+  return splitDomain(`${term}/`).domain;
 }

@@ -17,6 +17,11 @@ export interface ImageRights {
   readonly credentials: (registry: string) => RegistryCredentials | null | Promise<RegistryCredentials | null>;
 }
 
+/** `identity`: what to show instead of the password from now on; empty for none. */
+export type LoginAnswer =
+  | { readonly status: 200; readonly identity: string }
+  | { readonly status: 401 | 403 | 500; readonly message: string };
+
 /** The right of one call; whoever asks for one ends it. */
 export interface ImageGrant {
   readonly capability: string;
@@ -35,6 +40,10 @@ export interface ImageGateway {
     locate(path: string): { readonly owner: string; readonly repository: ImageRepository } | null;
   };
   issue(rights: ImageRights): ImageGrant;
+  /** Whether the configuration lets anybody use the registry. */
+  isAllowed(registry: string): boolean;
+  /** What `docker login` is answered. `address`: as clients say it, nothing for Docker Hub. */
+  checkLogin(address: string, credentials: RegistryCredentials | null): Promise<LoginAnswer>;
   /** A word that nobody else knows, for a namespace or a scope of builds: what it salts is its own. */
   scopeOf(whose: string): string;
 }

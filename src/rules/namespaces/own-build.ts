@@ -185,7 +185,8 @@ export class OwnBuild {
     const base = baseImageOf(inspection);
     if (image === null || base === null) throw new Refusal('not-found', `No such image: ${text}`);
     // The containers of its steps would carry them, and so would images made of them.
-    for (const key of Object.keys(image.labels)) refuseReserved(key, text);
+    // What a commit has left of a container's says nothing.
+    for (const [key, value] of Object.entries(image.labels)) if (value !== '') refuseReserved(key, text);
     this.bases.add(image.id);
     return { name, base };
   }

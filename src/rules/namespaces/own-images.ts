@@ -12,15 +12,18 @@ import {
   readsAsId,
   tagged,
 } from '../../docker/image-reference.ts';
+import { namedImages } from '../../docker/named-images.ts';
 import { type RegistryCredentials, readCredentials } from '../../docker/registry-credentials.ts';
 import type { Leaf } from '../../docker/visit.ts';
 import { visitCall } from '../../docker/visit-call.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import { refuse } from '../../exchange/judge.ts';
 import { type Json, printJson, readJsonText } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import type { ImageGrant, ImageRepository } from './image-gateway.ts';
 import type { ImageNames } from './image-names.ts';
+import { RULE } from './references.ts';
 
 /** Of one registry's: nothing is deeper. */
 const AUTH_DEPTH = 8;
@@ -120,11 +123,21 @@ export class OwnImages {
     const { pull = [], push = [] } = rights;
     const said = saidCredentials(call);
     const registries = new Set([...pull, ...push].map(({ registry }) => registry));
+    for (const registry of registries) this.needRegistry(registry, placeOf(call));
     return this.names.needGateway().issue({
       namespace: this.names.namespace,
       pull,
       push,
       credentials: (registry) => (registries.has(registry) ? said : null),
+    });
+  }
+
+  /** @throws Refusal where the configuration does not let it be used */
+  needRegistry(registry: string, place: string): void {
+    if (this.names.needGateway().isAllowed(registry)) return;
+    throw refuse(RULE, 'registry', `the registry ${registry} may not be used here`, {
+      place,
+      hint: 'an administrator lists registries in `registry.allow`',
     });
   }
 
@@ -195,6 +208,11 @@ function saidCredentials({ headers }: Call): RegistryCredentials | null {
 
 function decoded(header: string): string {
   return Buffer.from(header, 'base64url').toString();
+}
+
+/** Where a call names the image that it asks a registry for. */
+function placeOf(call: Call): string {
+  return namedImages(call)[0]?.place ?? 'Dockerfile';
 }
 
 function usedAt({ marks, value }: Leaf): string | null {

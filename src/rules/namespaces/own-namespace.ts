@@ -16,7 +16,7 @@ import type { PolicyContext } from '../../exchange/policy.ts';
 import { isList, isObject, type Json, type JsonObject } from '../../ground/json.ts';
 import type { Refusal } from '../../ground/refusal.ts';
 import type { EngineSide, ImageHolder, NamespaceSettings } from './engine-side.ts';
-import { alreadyThere, endpointOf, PLAIN, refuseImport, spokenIn, withoutStrangers } from './entering.ts';
+import { alreadyThere, endpointOf, PLAIN, spokenIn, withoutStrangers } from './entering.ts';
 import { withOwnFilters } from './filters.ts';
 import { ImageCalls, type ImageStep } from './image-calls.ts';
 import { ImageNames } from './image-names.ts';
@@ -102,7 +102,6 @@ export class OwnNamespace implements Namespace {
     const { endpoint } = said;
     refuseUnserved(endpoint);
     if (this.side.closing.has(this.name)) refuseClosing(endpoint);
-    refuseImport(said);
     const known = withoutStrangers(said);
     if (endpoint.id === 'Session') return this.passages.passage(this.buildkit.offering(known), []);
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
@@ -112,7 +111,8 @@ export class OwnNamespace implements Namespace {
     await this.settle(named);
     const step = await this.imageCalls.enter(named);
     if (step !== null) return this.enterImages(step);
-    const call = await this.images.translate(named);
+    // What a commit says of its image is said of the new one.
+    const call = endpoint.id === 'ImageCommit' ? named : await this.images.translate(named);
     const references = referencesIn(call);
     const resolved = await this.things.resolve(references, call);
     if (resolved === null) return { call, names: PLAIN, answer: { status: 204, body: null } };
@@ -171,6 +171,8 @@ export class OwnNamespace implements Namespace {
       case 'NetworkDelete':
         this.refuseDefault(resolved);
         break;
+      case 'ImageCommit':
+        return this.enterImages(await this.imageCalls.commit(named()), spoken);
       case 'ContainerDelete':
         return this.containers.remove(call, named(), resolved, spoken);
       case 'SystemInfo': {
@@ -195,8 +197,8 @@ export class OwnNamespace implements Namespace {
     return listIn('container', await this.side.desk.ask('ContainerList', { query }));
   }
 
-  private enterImages({ call, answer, show, ended }: ImageStep): Passage {
-    const passed = this.passages.passage(call, [], undefined, show);
+  private enterImages({ call, answer, show, ended }: ImageStep, spoken: readonly Spoken[] = []): Passage {
+    const passed = this.passages.passage(call, spoken, undefined, show);
     const body = answer === undefined ? null : (passed.names.told(answer.body, answer.status) ?? null);
     return {
       ...passed,

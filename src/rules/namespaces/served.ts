@@ -21,21 +21,18 @@ const served: ReadonlySet<string> = new Set([
   ...words('NetworkList NetworkListSlash NetworkInspect NetworkCreate NetworkConnect NetworkDisconnect NetworkDelete'),
   ...words('NetworkPrune VolumeList VolumeInspect VolumeCreate VolumeDelete VolumePrune'),
   ...words('ImageList ImageInspect ImageHistory ImageAttestations ImageCreate ImagePrune ImageSearch'),
-  ...words('ImageTag ImagePush ImageDelete DistributionInspect BuildPrune ImageBuild Session'),
+  ...words('ImageTag ImagePush ImageDelete DistributionInspect BuildPrune ImageBuild ImageCommit Session'),
 ]);
 
 /** The build cache is everybody's: a prune finds nothing that is the namespace's. */
 const prunesNothing: ReadonlySet<string> = new Set(['BuildPrune']);
 
 /** @throws Refusal */
-export function refuseUnserved({ id, risk, summary }: Endpoint): void {
+export function refuseUnserved({ id, summary }: Endpoint): void {
   if (served.has(id)) return;
   const what = summary.charAt(0).toLowerCase() + summary.slice(1);
-  const images = risk === 'build' || id.startsWith('Image');
   throw refuse(RULE, 'endpoint', `a namespace does not ${what}`, {
-    hint: images
-      ? 'images are shared by everybody on the engine, and can only be pulled and read'
-      : 'the engine is shared',
+    hint: 'the engine is shared',
   });
 }
 

@@ -101,6 +101,8 @@ function gateway(): ImageGateway {
   return {
     names: new EngineNames(addresses, { keep: never, recall: never }),
     scopeOf: () => 'scope',
+    isAllowed: () => true,
+    checkLogin: async () => ({ status: 200, identity: '' }),
     issue: () => ({ capability: 'c', registryAuth: {}, registryConfig: {}, end: () => {} }),
   };
 }

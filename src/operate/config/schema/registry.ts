@@ -31,14 +31,10 @@ const tagRule = z.strictObject({
 
 export const registry = z.strictObject({
   upstreams: listOf(upstream).prefault([]).meta({ description: 'Registries that need more than their name.' }),
-  allow: listOf(nameGlob())
-    .prefault(['*'])
-    .meta({
-      description: 'The registries that may be used, as patterns.',
-      effect: 'refuse until it is there',
-      neutral: [['*']],
-      without: 'say `allow: ["*"]`',
-    }),
+  allow: listOf(nameGlob()).prefault(['*']).meta({
+    description:
+      'The registries that namespaces may use, as patterns of what image names say, `docker.io` among them. Clients without a namespace are held by the policy `images`.',
+  }),
   tags: listOf(tagRule).prefault([]).meta({
     description: 'For how long tags count as fresh; the first rule that matches.',
     effect: 'none yet',

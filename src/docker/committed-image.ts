@@ -1,0 +1,22 @@
+/** What a commit says of the image that it makes of a container. */
+
+import { isObject, type Json, type JsonObject } from '../ground/json.ts';
+import { isReserved, withLabels } from './reserved-labels.ts';
+
+/**
+ * The configuration for a commit of the inspected container: what the call has said, and the container's own where it has
+ * said nothing, as the engine takes it. What is ours on the container says nothing on the image, nor does the engine's name
+ * of the image that the container was made of.
+ */
+export function committedConfig(inspection: Json, said: Json): JsonObject {
+  const held = fieldOf(inspection, 'Config');
+  const { Image: _, ...config } = isObject(said) ? said : held;
+  const ours = Object.keys(fieldOf(held, 'Labels')).filter(isReserved);
+  // moby takes the labels of the container to those of the call, where the call does not say them.
+  return withLabels(config, Object.fromEntries(ours.map((label) => [label, ''])));
+}
+
+function fieldOf(said: Json, key: string): JsonObject {
+  const value = isObject(said) ? (said[key] ?? null) : null;
+  return isObject(value) ? value : {};
+}
