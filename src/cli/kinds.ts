@@ -21,7 +21,10 @@ export const builtIn: Implemented = { auth: [...authenticatorKinds.keys()], poli
 /** With the modules that a configuration names. */
 export function implementedFor({ config }: LoadedConfig): Implemented {
   const modules = (list: 'auth' | 'policies'): readonly string[] =>
-    config.listeners.flatMap((listener) => listener[list].filter(isModule).map(({ use }) => use));
+    config.listeners
+      .flatMap((listener) => [...listener[list], ...(list === 'auth' ? [] : (listener.jobSocket?.policies ?? []))])
+      .filter(isModule)
+      .map(({ use }) => use);
   return { auth: [...builtIn.auth, ...modules('auth')], policies: [...builtIn.policies, ...modules('policies')] };
 }
 
@@ -33,6 +36,8 @@ export async function loadKinds(loaded: LoadedConfig): Promise<Kinds> {
     const place = ['listeners', index];
     await addModules(loaded, [...place, 'auth'], listener.auth, auth, loadAuthenticatorPlugin, faults);
     await addModules(loaded, [...place, 'policies'], listener.policies, policies, loadPolicyPlugin, faults);
+    const ofJobs = listener.jobSocket?.policies ?? [];
+    await addModules(loaded, [...place, 'jobSocket', 'policies'], ofJobs, policies, loadPolicyPlugin, faults);
   }
   return { auth, policies, faults };
 }

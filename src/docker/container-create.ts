@@ -150,7 +150,7 @@ export function mountedVolumes(inspection: Json): readonly { readonly name: stri
 }
 
 /** As Go's path.Clean for absolute paths: `/data/` and `/data` are one place. */
-function clean(path: string): string {
+export function clean(path: string): string {
   const kept: string[] = [];
   for (const step of path.split('/')) {
     if (step === '..') kept.pop();

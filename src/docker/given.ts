@@ -22,7 +22,8 @@ export function showGiven(inspection: Json): Json {
   const label = valueAt(inspection, ['Config', 'Labels', GIVEN_LABEL]);
   if (typeof label !== 'string' || label === '') return inspection;
   let shown: Json = inspection;
-  for (const { place, from } of readGiven(label)) shown = withValueAt(shown, inspectPlace(place), from);
+  // The last change is undone first: what was changed earlier stood where the earlier ones left it.
+  for (const { place, from } of readGiven(label).toReversed()) shown = withValueAt(shown, inspectPlace(place), from);
   return shown;
 }
 

@@ -41,6 +41,12 @@ export const CLAIM_LABEL = 'berthgate.claim';
 /** When a container is stopped: seconds of the epoch. */
 export const EXPIRES_LABEL = 'berthgate.expires';
 
+/** The job whose it is, a temporary namespace: the same word as that of the namespace. */
+export const JOB_LABEL = 'berthgate.job';
+
+/** Of a container that has a socket of its own: JSON that says whose it is and what it leads to. */
+export const SOCKET_LABEL = 'berthgate.socket';
+
 /** Every container says all of them, empty where they do not apply: one that its image brings along would count. */
 const onEveryContainer = {
   [GIVEN_LABEL]: '',
@@ -52,6 +58,8 @@ const onEveryContainer = {
   [VOLUMES_LABEL]: '',
   [INSTALLATION_LABEL]: '',
   [PORTS_LABEL]: '',
+  [JOB_LABEL]: '',
+  [SOCKET_LABEL]: '',
 };
 
 /** What a create carries by which its total counts it; null for none. */

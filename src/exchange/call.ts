@@ -22,4 +22,8 @@ export interface Call {
   readonly body: Json;
   /** What was said beyond the table: carried on by listeners without policies. */
   readonly unknown: readonly Unknown[];
+  /** The id of the container whose own socket the call came over; absent elsewhere. */
+  readonly caller?: string;
+  /** Of a create: where the container is to have a socket of its own, in place of the engine's. */
+  readonly sockets?: readonly string[];
 }

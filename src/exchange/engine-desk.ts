@@ -35,6 +35,10 @@ export interface DeskQuestion {
 
 export interface DeskOrder extends DeskQuestion {
   readonly body?: Json;
+  /** A body that is not JSON. */
+  readonly bytes?: Buffer;
+  /** The minor number of the API version that it means; default: the newest. */
+  readonly version?: number;
 }
 
 export interface DeskAnswer {
@@ -178,16 +182,17 @@ export class LiveEngineDesk implements EngineDesk {
 
   private async requestFor(
     endpointId: string,
-    { parameters = {}, query = {}, headers = [], body = null, deadlineMs = ASKED_MS }: DeskOrder,
+    { parameters = {}, query = {}, headers = [], body = null, bytes, version, deadlineMs = ASKED_MS }: DeskOrder,
   ): Promise<OutboundRequest> {
     const endpoint = endpoints.get(endpointId);
     if (endpoint === undefined) throw new Error(`${endpointId} is not in the table`);
     const { newest } = offered(await this.engine.api());
+    const content = bytes ?? (body === null ? null : Buffer.from(printJson(body)));
     return {
       method: endpoint.method,
-      target: `/v1.${newest}${printPath(endpoint, parameters)}${printQuery(query, endpoint.query)}`,
-      headers: ['Host', 'docker', ...headers, ...(body === null ? [] : contentType(endpoint))],
-      body: body === null ? null : Buffer.from(printJson(body)),
+      target: `/v1.${version ?? newest}${printPath(endpoint, parameters)}${printQuery(query, endpoint.query)}`,
+      headers: ['Host', 'docker', ...headers, ...(content === null ? [] : contentType(endpoint))],
+      body: content,
       upgrade: null,
       headTimeoutMs: deadlineMs,
     };

@@ -7,6 +7,8 @@ export interface Identity {
   readonly claims: Readonly<Record<string, string>>;
   /** The authenticator that said so. */
   readonly by: string;
+  /** Of a job: on whose behalf it runs. */
+  readonly owner?: Identity;
 }
 
 /** What the socket itself proves about a client, before any byte is read. */

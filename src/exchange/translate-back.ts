@@ -6,9 +6,10 @@ import { withoutHost } from '../docker/hide-host.ts';
 import { marksWithin } from '../docker/marks-within.ts';
 import { hideReserved, RESERVED_PREFIX } from '../docker/reserved-labels.ts';
 import type { Shape } from '../docker/shape.ts';
+import { showSocket } from '../docker/socket-note.ts';
 import { visit } from '../docker/visit.ts';
 import { withWarnings } from '../docker/warnings.ts';
-import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
+import { isList, type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
 import { type Judgement, warningsOf } from './judge.ts';
 import type { Names } from './namespacing.ts';
 
@@ -99,7 +100,13 @@ function tellsLabels(endpoint: Endpoint): boolean {
 }
 
 function hide(endpoint: Endpoint, shape: Shape, document: Json): Json {
-  return visit(shape, endpoint.id === 'ContainerInspect' ? showGiven(document) : document, hideReserved);
+  return visit(shape, asAsked(endpoint.id, document), hideReserved);
+}
+
+/** Containers as their clients wanted them, where they were made otherwise. */
+function asAsked(endpointId: string, document: Json): Json {
+  if (endpointId === 'ContainerInspect') return showGiven(showSocket(document));
+  return endpointId === 'ContainerList' && isList(document) ? document.map(showSocket) : document;
 }
 
 /** What the engine says that is not JSON is an error page; it has no labels of ours. */

@@ -48,6 +48,8 @@ export interface WayOptions {
   readonly mediation?: Mediation | null;
   readonly limits: BodyLimits;
   readonly recorder: Recorder;
+  /** The container whose own socket the listener is: null as long as the engine has not made it; absent elsewhere. */
+  readonly caller?: () => string | null;
   /** The site's page about refusals, named in those of policies; null for none. */
   readonly help?: string | null;
 }
@@ -112,6 +114,7 @@ export class Way {
         headers,
         body,
         unknown: query.unknown.length === 0 ? unknown : [...query.unknown, ...unknown],
+        ...this.spokenBy(),
       };
       call = said;
 
@@ -150,6 +153,11 @@ export class Way {
       bytesIn: exchange.bytesIn,
       bytesOut: exchange.bytesOut,
     });
+  }
+
+  private spokenBy(): Pick<Call, 'caller'> {
+    const caller = this.options.caller?.() ?? null;
+    return caller === null ? {} : { caller };
   }
 
   private stagesOf(

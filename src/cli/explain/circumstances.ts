@@ -60,7 +60,11 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   const policies = makePolicies(loaded, index, { kinds: kinds.policies, engine: desk, log });
   const engine = new Rehearsal(desk);
   const side = (): EngineSide => engineSide(engine, REHEARSED);
-  const namespaces = namespacingOf(loaded, index, side, (name) => rehearsedGateway(loaded.config, name));
+  const namespaces = namespacingOf(loaded, index, {
+    side,
+    gatewayOf: (name) => rehearsedGateway(loaded.config, name),
+    sockets: null,
+  });
   const namespacing = namespaces === null ? null : { engine, of: (call: Call) => namespaces.of(call) };
   return { listener: listener.name, identity, namespacing, policies, context: { lookUp: lookUpOf(desk) }, api, close };
 }

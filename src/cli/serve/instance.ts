@@ -22,6 +22,7 @@ import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
 import { installationId } from './installation.ts';
+import { Jobs } from './jobs.ts';
 import { type DockerHost, Listening } from './listening.ts';
 import { namespaceAdministration } from './namespace-administration.ts';
 
@@ -44,6 +45,7 @@ export class Instance {
   private readonly buffers = new ReadBuffers();
   private readonly engines: Engines;
   private readonly listening: Listening;
+  private readonly jobs: Jobs;
   private readonly gateways: Gateways;
   private readonly firewall: HostFirewall;
   private readonly admin: Admin;
@@ -70,7 +72,9 @@ export class Instance {
     this.audit = new Audit(log);
     this.gateways = new Gateways(log);
     const decisions = new DecisionRecorder(this.audit);
-    this.listening = new Listening(recordedBy(recorder, decisions), this.buffers, log);
+    const recorded = recordedBy(recorder, decisions);
+    this.jobs = new Jobs(recorded, this.buffers, log);
+    this.listening = new Listening(recorded, this.buffers, log, this.jobs);
     this.firewall = new HostFirewall(log);
     const registry = makeRegistry({
       calls: recorder.calls,
@@ -107,8 +111,12 @@ export class Instance {
       alone: taken === null,
       onEnded: (what, things) => this.log.info({ what, things }, 'ended what was begun and not finished'),
     };
+    this.jobs.live(loaded.config.state, this.installation);
     await this.apply(loaded, taken?.byKey ?? new Map());
+    await this.jobs.start();
     await taken?.served();
+    // One process alone ends jobs.
+    this.jobs.sweep();
     this.stopOffering = await offerHandOver({
       path: handOverPath(loaded.config.state),
       version,

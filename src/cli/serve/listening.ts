@@ -1,25 +1,13 @@
 /** The listeners of a running server: sockets that a reload leaves where they are, and what holds for their clients. */
 
 import type net from 'node:net';
-import { BuildkitMediation } from '../../builds/buildkit/mediation.ts';
-import { buildReading } from '../../builds/judged-build.ts';
 import type { RegistryGateway } from '../../cache/registry/index.ts';
-import { asRefusal, renderFault } from '../../exchange/answer-refusal.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
 import type { Engine } from '../../exchange/engine.ts';
 import { type EngineDesk, LiveEngineDesk } from '../../exchange/engine-desk.ts';
-import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { Policy } from '../../exchange/policy.ts';
 import type { Recorder } from '../../exchange/recorder.ts';
-import { Way } from '../../exchange/way.ts';
-import {
-  Listener,
-  type ListenerSetup,
-  openSockets,
-  prepareAccess,
-  type SocketAccess,
-} from '../../front/listeners/index.ts';
-import type { Refusal } from '../../ground/refusal.ts';
+import { Listener, prepareAccess, type SocketAccess } from '../../front/listeners/index.ts';
 import {
   ConfigRefused,
   defaultSocketMode,
@@ -33,7 +21,9 @@ import { type EngineSide, engineSide, type Installation } from '../../rules/name
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
 import { loadKinds } from '../kinds.ts';
 import { startAuthenticators, stopAuthenticators } from './authenticators.ts';
-import { namespacingOf } from './namespaces.ts';
+import type { JobRules, Jobs } from './jobs.ts';
+import { openListener, setupOf } from './listener-setup.ts';
+import { forJobs, namespacingOf, settingsOf } from './namespaces.ts';
 import { startPolicies, stopPolicies } from './policies.ts';
 
 interface Serving {
@@ -66,6 +56,7 @@ export class Listening {
   private readonly recorder: Recorder;
   private readonly buffers: ReadBuffers;
   private readonly log: Log;
+  private readonly jobs: Jobs;
   private serving: ReadonlyMap<string, Serving> = new Map();
   /** Listeners that are no more, as long as somebody is connected. */
   private readonly leaving = new Set<Listener>();
@@ -73,10 +64,11 @@ export class Listening {
   private readonly desks = new WeakMap<Engine, EngineDesk>();
   private namespaced: ReadonlyMap<EngineSide, RegistryGateway | null> = new Map();
 
-  constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
+  constructor(recorder: Recorder, buffers: ReadBuffers, log: Log, jobs: Jobs) {
     this.recorder = recorder;
     this.buffers = buffers;
     this.log = log;
+    this.jobs = jobs;
   }
 
   /** Opens, reads and starts all that is new. Nothing of what serves changes before `commit`; throws where it cannot be. */
@@ -88,6 +80,7 @@ export class Listening {
     const started: Authenticator[] = [];
     const startedPolicies: Policy[] = [];
     const namespaced = new Map<EngineSide, RegistryGateway | null>();
+    const jobRules = new Map<string, JobRules>();
     const discard = async (): Promise<void> => {
       for (const undo of discards) undo();
       await stopAuthenticators(started);
@@ -101,19 +94,45 @@ export class Listening {
         const authenticators = await startAuthenticators(loaded, index, this.log, kinds.auth);
         started.push(...authenticators);
         const engine = engineOf(loaded, index, from);
-        const policies = await startPolicies(loaded, index, {
-          kinds: kinds.policies,
-          engine: this.deskOf(engine),
-          log: this.log,
-        });
+        const policiesFrom = { kinds: kinds.policies, engine: this.deskOf(engine), log: this.log };
+        const policies = await startPolicies(loaded, index, policiesFrom);
         startedPolicies.push(...policies);
         const side = (): EngineSide => {
           const made = engineSide(this.deskOf(engine), from.installation);
           namespaced.set(made, from.gateway(engine.name));
           return made;
         };
-        const namespacing = namespacingOf(loaded, index, side, from.gateway);
-        const setup = this.setupOf(config, authenticators, policies, engine, namespacing, loaded.config.help);
+        const { jobSocket } = config;
+        if (jobSocket !== null) {
+          const policiesOfJobs = await startPolicies(loaded, index, { ...policiesFrom, ofJobs: true });
+          startedPolicies.push(...policiesOfJobs);
+          const settings = settingsOf(loaded, forJobs(config), from.gateway);
+          const { help } = loaded.config;
+          jobRules.set(config.name, {
+            config,
+            jobSocket,
+            engine,
+            side: side(),
+            policies: policiesOfJobs,
+            settings,
+            help,
+          });
+        }
+        const sockets = jobSocket === null ? null : this.jobs.giverFor(config.name);
+        const namespacing = namespacingOf(loaded, index, { side, gatewayOf: from.gateway, sockets });
+        const setup = setupOf({
+          name: config.name,
+          requests: config.requests,
+          builds: config.builds,
+          tls: config.tls,
+          authenticators,
+          policies,
+          engine,
+          desk: this.deskOf(engine),
+          namespacing,
+          help: loaded.config.help,
+          recorder: this.recorder,
+        });
         const key = socketKey(config);
         const before = this.serving.get(key)?.listener;
         if (before !== undefined) {
@@ -128,7 +147,10 @@ export class Listening {
         discards.push(() => listener.discard());
         next.set(key, { listener, authenticators, policies });
         const ready = from.ready(key, config);
-        const open = (): Promise<void> => locate(loaded, [...place, 'url'], () => this.open(listener, config, ready));
+        const open = (): Promise<void> =>
+          locate(loaded, [...place, 'url'], () =>
+            openListener(listener, { url: config.url, access: accessOf(config), ready, log: this.log }),
+          );
         opens.push({ ready, open });
       }
       // Those that are open already come last: clients come in on them at once, and must not find that all was in vain.
@@ -143,6 +165,7 @@ export class Listening {
       commit: async () => {
         this.listenFor(namespaced);
         await this.commit(next, commits);
+        await this.jobs.commit(jobRules);
       },
     };
   }
@@ -184,6 +207,12 @@ export class Listening {
       listener.stopAccepting(takenOver);
       listener.drain(takenOver);
     }
+    this.jobs.stop();
+    for (const listener of this.jobs.listeners()) {
+      // Whoever comes after us has put another socket in its place, or finds the file.
+      listener.stopAccepting(true);
+      listener.drain(takenOver);
+    }
   }
 
   /** Resolves when the last connection is gone. */
@@ -203,6 +232,7 @@ export class Listening {
 
   async stop(): Promise<void> {
     this.listenFor(new Map());
+    await this.jobs.commit(new Map());
     for (const { authenticators, policies } of this.serving.values()) {
       await stopAuthenticators(authenticators);
       await stopPolicies(policies);
@@ -212,6 +242,7 @@ export class Listening {
   private *all(): Iterable<Listener> {
     for (const { listener } of this.serving.values()) yield listener;
     yield* this.leaving;
+    yield* this.jobs.listeners();
   }
 
   private async commit(next: ReadonlyMap<string, Serving>, commits: readonly (() => void)[]): Promise<void> {
@@ -247,79 +278,6 @@ export class Listening {
     const desk = this.desks.get(engine) ?? new LiveEngineDesk(engine);
     this.desks.set(engine, desk);
     return desk;
-  }
-
-  private setupOf(
-    config: ListenerConfig,
-    authenticators: readonly Authenticator[],
-    policies: readonly Policy[],
-    engine: Engine,
-    namespacing: Namespacing | null,
-    help: string | null,
-  ): ListenerSetup {
-    const { name, builds, requests, tls } = config;
-    const { head, headers, json, depth, connections, headTimeout, bodyTimeout } = requests;
-    return {
-      name,
-      authenticators,
-      connections,
-      tls,
-      onTurnedAway: (refusal) => this.recordUnread(name, refusal),
-      renderFault: (fault, unread) => {
-        // A request whose head was read is recorded by its way.
-        if (unread === null) this.recordUnread(name, asRefusal(fault));
-        return renderFault(fault);
-      },
-      limits: { headBytes: head, headers, headTimeoutMs: headTimeout, bodyTimeoutMs: bodyTimeout },
-      way: new Way({
-        listener: name,
-        authenticators,
-        policies,
-        engine,
-        namespacing,
-        builds: buildReading(this.deskOf(engine)),
-        mediation: new BuildkitMediation({ buildTimeMs: builds?.maxTime ?? null }),
-        ...(builds === null ? {} : { buildTimeMs: builds.maxTime }),
-        limits: { jsonBytes: json, jsonDepth: depth },
-        recorder: this.recorder,
-        help,
-      }),
-    };
-  }
-
-  /** What no call came of. */
-  private recordUnread(listener: string, refusal: Refusal): void {
-    this.recorder.callEnded({
-      listener,
-      method: '',
-      target: '',
-      endpoint: null,
-      identity: null,
-      call: null,
-      status: refusal.status,
-      refusal,
-      decisions: [],
-      durationMs: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-    });
-  }
-
-  private async open(listener: Listener, config: ListenerConfig, ready: readonly number[]): Promise<void> {
-    const sockets = await openSockets(config.url, {
-      access: accessOf(config),
-      ready,
-      server: {
-        allowHalfOpen: true,
-        pauseOnConnect: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: 30_000,
-      },
-      onConnection: (socket, kind) => listener.accept(socket, kind),
-      onFault: (fault) => this.log.warn({ listener: config.name, reason: fault.message }, 'listening socket'),
-    });
-    listener.listensOn(sockets);
   }
 }
 

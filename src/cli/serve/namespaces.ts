@@ -3,6 +3,7 @@
 import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { NamespacedListener } from '../../exchange/policy.ts';
 import { type IpNetwork, readIpNetwork } from '../../ground/ip-network.ts';
+import type { SocketGiver } from '../../jobs/socket-giver.ts';
 import type { Cidr, ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
 import {
   choosesByLabel,
@@ -21,24 +22,37 @@ const PORTS: PortSettings = { address: '127.0.0.1', range: { first: 1024, last: 
 const POOLS = [readIpNetwork('10.128.0.0/9') as IpNetwork];
 const SIZE = 26;
 
+export interface NamespacesFrom {
+  readonly side: () => EngineSide;
+  readonly gatewayOf: (engine: string) => ImageGateway | null;
+  /** Who gives the listener's containers sockets of their own. */
+  readonly sockets: SocketGiver | null;
+}
+
 /** Null for a listener that shows the engine as it is. */
 export function namespacingOf(
   loaded: LoadedConfig,
   index: number,
-  side: () => EngineSide,
-  gatewayOf: (engine: string) => ImageGateway | null,
+  { side, gatewayOf, sockets }: NamespacesFrom,
 ): Namespacing | null {
   const config = loaded.config.listeners[index];
   if (config === undefined || config.namespace === null) return null;
   const Kind = choosesByLabel(config.namespace) ? LabelNamespaces : Namespaces;
-  return new Kind(config.namespace, config.name, side(), settingsOf(loaded, config, gatewayOf));
+  return new Kind(config.namespace, config.name, side(), { ...settingsOf(loaded, config, gatewayOf), sockets });
 }
 
-function settingsOf(
+/** The listener as the sockets of its containers are: published ports stand at each container's own bridge. */
+export function forJobs(listener: ListenerConfig): ListenerConfig {
+  const { ports, jobSocket } = listener;
+  if (jobSocket?.namespace !== 'job') return listener;
+  return { ...listener, ports: { address: 'gateway', range: (ports ?? PORTS).range } };
+}
+
+export function settingsOf(
   { config: { engines, images } }: LoadedConfig,
   { name: listener, builds, engine, networks, ports }: ListenerConfig,
   gatewayOf: (engine: string) => ImageGateway | null,
-): NamespaceSettings {
+): Omit<NamespaceSettings, 'sockets'> {
   const { name, url } = engines.find((one) => engine === undefined || one.name === engine) ?? {};
   return {
     builds: { cacheScopeOf: readCacheScope(builds?.cacheScope ?? null, listener) },

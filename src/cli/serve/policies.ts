@@ -4,10 +4,18 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type EngineDesk, emptyDesk } from '../../exchange/engine-desk.ts';
 import type { Policy, PolicyKind, PolicyLog } from '../../exchange/policy.ts';
-import { type ConfigFault, ConfigRefused, type LoadedConfig, readOptions } from '../../operate/config/index.ts';
+import {
+  type ConfigFault,
+  ConfigRefused,
+  type ListenerConfig,
+  type LoadedConfig,
+  type Path,
+  readOptions,
+} from '../../operate/config/index.ts';
 import { inMode, type Mode, modes } from '../../rules/policies/mode.ts';
+import { ownSockets } from '../../rules/policies/own-sockets.ts';
 import { alwaysFirst } from '../../rules/policies/policies.ts';
-import { namespacedListener } from './namespaces.ts';
+import { forJobs, namespacedListener } from './namespaces.ts';
 import { ownPortsOf } from './own-ports.ts';
 
 type PolicyKinds = ReadonlyMap<string, PolicyKind>;
@@ -16,6 +24,8 @@ interface MadeFrom {
   readonly kinds: PolicyKinds;
   readonly engine: EngineDesk;
   readonly log: PolicyLog;
+  /** Those of the sockets of the listener's containers, not its own. */
+  readonly ofJobs?: boolean;
 }
 
 /** Created and started. @throws ConfigRefused for options that are not theirs, and where one cannot start */
@@ -28,7 +38,7 @@ export async function startPolicies(loaded: LoadedConfig, index: number, from: M
       await policy.start?.();
     } catch (fault) {
       await stopPolicies(started);
-      throw new ConfigRefused([loaded.fault(['listeners', index, 'policies'], (fault as Error).message)]);
+      throw new ConfigRefused([loaded.fault(placeOf(index, from), (fault as Error).message)]);
     }
   }
   return started;
@@ -42,14 +52,32 @@ export async function stopPolicies(policies: readonly Policy[]): Promise<void> {
 export function makePolicies(loaded: LoadedConfig, index: number, from: MadeFrom): readonly Policy[] {
   const { policies, faults } = createPolicies(loaded, index, from);
   if (faults.length > 0) throw new ConfigRefused(faults);
-  const open = policies.length === 0 && loaded.config.listeners[index]?.namespace === null;
-  return open ? policies : [...alwaysFirst, ...policies];
+  const listener = loaded.config.listeners[index];
+  const open = policies.length === 0 && listener?.namespace === null;
+  if (open || listener === undefined) return policies;
+  return [...alwaysFirst, ...ownSocketsOf(loaded, listener, from.ofJobs === true), ...policies];
+}
+
+function ownSocketsOf({ config }: LoadedConfig, listener: ListenerConfig, ofJobs: boolean): readonly Policy[] {
+  const { jobSocket, url, engine: named } = listener;
+  if (jobSocket === null) return [];
+  const engine = config.engines.find(({ name }) => named === undefined || named === name);
+  const paths = [url, ...(engine === undefined ? [] : [engine.url])].flatMap((one) =>
+    one.kind === 'unix' ? [one.path] : [],
+  );
+  return [ownSockets({ for: ofJobs ? 'requested' : jobSocket.for, paths })];
+}
+
+function placeOf(index: number, { ofJobs }: Pick<MadeFrom, 'ofJobs'>): Path {
+  return ['listeners', index, ...(ofJobs === true ? ['jobSocket'] : []), 'policies'];
 }
 
 /** What is wrong with the options of any of them. Nothing is started, and no engine is asked. */
 export function policyFaults(loaded: LoadedConfig, kinds: PolicyKinds): readonly ConfigFault[] {
   const from = { kinds, engine: emptyDesk('none'), log: { info: () => {}, warn: () => {} } };
-  return loaded.config.listeners.flatMap((_, index) => createPolicies(loaded, index, from).faults);
+  return loaded.config.listeners.flatMap((_, index) =>
+    [false, true].flatMap((ofJobs) => createPolicies(loaded, index, { ...from, ofJobs }).faults),
+  );
 }
 
 /** Every policy has it; the rest of the options is its own. */
@@ -60,13 +88,15 @@ interface Created {
   readonly faults: readonly ConfigFault[];
 }
 
-function createPolicies(loaded: LoadedConfig, index: number, { kinds, engine, log }: MadeFrom): Created {
+function createPolicies(loaded: LoadedConfig, index: number, from: MadeFrom): Created {
+  const { kinds, engine, log, ofJobs = false } = from;
   const policies: Policy[] = [];
   const faults: ConfigFault[] = [];
   const listener = loaded.config.listeners[index];
   if (listener === undefined) return { policies, faults };
-  for (const [at, { use, options }] of listener.policies.entries()) {
-    const place = ['listeners', index, 'policies', at];
+  const uses = ofJobs ? (listener.jobSocket?.policies ?? []) : listener.policies;
+  for (const [at, { use, options }] of uses.entries()) {
+    const place = [...placeOf(index, { ofJobs }), at];
     const kind = kinds.get(use);
     if (kind === undefined) {
       faults.push(loaded.fault(place, `${use} is not there yet`));
@@ -83,7 +113,7 @@ function createPolicies(loaded: LoadedConfig, index: number, { kinds, engine, lo
       listener: listener.name,
       engine,
       ownPorts: ownPortsOf(loaded.config),
-      namespaced: namespacedListener(listener),
+      namespaced: namespacedListener(ofJobs ? forJobs(listener) : listener),
       resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
       log,
     };

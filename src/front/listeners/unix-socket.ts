@@ -13,6 +13,8 @@ export interface SocketAccess {
   readonly mode: number;
   readonly owner?: string | number | undefined;
   readonly group?: string | number | undefined;
+  /** Whoever listens there is replaced: the folder is ours alone. */
+  readonly replaces?: boolean;
 }
 
 /** How many clients may wait to be accepted; the kernel's own bound (net.core.somaxconn) is 4096. */
@@ -26,7 +28,7 @@ const LIVE_ANSWER_MS = 2000;
 export async function bindUnix(server: net.Server, path: string, access: SocketAccess): Promise<() => void> {
   refuseLong(path, path);
   await makeFolder(dirname(path));
-  await refuseTaken(path);
+  if (access.replaces !== true) await refuseTaken(path);
   const ids = await idsOf(access);
   const room = await mkdtemp(join(dirname(path), '.bg'));
   try {

@@ -35,6 +35,7 @@ export function checkAgreement(config: Partly<Config>, known: Implemented, objec
   for (const [i, listener] of listeners) checkListener(listener, ['listeners', i], known, object);
   const names = engines.map(([, engine]) => engine.name).filter((name) => typeof name === 'string');
   for (const [i, listener] of listeners) checkEngineOf(listener, names, ['listeners', i], object);
+  for (const [i, listener] of listeners) checkJobSocket(listener, engines, ['listeners', i, 'jobSocket'], object);
   checkCache(config.cache, object);
   checkAdmin(config.admin, known, object);
   const gc = config.gc;
@@ -90,6 +91,24 @@ function checkEngineOf(
   }
   if (name === undefined && listener.namespace === null && engines.length > 1) {
     object(path, `without a namespace nothing chooses among ${engines.length} engines: name one with \`engine\``);
+  }
+}
+
+function checkJobSocket(
+  { jobSocket, namespace, engine: named }: Partly<ListenerConfig>,
+  engines: readonly (readonly [number, Partly<EngineConfig>])[],
+  path: Path,
+  object: Objecting,
+): void {
+  if (!isMap(jobSocket)) return;
+  if (namespace === null) object(path, 'needs a `namespace`: a socket belongs to the container of somebody');
+  if (typeof namespace === 'string' && jobSocket.namespace === 'owner') {
+    const label = placeholdersOf(namespace).find((placeholder) => placeholder.startsWith('label.'));
+    if (label !== undefined) object([...path, 'namespace'], `\`owner\` is not for namespaces that {${label}} chooses`);
+  }
+  const [, engine] = engines.find(([, { name }]) => named === undefined || name === named) ?? [];
+  if (engine !== undefined && engine.url?.kind === 'tcp') {
+    object(path, 'needs an engine at the same host (unix://): the socket is a file that it mounts');
   }
 }
 

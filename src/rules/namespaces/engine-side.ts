@@ -5,6 +5,7 @@ import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { EventFeed } from '../../exchange/event-feed.ts';
 import type { Identity } from '../../exchange/identity.ts';
 import type { IpNetwork } from '../../ground/ip-network.ts';
+import type { SocketGiver } from '../../jobs/socket-giver.ts';
 import type { Directory } from './directory.ts';
 import type { EngineTraffic } from './firewall/engine-traffic.ts';
 import type { ImageGateway, ImageSettings } from './image-gateway.ts';
@@ -78,4 +79,6 @@ export interface NamespaceSettings {
   readonly images: ImageSettings;
   readonly ports: PortSettings;
   readonly networks: NetworkSettings;
+  /** Who gives containers sockets of their own; absent where nobody does. */
+  readonly sockets?: SocketGiver | null;
 }

@@ -27,6 +27,7 @@ export type { ImageGateway } from './image-gateway.ts';
 export { LabelNamespaces } from './label-namespaces.ts';
 export type { Installation } from './ledger.ts';
 export { isNamespace } from './names.ts';
+export { OneNamespace } from './one-namespace.ts';
 export { type Holding, holdingsOf, survey } from './survey.ts';
 export { choosesByLabel, readCacheScope } from './template.ts';
 

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { isAttached, stateOf } from '../../docker/inspected-container.ts';
 import { messageIn, type NamedThing, thingsIn } from '../../docker/named-things.ts';
 import { volumeRequest } from '../../docker/own-requests.ts';
-import { INSTALLATION_LABEL, INTENT_LABEL } from '../../docker/reserved-labels.ts';
+import { INSTALLATION_LABEL, INTENT_LABEL, UNTIL_LABEL } from '../../docker/reserved-labels.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import { isList, isObject, type Json, JsonFault, type JsonObject, printJson, readJsonText } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
@@ -111,7 +111,9 @@ export class Ledger {
 
   private async sweepOnce(): Promise<void> {
     const filters = { label: [`${INSTALLATION_LABEL}=${this.installation.id}`], dangling: ['true'] };
-    const open = thingsIn('volume', await this.desk.ask('VolumeList', { query: { filters } }));
+    const listed = thingsIn('volume', await this.desk.ask('VolumeList', { query: { filters } }));
+    // The volumes of a job say whose they are as well.
+    const open = listed.filter(({ labels }) => INTENT_LABEL in labels || UNTIL_LABEL in labels);
     const names = new Set(open.map(({ name }) => name));
     for (const name of this.seenAtMs.keys()) if (!names.has(name)) this.seenAtMs.delete(name);
     const patience = this.installation.alone ? SETTLED_MS : OTHERS_MS;

@@ -7,6 +7,7 @@ import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { Passage } from '../../exchange/namespacing.ts';
 import type { Json, JsonObject } from '../../ground/json.ts';
+import type { SocketGiver } from '../../jobs/socket-giver.ts';
 import type { EngineSide } from './engine-side.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
 import type { OwnCreate } from './own-create.ts';
@@ -16,14 +17,25 @@ import type { Passages } from './passages.ts';
 import type { Spoken } from './prose.ts';
 import { type Resolved, RULE } from './references.ts';
 import type { SharedNetworks } from './shared-networks.ts';
-import { removeVolumes, unnamedOf } from './volumes.ts';
+import { type Awaiting, removeVolumes, unnamedOf } from './volumes.ts';
 
 export interface Around {
   readonly network: OwnNetwork;
   readonly creates: OwnCreate;
   readonly shared: SharedNetworks;
   readonly passages: Passages;
+  readonly sockets: SocketGiver | null;
 }
+
+/** What a create with a socket has with it. */
+interface Having {
+  readonly learn: (answer: Json) => void;
+  readonly volumes: Awaiting | null;
+  readonly sockets: SocketGiver;
+}
+
+/** An engine copies what the image has at the places of volumes. */
+const CREATE_MS = 600_000;
 
 export class OwnContainers {
   private readonly namespace: string;
@@ -32,31 +44,62 @@ export class OwnContainers {
   private readonly starts: OwnStart;
   private readonly shared: SharedNetworks;
   private readonly passages: Passages;
+  private readonly sockets: SocketGiver | null;
 
-  constructor(namespace: string, side: EngineSide, { network, creates, shared, passages }: Around) {
+  constructor(namespace: string, side: EngineSide, { network, creates, shared, passages, sockets }: Around) {
     this.namespace = namespace;
     this.side = side;
     this.creates = creates;
     this.starts = new OwnStart(namespace, side, network, shared);
     this.shared = shared;
     this.passages = passages;
+    this.sockets = sockets;
   }
 
   async create(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
     await this.shared.refuseChoices(named);
     const { call: made, volumes } = await this.creates.after(named, defaultsIn(spoken));
     const call = this.shared.withoutNames(made);
-    const passed = this.passages.passage(call, spoken, (answer) => {
+    const learn = (answer: Json): void => {
       const id = madeId(answer);
       if (id !== '')
         this.side.directory.learn(this.namespace, { kind: 'container', id, name: String(call.query.name) });
-    });
+    };
+    if (call.sockets !== undefined && this.sockets !== null) {
+      return this.createWithSocket(call, spoken, { learn, volumes, sockets: this.sockets });
+    }
+    const passed = this.passages.passage(call, spoken, learn);
     const told = (document: Json, status: number): Json | undefined => {
       // What was made for a container that is not to be goes again; where that fails, a sweep does it.
       void volumes?.ended(status < 400).catch(() => {});
       return passed.names.told(document, status);
     };
     return { ...passed, names: { ...passed.names, told } };
+  }
+
+  /** The client hears of the container when the socket stands in it. */
+  private async createWithSocket(
+    call: Call,
+    spoken: readonly Spoken[],
+    { learn, volumes, sockets }: Having,
+  ): Promise<Passage> {
+    try {
+      const given = await sockets.give(call);
+      const passed = await this.passages.order(given.call, spoken, learn, async ({ query, body, version }) => {
+        const order = { query, body, version, deadlineMs: CREATE_MS };
+        const done = await this.side.desk.order('ContainerCreate', order).catch(async (fault: unknown) => {
+          await given.failed();
+          throw fault;
+        });
+        await (done.status < 400 ? given.made(madeId(done.answer)) : given.failed());
+        return done;
+      });
+      void volumes?.ended(passed.answer.status < 400).catch(() => {});
+      return passed;
+    } catch (fault) {
+      void volumes?.ended(false).catch(() => {});
+      throw fault;
+    }
   }
 
   async remove(call: Call, named: Call, resolved: Resolved, spoken: readonly Spoken[]): Promise<Passage> {

@@ -5,6 +5,7 @@ import { lenders } from '../../docker/lends.ts';
 import { listIn, messageIn, type NamedKind, thingIn, withMessage } from '../../docker/named-things.ts';
 import { ANONYMOUS_LABEL, madeId, nameAsked, withName, withoutDuplicate } from '../../docker/own-requests.ts';
 import { withLabels } from '../../docker/reserved-labels.ts';
+import { withoutSocket } from '../../docker/socket-note.ts';
 import { saysOverlap, withoutOtherNetwork } from '../../docker/subnets.ts';
 import { asAlone, withCounts, withImageUse } from '../../docker/told-otherwise.ts';
 import type { Call } from '../../exchange/call.ts';
@@ -79,7 +80,13 @@ export class OwnNamespace implements Namespace {
     this.passages = new Passages(this.outward, side.desk);
     this.create = new OwnCreate(name, side, settings, this.network);
     const { network, create, shared, passages } = this;
-    this.containers = new OwnContainers(name, side, { network, creates: create, shared, passages });
+    this.containers = new OwnContainers(name, side, {
+      network,
+      creates: create,
+      shared,
+      passages,
+      sockets: settings.sockets ?? null,
+    });
     this.settings = settings;
     this.context = { lookUp: (endpointId, parameters) => this.lookUp(endpointId, parameters) };
   }
@@ -308,6 +315,7 @@ export class OwnNamespace implements Namespace {
       throw fault;
     }
     const answer = await ask(endpointId, { [lender?.parameter as string]: engine });
-    return answer === null ? null : this.outward.answer(endpointOf(endpointId), answer, [], false);
+    // A socket of its own is no right over the host.
+    return answer === null ? null : this.outward.answer(endpointOf(endpointId), withoutSocket(answer), [], false);
   }
 }

@@ -1,7 +1,8 @@
 /** Whose a thing of the engine is: its name and its label say so together; one of the two alone says nothing. */
 
 import type { NamedThing } from '../../docker/named-things.ts';
-import { NAMESPACE_LABEL, SCOPE_LABEL } from '../../docker/reserved-labels.ts';
+import { INSTALLATION_LABEL, JOB_LABEL, NAMESPACE_LABEL, SCOPE_LABEL } from '../../docker/reserved-labels.ts';
+import { isJobId } from '../../jobs/job-id.ts';
 import type { EngineSide } from './engine-side.ts';
 import { clientName, isNamespace } from './names.ts';
 
@@ -17,7 +18,12 @@ export function labelled(namespace: string): string {
 }
 
 /** What everything that a namespace makes carries. */
-export function labelsOf({ scopes }: EngineSide, namespace: string): Readonly<Record<string, string>> {
+export function labelsOf({ scopes, ledger }: EngineSide, namespace: string): Readonly<Record<string, string>> {
   const scope = scopes.get(namespace);
-  return { [NAMESPACE_LABEL]: namespace, ...(scope === undefined ? {} : { [SCOPE_LABEL]: scope }) };
+  return {
+    [NAMESPACE_LABEL]: namespace,
+    ...(scope === undefined ? {} : { [SCOPE_LABEL]: scope }),
+    // Whose jobs these are must be known when nobody is left to say it.
+    ...(isJobId(namespace) ? { [JOB_LABEL]: namespace, [INSTALLATION_LABEL]: ledger.installation.id } : {}),
+  };
 }

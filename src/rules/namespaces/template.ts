@@ -12,8 +12,8 @@ const HASH_LENGTH = 16;
 const SCOPE_LENGTH = 32;
 const LABEL = 'label.';
 
-/** What a name that had to be changed ends with: plain names that end so are changed too, so that the two never meet. */
-const HASHED = /-[0-9a-f]{16}$/;
+/** What a name that had to be changed ends with, and jobs are called: plain names of the kind are changed too, so that none ever meet. */
+const HASHED = /-[0-9a-f]{16}$|^j-[0-9a-f]{20}$/;
 
 export type NamespaceOf = (identity: Identity) => string;
 
@@ -36,7 +36,8 @@ export function readTemplate(template: string, listener: string): NamespaceOf {
 export function readCacheScope(template: string | null, listener: string): NamespaceSettings['builds']['cacheScopeOf'] {
   if (template === null) return (_identity, namespace) => namespace;
   const scopeOf = readTemplate(template, listener);
-  return (identity) => `scope ${scopeOf(identity)}`;
+  // A job is a new user each time; what is kept warm is its owner's.
+  return (identity) => `scope ${scopeOf(identity.owner ?? identity)}`;
 }
 
 /** What labels of a create choose among the namespaces of an identity. */

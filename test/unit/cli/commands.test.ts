@@ -79,7 +79,7 @@ test('check says every fault with its place, or that the file is valid', async (
   expect(faulty.err).toContain(`${file}:2:`);
   writeFileSync(
     file,
-    'engines: [{ name: local, url: "unix:///x" }]\nlisteners: [{ name: people, url: "unix:///y", jobSocket: {} }]\ngc: { high: 90% }\n',
+    'engines: [{ name: a, url: "unix:///x" }, { name: b, url: "unix:///z" }]\nlisteners: [{ name: people, url: "unix:///y" }]\ngc: { high: 90% }\n',
   );
   const valid = await berthgate('check', '--config', file);
   expect(valid).toMatchObject({ code: 0, err: '' });

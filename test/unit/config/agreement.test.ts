@@ -19,6 +19,11 @@ testCases({
       '4:29: listeners[0].jobSocket.policies[0]: unknown policy `nope`',
     ],
     [
+      'job sockets of a listener that shows the engine as it is',
+      unix('namespace: null, jobSocket: {}'),
+      '4:34: listeners[0].jobSocket: needs a `namespace`: a socket belongs to the container of somebody',
+    ],
+    [
       'an entry that says not what to use',
       unix('policies: [{memory: 4GiB}]'),
       '4:17: listeners[0].policies[0].use: is missing',

@@ -60,6 +60,7 @@ describe('the contract', () => {
             policies: [{ use: 'conservative', options: {} }],
             groupBy: ['com.gitlab.gitlab-runner.job.id'],
             linger: 300_000,
+            namespace: 'job',
           },
         },
         {

@@ -35,7 +35,7 @@ describe('settings without effect', () => {
       'listeners[0].policies[0]',
       'listeners[0].policies[1]',
       'listeners[0].cache',
-      'listeners[0].jobSocket',
+      'listeners[0].jobSocket.policies[0]',
       'listeners[1].auth[0]',
       'listeners[1].auth[1]',
       'listeners[1].auth[2]',
@@ -84,7 +84,6 @@ describe('serve', () => {
     ['a module', 'auth: [./a.js], namespace: null, policies: []', 'listeners[0].auth[0]'],
     ['a policy', 'auth: [anonymous], namespace: null, policies: [{use: limits}]', 'listeners[0].policies[0]'],
     ['addresses of builds', `${open}, builds: {urls: [a.example.org]}`, 'listeners[0].builds.urls'],
-    ['job sockets', `${open}, jobSocket: {policies: []}`, 'listeners[0].jobSocket'],
   ])('refuses to start where %s would protect and is not there', (_what, settings, place) => {
     const notes = refusals(listener(settings), implemented);
     expect(places(notes)).toEqual([place]);

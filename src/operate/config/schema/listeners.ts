@@ -98,12 +98,17 @@ const jobSocket = z.strictObject({
   policies: listOf(policyUse())
     .prefault(['conservative'])
     .meta({ description: 'The policies of job sockets, in order.' }),
-  groupBy: listOf(word("a label's key"))
-    .prefault([])
-    .meta({ description: 'Labels whose values, where they are equal, make several containers one job.' }),
-  linger: gracePeriod()
-    .prefault('5m')
-    .meta({ description: 'How long a job waits for the next container of its group.' }),
+  groupBy: listOf(word("a label's key")).prefault(['com.gitlab.gitlab-runner.job.id']).meta({
+    description:
+      'Labels whose values, where they are equal, make several containers of one namespace one job: the first of them that a create carries counts.',
+  }),
+  linger: gracePeriod().prefault('5m').meta({
+    description: 'How long a job waits while its containers are there and none of them runs.',
+  }),
+  namespace: oneOf('job', 'owner').prefault('job').meta({
+    description:
+      'Where the sockets lead: `job`, a temporary namespace that ends with the containers; `owner`, the namespace of the container itself, where what is made stays.',
+  }),
 });
 
 export const listener = z.strictObject({
@@ -162,7 +167,5 @@ export const listener = z.strictObject({
     .meta({ description: 'Whether containers made here are served from the cache.', effect: 'none yet' }),
   jobSocket: jobSocket.nullable().prefault(null).meta({
     description: "Containers that ask for the engine's socket get one of their own. Absent: none.",
-    effect: 'refuse until it is there',
-    without: 'leave it out',
   }),
 });

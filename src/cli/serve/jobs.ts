@@ -1,0 +1,254 @@
+/** The sockets of containers in a running server: whose rules each is served by, over reloads, upgrades and ends. */
+
+import { join } from 'node:path';
+import type { SocketNote } from '../../docker/socket-note.ts';
+import type { Authenticator } from '../../exchange/authenticator.ts';
+import type { Call } from '../../exchange/call.ts';
+import type { Engine } from '../../exchange/engine.ts';
+import type { Identity } from '../../exchange/identity.ts';
+import { refuse } from '../../exchange/judge.ts';
+import type { Policy } from '../../exchange/policy.ts';
+import type { Recorder } from '../../exchange/recorder.ts';
+import { Listener, type ListenerSetup } from '../../front/listeners/index.ts';
+import { GiveSockets } from '../../jobs/give-sockets.ts';
+import type { ServedSocket } from '../../jobs/job.ts';
+import { JobSockets } from '../../jobs/job-sockets.ts';
+import { JobTally } from '../../jobs/job-tally.ts';
+import { SocketFolders } from '../../jobs/socket-folders.ts';
+import type { GivenSocket, SocketGiver } from '../../jobs/socket-giver.ts';
+import type { ListenerConfig } from '../../operate/config/index.ts';
+import type { Log } from '../../operate/signals/index.ts';
+import {
+  destroyNamespace,
+  type EngineSide,
+  type Installation,
+  type NamespaceSettings,
+  OneNamespace,
+} from '../../rules/namespaces/index.ts';
+import type { ReadBuffers } from '../../wire/read-buffers.ts';
+import { openListener, setupOf } from './listener-setup.ts';
+import { stopPolicies } from './policies.ts';
+
+/** What holds for the sockets of the containers of one listener. */
+export interface JobRules {
+  readonly config: ListenerConfig;
+  readonly jobSocket: NonNullable<ListenerConfig['jobSocket']>;
+  readonly engine: Engine;
+  readonly side: EngineSide;
+  readonly policies: readonly Policy[];
+  readonly settings: Omit<NamespaceSettings, 'sockets'>;
+  readonly help: string | null;
+}
+
+interface Served {
+  readonly note: SocketNote;
+  readonly side: EngineSide;
+  readonly listener: Listener;
+  container: string | null;
+}
+
+/** Whoever is in the container is the one that it was made for; it may have any user inside. */
+const SOCKET_MODE = 0o666;
+/** So long a process that takes over waits for an engine to say which containers have sockets. */
+const LOOK_MS = 3000;
+
+export class Jobs {
+  readonly tally = new JobTally();
+  private readonly recorder: Recorder;
+  private readonly buffers: ReadBuffers;
+  private readonly log: Log;
+  private rules: ReadonlyMap<string, JobRules> = new Map();
+  private readonly sockets = new Map<EngineSide, JobSockets>();
+  private readonly served = new Set<Served>();
+  private readonly leaving = new Set<Listener>();
+  private folders: SocketFolders | null = null;
+  private installation: Installation | null = null;
+  private started = false;
+  private onLooked: (() => void)[] = [];
+
+  constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
+    this.recorder = recorder;
+    this.buffers = buffers;
+    this.log = log;
+  }
+
+  /** Before anything is prepared. */
+  live(state: string, installation: Installation): void {
+    this.folders = new SocketFolders(join(state, 'jobs'));
+    this.installation = installation;
+  }
+
+  giverFor(listener: string): SocketGiver {
+    return { give: (call) => this.give(call, listener, null) };
+  }
+
+  /** The rules from now on; sockets that are there follow them. */
+  async commit(rules: ReadonlyMap<string, JobRules>): Promise<void> {
+    const before = this.rules;
+    this.rules = rules;
+    for (const served of [...this.served]) {
+      const now = rules.get(served.note.listener);
+      if (now?.side === served.side) served.listener.prepare(this.setupFor(served, now)).commit();
+      else this.endServed(served);
+    }
+    for (const { policies } of before.values()) await stopPolicies(policies);
+    if (this.started) for (const { side } of rules.values()) this.socketsOf(side).start();
+  }
+
+  /** Serves what is there already, of an earlier process; resolves when that is so, or the engines keep silent. */
+  async start(): Promise<void> {
+    this.started = true;
+    for (const { side } of this.rules.values()) this.socketsOf(side).start();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LOOK_MS).unref();
+    });
+    const looked = new Promise<void>((resolve) => {
+      this.onLooked.push(resolve);
+    });
+    if (!this.allLooked()) await Promise.race([looked, late]);
+    clearTimeout(timer);
+  }
+
+  /** From now on it is this process that ends jobs. */
+  sweep(): void {
+    for (const sockets of this.sockets.values()) sockets.sweep();
+  }
+
+  /** Another process goes on, or nobody: no socket is given, and none is taken away. */
+  stop(): void {
+    this.started = false;
+    for (const sockets of this.sockets.values()) sockets.stop();
+  }
+
+  *listeners(): Iterable<Listener> {
+    for (const { listener } of this.served) yield listener;
+    yield* this.leaving;
+  }
+
+  /** How many jobs there are. */
+  living(): number {
+    let count = 0;
+    for (const sockets of this.sockets.values()) count += sockets.living().length;
+    return count;
+  }
+
+  private socketsOf(side: EngineSide): JobSockets {
+    const kept = this.sockets.get(side);
+    if (kept !== undefined) return kept;
+    if (this.folders === null || this.installation === null) throw new Error('jobs do not live yet');
+    const made = new JobSockets({
+      desk: side.desk,
+      feed: side.feed,
+      installation: this.installation.id,
+      folders: this.folders,
+      tally: this.tally,
+      log: this.log,
+      lingerMs: (listener) => this.rules.get(listener)?.jobSocket.linger ?? null,
+      serve: (note, path) => this.serve(side, note, path),
+      destroy: async (namespace, onRemoved, signal) => {
+        const onStep: Parameters<typeof destroyNamespace>[2] = (step) => {
+          if (step.step === 'removed') onRemoved(step.thing.kind);
+        };
+        return (await destroyNamespace(side, namespace, onStep, signal)).length;
+      },
+      onLooked: () => this.looked(),
+    });
+    this.sockets.set(side, made);
+    return made;
+  }
+
+  private async give(call: Call, listener: string, within: SocketNote | null): Promise<GivenSocket> {
+    const rules = this.rules.get(listener);
+    if (rules === undefined || this.folders === null) {
+      throw refuse('job-sockets', 'none', 'the listener gives containers no sockets of their own any more');
+    }
+    const { groupBy, namespace } = rules.jobSocket;
+    const { desk } = rules.side;
+    const sockets = this.socketsOf(rules.side);
+    return new GiveSockets({ desk, sockets, folders: this.folders, listener, groupBy, namespace, within }).give(call);
+  }
+
+  private async serve(side: EngineSide, note: SocketNote, path: string): Promise<ServedSocket> {
+    const rules = this.rules.get(note.listener);
+    if (rules?.side !== side) throw new Error(`no listener ${note.listener} has job sockets: its job's is not served`);
+    const served: { -readonly [Key in keyof Served]: Served[Key] } = {
+      note,
+      side,
+      listener: undefined as unknown as Listener,
+      container: null,
+    };
+    served.listener = new Listener(this.setupFor(served, rules), this.buffers, this.log);
+    await openListener(served.listener, {
+      url: { kind: 'unix', path },
+      access: { mode: SOCKET_MODE, replaces: true },
+      ready: [],
+      log: this.log,
+    });
+    this.served.add(served);
+    return {
+      speakFor: (container) => {
+        served.container = container;
+      },
+      end: () => this.endServed(served),
+    };
+  }
+
+  private endServed(served: Served): void {
+    const { listener } = served;
+    if (!this.served.delete(served)) return;
+    listener.stopAccepting(false);
+    listener.destroy();
+    this.leaving.add(listener);
+    void listener.empty().then(() => this.leaving.delete(listener));
+  }
+
+  private setupFor(served: Served, { config, engine, side, policies, settings, help }: JobRules): ListenerSetup {
+    const { note } = served;
+    const sockets: SocketGiver = { give: (call) => this.give(call, note.listener, note) };
+    return setupOf({
+      name: `${note.listener}.job`,
+      requests: config.requests,
+      builds: config.builds,
+      tls: undefined,
+      authenticators: [isTheJob(note)],
+      policies,
+      engine,
+      desk: side.desk,
+      namespacing: new OneNamespace(note.job, side, { ...settings, sockets }),
+      help,
+      recorder: this.recorder,
+      caller: () => served.container,
+    });
+  }
+
+  private allLooked(): boolean {
+    return [...this.sockets.values()].every(({ looked }) => looked);
+  }
+
+  private looked(): void {
+    if (!this.allLooked()) return;
+    for (const tell of this.onLooked.splice(0)) tell();
+    if (this.installation?.alone === true) void this.tidy();
+  }
+
+  /** Folders of containers that never came to be, or have gone while nobody looked. */
+  private async tidy(): Promise<void> {
+    try {
+      const all = (await this.folders?.all()) ?? [];
+      for (const folder of all) {
+        if (![...this.sockets.values()].some((sockets) => sockets.has(folder))) await this.folders?.remove(folder);
+      }
+    } catch (fault) {
+      this.log.warn({ reason: (fault as Error).message }, 'folders of sockets cannot be tidied up');
+    }
+  }
+}
+
+/** Whoever reaches the socket is the job. */
+function isTheJob({ job, temporary, owner }: SocketNote): Authenticator {
+  const identity: Identity = temporary
+    ? { user: job, groups: [], claims: owner.claims, by: 'job-socket', owner }
+    : { ...owner, by: 'job-socket' };
+  return { name: 'job-socket', challenge: null, identify: () => identity };
+}
