@@ -88,6 +88,8 @@ export interface Fill {
 }
 
 export interface StoreStats {
+  /** False as long as what was there at the start is still being counted. */
+  readonly complete: boolean;
   /** Of bodies, each counted once, and of records. */
   readonly bytes: number;
   readonly maxBytes: number;
@@ -101,6 +103,31 @@ export interface StoreStats {
   /** Bodies that were not what their name says, and were thrown away. */
   readonly corrupt: number;
 }
+
+/** What tidying up has found that nobody named. */
+export interface CollectedRubbish {
+  /** Half written, of processes that are no more. */
+  readonly fills: number;
+  /** Without a record. */
+  readonly bodies: number;
+  readonly bytes: number;
+  /** Without a body. */
+  readonly records: number;
+}
+
+/** What is found to be wrong is gone by then, with the records that name it. */
+export type VerifyStep =
+  | { readonly step: 'progress'; readonly checked: number; readonly of: number; readonly bytes: number }
+  | { readonly step: 'corrupt' | 'missing'; readonly digest: Digest; readonly keys: readonly string[] }
+  | { readonly step: 'damaged record'; readonly name: string }
+  | {
+      readonly step: 'done';
+      readonly checked: number;
+      readonly bytes: number;
+      readonly corrupt: number;
+      readonly missing: number;
+      readonly damaged: number;
+    };
 
 export interface Store {
   /** All variants, newest first; empty where there is nothing. */
@@ -116,7 +143,11 @@ export interface Store {
   touch(key: string): void;
   /** In no order. */
   list(prefix?: string): AsyncIterable<ListedRecord>;
-  stats(): Promise<StoreStats>;
+  stats(): StoreStats;
+  /** Reads every body and record again. Ends early with the signal. @throws its reason */
+  verify(signal: AbortSignal): AsyncIterable<VerifyStep>;
+  /** Removes what nobody names, counts anew, and makes room where there is too much. It runs by itself now and then. */
+  collect(): Promise<CollectedRubbish>;
   /** What is open stays readable; what is being filled is lost. */
   close(): Promise<void>;
 }

@@ -72,10 +72,7 @@ export class FolderBlobs {
     if (!isDigest(digest)) return null;
     const small = this.#memory.get(digest);
     if (small !== undefined) return small;
-    const handle = await open(this.#layout.blob(digest), 'r').catch((fault: NodeJS.ErrnoException) => {
-      if (fault.code === 'ENOENT') return null;
-      throw fault;
-    });
+    const handle = await open(this.#layout.blob(digest), 'r').catch(absent);
     if (handle === null) return null;
     const found = await handle.stat({ bigint: true });
     const size = Number(found.size);
@@ -115,20 +112,49 @@ export class FolderBlobs {
     await this.#turns.take(digest, async () => {
       const target = this.#layout.blob(digest);
       const found = await stat(target, { bigint: true }).catch(() => null);
-      if (found !== null && identity(found) === wrong) await unlink(target);
+      if (found === null || identity(found) !== wrong) return;
+      this.#memory.delete(digest);
+      await unlink(target);
     });
   }
 
-  /** If nobody reads or names it. */
-  async remove(digest: Digest): Promise<boolean> {
+  /** Reads all of it, whatever was seen before. Its size; 'wrong' where it is something else, and was thrown away. */
+  async check(digest: Digest, signal: AbortSignal): Promise<number | 'wrong' | 'gone'> {
+    const handle = await open(this.#layout.blob(digest), 'r').catch(absent);
+    if (handle === null) return 'gone';
+    const buffer = this.#buffers.take(true);
+    try {
+      const found = await handle.stat({ bigint: true });
+      const hash = createHash('sha256');
+      for (let at = 0; ; ) {
+        signal.throwIfAborted();
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        if (bytesRead === 0) break;
+        hash.update(buffer.subarray(0, bytesRead));
+        at += bytesRead;
+      }
+      if (hash.digest('hex') === digest) {
+        this.#proved.set(digest, identity(found));
+        return Number(found.size);
+      }
+      await this.#throwAway(digest, identity(found));
+      return 'wrong';
+    } finally {
+      this.#buffers.giveBack(buffer);
+      await handle.close();
+    }
+  }
+
+  /** If nobody reads or names it. Its size where it went. */
+  async remove(digest: Digest): Promise<number | null> {
     return this.#turns.take(digest, async () => {
-      if (this.#ledger.isPinned(digest) || this.#ledger.isNamed(digest)) return false;
+      if (this.#ledger.isPinned(digest) || this.#ledger.isNamed(digest)) return null;
+      const target = this.#layout.blob(digest);
+      const found = await stat(target).catch(() => null);
       this.#memory.delete(digest);
       this.#proved.delete(digest);
-      return unlink(this.#layout.blob(digest)).then(
-        () => true,
-        () => false,
-      );
+      if (found !== null) await unlink(target).catch(absent);
+      return found?.size ?? null;
     });
   }
 
@@ -156,4 +182,9 @@ async function writeDurably(content: Buffer | FileHandle, path: string): Promise
   } finally {
     await handle.close();
   }
+}
+
+function absent(fault: NodeJS.ErrnoException): null {
+  if (fault.code === 'ENOENT') return null;
+  throw fault;
 }

@@ -24,6 +24,10 @@ export interface Changed extends RecordFile {
   readonly bytes: number;
 }
 
+/** Null: nothing. */
+type Change = (records: readonly StoredRecord[]) => readonly StoredRecord[] | null;
+type OnChanged = (name: string, changed: Changed) => void;
+
 export class FolderRecords {
   readonly #layout: Layout;
   readonly #fillPath: () => string;
@@ -44,22 +48,46 @@ export class FolderRecords {
     if (remembered !== undefined) return remembered.records;
     const name = recordName(key);
     return this.#turns.take(name, async () => {
-      const found = await this.#read(name);
+      const found = await readRecordsAt(this.#layout, name);
       if (found === null || found.key !== key) return [];
       this.#remembered.set(key, found);
       return found.records;
     });
   }
 
-  /** Gives what is there afterwards; null where nothing has changed. `onChanged` runs before anybody else's turn. */
-  async change(
-    key: string,
-    change: (records: readonly StoredRecord[]) => readonly StoredRecord[] | null,
-    onChanged: (name: string, changed: Changed) => void,
-  ): Promise<boolean> {
-    const name = recordName(key);
+  /** Whether something has changed. `onChanged` runs before anybody else's turn. */
+  change(key: string, change: Change, onChanged: OnChanged): Promise<boolean> {
+    return this.#change(recordName(key), key, change, onChanged);
+  }
+
+  /** Of a name alone, as walks and eviction know it: what stays of its records. */
+  keepOnly(name: string, stays: (record: StoredRecord) => boolean, onChanged: OnChanged): Promise<boolean> {
+    const change: Change = (records) => {
+      const left = records.filter(stays);
+      return left.length === records.length && records.length > 0 ? null : left;
+    };
+    return this.#change(name, null, change, onChanged);
+  }
+
+  /** Where there is a file that holds no records: whether there was one. */
+  removeDamaged(name: string, onChanged: OnChanged): Promise<boolean> {
     return this.#turns.take(name, async () => {
-      const found = await this.#read(name);
+      if ((await readRecordsAt(this.#layout, name)) !== null) return false;
+      const removed = await unlink(this.#layout.record(name)).then(
+        () => true,
+        () => false,
+      );
+      // Nobody knows any more which key it was of.
+      this.#remembered.clear();
+      onChanged(name, { key: '', records: [], bytes: 0 });
+      return removed;
+    });
+  }
+
+  async #change(name: string, itsKey: string | null, change: Change, onChanged: OnChanged): Promise<boolean> {
+    return this.#turns.take(name, async () => {
+      const found = await readRecordsAt(this.#layout, name);
+      const key = itsKey ?? found?.key ?? '';
       const next = change(found !== null && found.key === key ? found.records : [])?.slice(0, MOST_VARIANTS) ?? null;
       if (next === null) return false;
       this.#remembered.delete(key);
@@ -69,20 +97,6 @@ export class FolderRecords {
       onChanged(name, { key, records: next, bytes });
       return true;
     });
-  }
-
-  /** Of a name alone, as eviction knows it. */
-  async remove(name: string, onRemoved: () => void): Promise<void> {
-    await this.#turns.take(name, async () => {
-      const found = await this.#read(name);
-      if (found !== null) this.#remembered.delete(found.key);
-      await unlink(this.#layout.record(name)).catch(absent);
-      onRemoved();
-    });
-  }
-
-  async #read(name: string): Promise<Changed | null> {
-    return readRecordsAt(this.#layout, name);
   }
 
   async #write(name: string, file: RecordFile): Promise<number> {

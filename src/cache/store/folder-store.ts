@@ -8,6 +8,7 @@ import { mkdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type {
   Body,
+  CollectedRubbish,
   Digest,
   Fill,
   FillOptions,
@@ -17,17 +18,20 @@ import type {
   Store,
   StoredRecord,
   StoreStats,
+  VerifyStep,
 } from '../store.ts';
 import { FolderFill } from './fill.ts';
 import { FolderBlobs } from './folder-blobs.ts';
 import { type Changed, FolderRecords } from './folder-records.ts';
+import { Upkeep } from './folder-upkeep.ts';
 import { Layout, recordName } from './layout.ts';
-import { Ledger } from './ledger.ts';
+import { entryOf, Ledger } from './ledger.ts';
 import { fillPrefix, removeDeadFills } from './left-fills.ts';
 import { SendBuffers } from './send-buffers.ts';
-import { listFolder, walkFolder } from './walk-folder.ts';
+import { walkRecords } from './walk-folder.ts';
 
 const TOUCH_EVERY_MS = 30_000;
+const COLLECT_EVERY_MS = 3_600_000;
 /** So that not every fill has to evict. */
 const ROOM_SHARE = 0.02;
 const KEY_BYTES = 8 * 1024;
@@ -47,9 +51,11 @@ export class FolderStore implements Store {
   readonly #blobs: FolderBlobs;
   readonly #records: FolderRecords;
   readonly #touched = new Map<string, number>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #upkeep: Upkeep;
+  readonly #timers: readonly NodeJS.Timeout[];
   readonly #prefix: string;
-  readonly #walked: Promise<void>;
+  #walked: Promise<void>;
+  #complete = false;
   readonly #notKept: Record<NotKept, number> = { 'disk full': 0, 'larger than the store': 0, 'fault of the disk': 0 };
   readonly #evicted = { records: 0, bytes: 0 };
   readonly #fills = new Set<FolderFill>();
@@ -68,9 +74,20 @@ export class FolderStore implements Store {
       memoryBytes,
     });
     this.#records = new FolderRecords(this.#layout, () => this.#fillPath());
-    this.#walked = this.#walk();
-    this.#timer = setInterval(() => void this.#writeTouches(), TOUCH_EVERY_MS);
-    this.#timer.unref();
+    this.#upkeep = new Upkeep({
+      layout: this.#layout,
+      ledger: this.#ledger,
+      blobs: this.#blobs,
+      records: this.#records,
+      enter: (name, changed) => this.#enter(name, changed),
+    });
+    this.#walked = this.#count();
+    this.#timers = [
+      setInterval(() => void this.#writeTouches(), TOUCH_EVERY_MS),
+      // What could not be tidied up now can be another time.
+      setInterval(() => void this.collect().catch(() => {}), COLLECT_EVERY_MS),
+    ];
+    for (const timer of this.#timers) timer.unref();
   }
 
   /** @throws Error where the folder cannot be had, or is not ours alone */
@@ -161,10 +178,9 @@ export class FolderStore implements Store {
     return changed;
   }
 
-  #enter(name: string, { key, records, bytes }: Changed): readonly Digest[] {
-    if (records.length === 0) return this.#ledger.remove(name);
-    const bodies = records.map(({ digest, size }) => ({ digest, size }));
-    return this.#ledger.set(name, { kind: kindOf(key), bodies, recordBytes: bytes, lastUse: Date.now() });
+  #enter(name: string, changed: Changed): readonly Digest[] {
+    if (changed.records.length === 0) return this.#ledger.remove(name);
+    return this.#ledger.set(name, entryOf(changed, Date.now()));
   }
 
   touch(key: string): void {
@@ -183,16 +199,16 @@ export class FolderStore implements Store {
   }
 
   async *list(prefix = ''): AsyncIterable<ListedRecord> {
-    for await (const { file, lastUse, name } of listFolder(this.#layout)) {
+    for await (const { file, lastUse, name } of walkRecords(this.#layout)) {
       if (!file.key.startsWith(prefix)) continue;
       const used = this.#ledger.lastUse(name) ?? lastUse;
       for (const record of file.records) yield { ...record, lastUse: used };
     }
   }
 
-  async stats(): Promise<StoreStats> {
-    await this.#walked;
+  stats(): StoreStats {
     return {
+      complete: this.#complete,
       bytes: this.#ledger.bytes,
       maxBytes: this.#maxBytes,
       bodies: this.#ledger.bodies,
@@ -205,10 +221,26 @@ export class FolderStore implements Store {
     };
   }
 
+  verify(signal: AbortSignal): AsyncIterable<VerifyStep> {
+    return this.#upkeep.verify(signal);
+  }
+
+  async collect(): Promise<CollectedRubbish> {
+    await this.#walked;
+    const collected = this.#upkeep.collect(() => this.#closed);
+    this.#walked = collected.then(
+      () => {},
+      () => {},
+    );
+    const rubbish = await collected;
+    if (this.#ledger.bytes > this.#maxBytes) await this.#makeRoom(0);
+    return rubbish;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     await Promise.all([...this.#fills].map((fill) => fill.abort('the store was closed')));
     await this.#walked;
     await this.#evicting;
@@ -236,9 +268,13 @@ export class FolderStore implements Store {
       const name = this.#ledger.victim();
       if (name === null) break;
       let unnamed: readonly Digest[] = [];
-      await this.#records.remove(name, () => {
-        unnamed = this.#ledger.remove(name);
-      });
+      await this.#records.keepOnly(
+        name,
+        () => false,
+        (_, changed) => {
+          unnamed = this.#enter(name, changed);
+        },
+      );
       for (const digest of unnamed) await this.#blobs.remove(digest);
     }
     this.#evicted.bytes += before.bytes - this.#ledger.bytes;
@@ -246,18 +282,9 @@ export class FolderStore implements Store {
     return this.#ledger.bytes < before.bytes;
   }
 
-  async #walk(): Promise<void> {
-    const found = await walkFolder(this.#layout, () => this.#closed);
-    const entries = found.map(({ name, file, lastUse }) => {
-      const bodies = file.records.map(({ digest, size }) => ({ digest, size }));
-      return [name, { kind: kindOf(file.key), bodies, recordBytes: file.bytes, lastUse }] as const;
-    });
-    this.#ledger.addOlder(entries);
+  async #count(): Promise<void> {
+    await this.#upkeep.count(() => this.#closed);
+    this.#complete = true;
     if (this.#ledger.bytes > this.#maxBytes) setImmediate(() => void this.#makeRoom(0));
   }
-}
-
-function kindOf(key: string): string {
-  const colon = key.indexOf(':');
-  return colon === -1 ? 'other' : key.slice(0, colon);
 }

@@ -4,13 +4,14 @@
  */
 
 import type { Digest } from '../store.ts';
+import type { Changed } from './folder-records.ts';
 
 export interface Named {
   readonly digest: Digest;
   readonly size: number;
 }
 
-interface Entry {
+export interface Entry {
   readonly kind: string;
   readonly bodies: readonly Named[];
   readonly recordBytes: number;
@@ -32,6 +33,9 @@ export class Ledger {
   readonly #entries = new Map<string, Entry>();
   readonly #blobs = new Map<Digest, Blob>();
   readonly #pins = new Map<Digest, number>();
+  readonly #kinds = new Map<string, { records: number; bytes: number }>();
+  /** What has changed since a walk began, which may have seen it as it was before. */
+  #sinceWalk: Set<string> | null = null;
   #bytes = 0;
   #records = 0;
 
@@ -62,21 +66,21 @@ export class Ledger {
 
   /** Gives the bodies that nothing names any more. */
   set(name: string, entry: Entry): readonly Digest[] {
+    this.#sinceWalk?.add(name);
     for (const body of entry.bodies) this.#refer(body);
     const gone = this.remove(name);
     this.#entries.set(name, entry);
-    this.#bytes += entry.recordBytes;
-    this.#records += entry.bodies.length;
+    this.#count(entry, 1);
     return gone;
   }
 
   /** Gives the bodies that nothing names any more. */
   remove(name: string): readonly Digest[] {
+    this.#sinceWalk?.add(name);
     const entry = this.#entries.get(name);
     if (entry === undefined) return [];
     this.#entries.delete(name);
-    this.#bytes -= entry.recordBytes;
-    this.#records -= entry.bodies.length;
+    this.#count(entry, -1);
     return entry.bodies.filter((body) => this.#forget(body)).map(({ digest }) => digest);
   }
 
@@ -88,15 +92,31 @@ export class Ledger {
     this.#entries.set(name, entry);
   }
 
-  /** What another process or a life before has left: older than anything that is known. */
-  addOlder(found: readonly (readonly [string, Entry])[]): void {
-    const known = [...this.#entries];
+  beginWalk(): void {
+    this.#sinceWalk = new Set();
+  }
+
+  /**
+   * What a walk has found of other processes and of lives before: what is new goes before all that is known, and what has
+   * changed takes its new form. Gives the names that were known and not found.
+   */
+  endWalk(found: readonly (readonly [string, Entry])[]): readonly string[] {
+    const changed = this.#sinceWalk ?? new Set();
+    this.#sinceWalk = null;
+    const known = new Map(this.#entries);
     this.#entries.clear();
-    const names = new Set(known.map(([name]) => name));
+    const seen = new Set<string>();
     for (const [name, entry] of [...found].sort(([, a], [, b]) => a.lastUse - b.lastUse)) {
-      if (!names.has(name)) this.set(name, entry);
+      seen.add(name);
+      if (!known.has(name) && !changed.has(name)) this.set(name, entry);
     }
     for (const [name, entry] of known) this.#entries.set(name, entry);
+    for (const [name, entry] of found) {
+      const before = known.get(name);
+      if (before === undefined || changed.has(name) || sameBodies(before, entry)) continue;
+      this.set(name, entry);
+    }
+    return [...known.keys()].filter((name) => !seen.has(name) && !changed.has(name));
   }
 
   /** What was used longest ago, of what is not in use. Null where there is nothing. */
@@ -108,13 +128,24 @@ export class Ledger {
   }
 
   kinds(): Readonly<Record<string, KindStats>> {
-    const kinds: Record<string, { records: number; bytes: number }> = {};
-    for (const { kind, bodies, recordBytes } of this.#entries.values()) {
-      kinds[kind] ??= { records: 0, bytes: 0 };
-      kinds[kind].records += bodies.length;
-      kinds[kind].bytes += recordBytes + bodies.reduce((sum, { size }) => sum + size, 0);
-    }
-    return kinds;
+    return Object.fromEntries([...this.#kinds].map(([kind, { records, bytes }]) => [kind, { records, bytes }]));
+  }
+
+  #count({ kind, bodies, recordBytes }: Entry, sign: 1 | -1): void {
+    const counted = this.#kinds.get(kind) ?? { records: 0, bytes: 0 };
+    counted.records += sign * bodies.length;
+    for (const { size } of bodies) counted.bytes += sign * size;
+    counted.bytes += sign * recordBytes;
+    this.#kinds.set(kind, counted);
+    this.#bytes += sign * recordBytes;
+    this.#records += sign * bodies.length;
+  }
+
+  /** Of those that name a body of which this holds. */
+  namesOf(holds: (digest: Digest) => boolean): readonly string[] {
+    return [...this.#entries]
+      .filter(([, { bodies }]) => bodies.some(({ digest }) => holds(digest)))
+      .map(([name]) => name);
   }
 
   pin(digest: Digest): void {
@@ -146,4 +177,22 @@ export class Ledger {
     this.#bytes -= blob.size;
     return true;
   }
+}
+
+export function entryOf({ key, records, bytes }: Changed, lastUse: number): Entry {
+  const colon = key.indexOf(':');
+  return {
+    kind: colon === -1 ? 'other' : key.slice(0, colon),
+    bodies: records.map(({ digest, size }) => ({ digest, size })),
+    recordBytes: bytes,
+    lastUse,
+  };
+}
+
+function sameBodies(one: Entry, other: Entry): boolean {
+  return (
+    one.recordBytes === other.recordBytes &&
+    one.bodies.length === other.bodies.length &&
+    one.bodies.every(({ digest }, i) => digest === other.bodies[i]?.digest)
+  );
 }

@@ -1,9 +1,10 @@
-/** A walk over the records of a folder: what there is at a start, and what lists show. */
+/** Walks over the folder of a store: what there is at a start, and what lists show. */
 
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Digest } from '../store.ts';
 import { type Changed, readRecordsAt } from './folder-records.ts';
-import { isRecordName, type Layout, shelves } from './layout.ts';
+import { isDigest, isRecordName, type Layout, shelves } from './layout.ts';
 
 export interface FoundRecords {
   readonly name: string;
@@ -14,17 +15,18 @@ export interface FoundRecords {
 
 const AT_ONCE = 8;
 
-export async function walkFolder(layout: Layout, stopped: () => boolean): Promise<readonly FoundRecords[]> {
-  const found: FoundRecords[] = [];
-  for (const shelf of shelves) {
-    if (stopped()) break;
-    found.push(...(await readShelf(layout, shelf)));
-  }
-  return found;
+export async function* walkRecords(layout: Layout): AsyncGenerator<FoundRecords> {
+  for (const shelf of shelves) yield* await readShelf(layout, shelf);
 }
 
-export async function* listFolder(layout: Layout): AsyncGenerator<FoundRecords> {
-  for (const shelf of shelves) yield* await readShelf(layout, shelf);
+/** The names of files at the place of records, whole or not. */
+export async function* recordNames(layout: Layout): AsyncGenerator<string> {
+  for (const shelf of shelves) yield* (await readdir(join(layout.records, shelf)).catch(() => [])).filter(isRecordName);
+}
+
+/** The digests that bodies are there for, right or not. */
+export async function* bodyNames(layout: Layout): AsyncGenerator<Digest> {
+  for (const shelf of shelves) yield* (await readdir(join(layout.blobs, shelf)).catch(() => [])).filter(isDigest);
 }
 
 async function readShelf(layout: Layout, shelf: string): Promise<readonly FoundRecords[]> {

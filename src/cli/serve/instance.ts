@@ -23,6 +23,7 @@ import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
 import { installationId } from './installation.ts';
 import { Jobs } from './jobs.ts';
+import { KeptStore } from './kept-store.ts';
 import { type DockerHost, Listening } from './listening.ts';
 import { namespaceAdministration } from './namespace-administration.ts';
 
@@ -50,6 +51,8 @@ export class Instance {
   private readonly firewall: HostFirewall;
   private readonly admin: Admin;
   private readonly audit: Audit;
+  /** What the caches keep. */
+  private readonly kept = new KeptStore();
   private installation: Installation | null = null;
   private stopOffering: (() => void) | null = null;
   private state: 'starting' | 'serving' | 'draining' | 'taken over' = 'starting';
@@ -83,6 +86,7 @@ export class Instance {
       connections: () => this.listening.connections(),
       engines: () => this.engines.facts(),
       gateways: () => this.gateways.tallies(),
+      store: () => this.kept.store?.stats() ?? null,
       version,
     });
     this.admin = new Admin(
@@ -191,6 +195,7 @@ export class Instance {
     this.gateways.close();
     this.firewall.end();
     this.engines.close();
+    await this.kept.close();
     this.audit.close();
     this.ended();
   }
@@ -204,6 +209,9 @@ export class Instance {
     const commits: (() => void | Promise<void>)[] = [engines.commit, () => this.audit.open(audit)];
     try {
       this.audit.check(audit);
+      const kept = await this.kept.prepare(loaded.config);
+      discards.push(kept.discard);
+      commits.push(kept.commit);
       // Listeners may have clients before everything is committed.
       if (this.state === 'starting') this.audit.open(audit);
       const admin = await this.admin.prepare(loaded.config.admin, take);

@@ -16,6 +16,7 @@ export {
   type TcpAddress,
   type UnixAddress,
 } from './schema/addresses.ts';
+export { defaultCache } from './schema/cache.ts';
 export type * from './schema/config.ts';
 export { defaultSocketMode } from './schema/listeners.ts';
 export type { Implemented, PluginUse } from './schema/plugin-use.ts';

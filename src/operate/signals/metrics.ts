@@ -21,6 +21,19 @@ interface GatewayFacts {
   readonly bytesOut: number;
 }
 
+/** What the store of the caches holds. */
+export interface StoreFacts {
+  readonly bytes: number;
+  readonly maxBytes: number;
+  readonly bodies: number;
+  readonly kinds: Readonly<Record<string, { readonly records: number }>>;
+  readonly fills: number;
+  readonly evicted: { readonly records: number; readonly bytes: number };
+  /** By why. */
+  readonly notKept: Readonly<Record<string, number>>;
+  readonly corrupt: number;
+}
+
 interface MetricSources {
   readonly calls: CallTally;
   readonly decisions: () => DecisionCounts;
@@ -30,6 +43,8 @@ interface MetricSources {
   readonly engines: () => readonly EngineFacts[];
   /** In the order of their addresses. */
   readonly gateways: () => readonly GatewayFacts[];
+  /** Null where nothing is cached. */
+  readonly store: () => StoreFacts | null;
   readonly version: string;
 }
 
@@ -194,6 +209,94 @@ const metrics: readonly Metric[] = [
     labels: ['reason'],
     *values({ gateways }) {
       for (const [reason, count] of summed(gateways().map(({ faults }) => faults))) yield value({ reason }, count);
+    },
+  },
+  {
+    name: 'berthgate_store_bytes',
+    type: 'gauge',
+    help: 'What the store of the caches holds: each body once, and the records.',
+    labels: [],
+    *values({ store }) {
+      const facts = store();
+      if (facts !== null) yield value({}, facts.bytes);
+    },
+  },
+  {
+    name: 'berthgate_store_limit_bytes',
+    type: 'gauge',
+    help: 'What it may hold (cache.maxBytes).',
+    labels: [],
+    *values({ store }) {
+      const facts = store();
+      if (facts !== null) yield value({}, facts.maxBytes);
+    },
+  },
+  {
+    name: 'berthgate_store_bodies',
+    type: 'gauge',
+    help: 'Bodies in the store, each counted once however many records name it.',
+    labels: [],
+    *values({ store }) {
+      const facts = store();
+      if (facts !== null) yield value({}, facts.bodies);
+    },
+  },
+  {
+    name: 'berthgate_store_records',
+    type: 'gauge',
+    help: 'Records in the store, by kind: http, manifest, blob, …',
+    labels: ['kind'],
+    *values({ store }) {
+      for (const [kind, { records }] of Object.entries(store()?.kinds ?? {})) yield value({ kind }, records);
+    },
+  },
+  {
+    name: 'berthgate_store_fills',
+    type: 'gauge',
+    help: 'Bodies that are being written to the store now.',
+    labels: [],
+    *values({ store }) {
+      const facts = store();
+      if (facts !== null) yield value({}, facts.fills);
+    },
+  },
+  {
+    name: 'berthgate_store_evicted_records_total',
+    type: 'counter',
+    help: 'Records that went to make room.',
+    labels: [],
+    *values({ store }) {
+      const facts = store();
+      if (facts !== null) yield value({}, facts.evicted.records);
+    },
+  },
+  {
+    name: 'berthgate_store_evicted_bytes_total',
+    type: 'counter',
+    help: 'Bytes that went to make room.',
+    labels: [],
+    *values({ store }) {
+      const facts = store();
+      if (facts !== null) yield value({}, facts.evicted.bytes);
+    },
+  },
+  {
+    name: 'berthgate_store_not_kept_total',
+    type: 'counter',
+    help: 'Bodies that were passed on and not kept: disk full, larger than the store, fault of the disk.',
+    labels: ['reason'],
+    *values({ store }) {
+      for (const [reason, count] of Object.entries(store()?.notKept ?? {})) yield value({ reason }, count);
+    },
+  },
+  {
+    name: 'berthgate_store_corrupt_total',
+    type: 'counter',
+    help: 'Bodies in the store that were not what their digest says; they are thrown away, and never served whole.',
+    labels: [],
+    *values({ store }) {
+      const facts = store();
+      if (facts !== null) yield value({}, facts.corrupt);
     },
   },
   {

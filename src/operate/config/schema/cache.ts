@@ -64,21 +64,31 @@ const ca = z.strictObject({
 });
 
 export const cache = z.strictObject({
-  store: store()
-    .prefault('/var/cache/berthgate')
-    .meta({ description: 'Where the bytes lie: a folder, or `s3://BUCKET/PREFIX`.' }),
+  store: store().prefault('/var/cache/berthgate').meta({
+    description: 'Where the bytes lie: a folder, or `s3://BUCKET/PREFIX`.',
+    effect: 'refuse until it is there',
+    beginning: 's3://',
+  }),
   maxBytes: size(2 ** 20)
     .prefault('50GiB')
     .meta({ description: 'How much is kept; what was used longest ago goes first.' }),
   address: listOf(ipAddress())
     .prefault([])
-    .meta({ description: "Where containers reach the cache. Default: the bridge's addresses." }),
+    .meta({ description: "Where containers reach the cache. Default: the bridge's addresses.", effect: 'none yet' }),
   passAddress: listOf(ipAddress())
     .prefault([])
-    .meta({ description: 'A second address: port 80 is cached, 443 passes untouched by its SNI.' }),
-  hosts: listOf(redirectedHost)
+    .meta({ description: 'A second address: port 80 is cached, 443 passes untouched by its SNI.', effect: 'none yet' }),
+  hosts: listOf(redirectedHost).prefault([]).meta({
+    description: 'The hosts that containers are redirected for: a name, or `{host, tls}`.',
+    effect: 'none yet',
+  }),
+  rules: listOf(rule)
     .prefault([])
-    .meta({ description: 'The hosts that containers are redirected for: a name, or `{host, tls}`.' }),
-  rules: listOf(rule).prefault([]).meta({ description: 'What is kept longer than its server says.' }),
-  ca: ca.prefault({}).meta({ description: 'The CA of interception.' }),
+    .meta({ description: 'What is kept longer than its server says.', effect: 'none yet' }),
+  ca: ca.prefault({}).meta({ description: 'The CA of interception.', effect: 'none yet' }),
 });
+
+/** What the registry cache has where there is no section of the cache. */
+export function defaultCache() {
+  return cache.parse({});
+}

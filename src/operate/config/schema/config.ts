@@ -22,7 +22,7 @@ export const configSchema = z.strictObject({
   cache: cache
     .nullable()
     .prefault(null)
-    .meta({ description: 'The HTTP cache for containers. Absent: none.', effect: 'none yet' }),
+    .meta({ description: 'The HTTP cache for containers, and the store of all that is cached. Absent: none.' }),
   registry: registry.prefault({}).meta({ description: 'The registries that images come from.' }),
   outbound: outbound.prefault({}).meta({
     description: 'The way out: for the gateway, and for the key sets of `jwt`.',
