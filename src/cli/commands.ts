@@ -1,6 +1,7 @@
 /** Every command there is, in the order of the help. */
 
 import { audit } from './audit.ts';
+import { cache } from './cache.ts';
 import { check } from './check.ts';
 import { explain } from './explain/explain.ts';
 import { firewall } from './firewall.ts';
@@ -17,6 +18,7 @@ export const commands: readonly AddCommand[] = [
   explain,
   init,
   namespaces,
+  cache,
   tokens,
   audit,
   firewall,

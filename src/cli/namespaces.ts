@@ -3,9 +3,9 @@
 import { InvalidArgumentError } from 'commander';
 import type { NamespaceSummary, NamespaceThing, RemovalLine } from '../operate/admin/namespaces-api.ts';
 import { isNamespace } from '../rules/namespaces/index.ts';
-import { type AdminAnswer, askAdmin } from './ask-admin.ts';
-import { readConfiguration } from './configuration.ts';
+import { askRunning, DEFAULT_SOCKET, type RunningServer } from './ask-running.ts';
 import type { AddCommand } from './program.ts';
+import { plain, printTable } from './table.ts';
 import { CommandFailed, type Terminal } from './terminal.ts';
 
 const help = `
@@ -23,11 +23,7 @@ Examples:
 
 Exit codes: 0 done, 1 it failed, or something is left, 2 wrong usage.`;
 
-const DEFAULT_SOCKET = '/run/berthgate/admin.sock';
-
-interface Options {
-  readonly config?: string;
-  readonly socket?: string;
+interface Options extends RunningServer {
   readonly json?: true;
 }
 
@@ -52,7 +48,7 @@ export const namespaces: AddCommand = (program, terminal) => {
       .addHelpText('after', help);
   asking('list', 'list all namespaces', 'Lists the namespaces that have anything, with how much.').action(
     async (options: Options) => {
-      const { body } = await ask(options, terminal, 'GET', '/api/namespaces');
+      const { body } = await askRunning(options, terminal, 'GET', '/api/namespaces');
       const listed = JSON.parse(await body.text()) as { readonly namespaces: readonly NamespaceSummary[] };
       terminal.out(options.json ? `${JSON.stringify(listed.namespaces)}\n` : printList(listed.namespaces));
     },
@@ -64,7 +60,7 @@ export const namespaces: AddCommand = (program, terminal) => {
   )
     .argument('<name>', 'the namespace', readName)
     .action(async (name: string, options: Options) => {
-      const { body } = await ask(options, terminal, 'GET', `/api/namespaces/${name}`);
+      const { body } = await askRunning(options, terminal, 'GET', `/api/namespaces/${name}`);
       const shown = JSON.parse(await body.text()) as { readonly things: readonly NamespaceThing[] };
       terminal.out(options.json ? `${JSON.stringify(shown.things)}\n` : printThings(shown.things));
     });
@@ -73,26 +69,11 @@ export const namespaces: AddCommand = (program, terminal) => {
     .option('-y, --yes', 'do not ask')
     .action(async (name: string, options: RemoveOptions) => {
       if (options.yes !== true) await confirm(name, terminal);
-      const { body } = await ask(options, terminal, 'DELETE', `/api/namespaces/${name}`);
+      const { body } = await askRunning(options, terminal, 'DELETE', `/api/namespaces/${name}`);
       await followRemoval(body.lines(), name, options.json === true, terminal);
     });
   for (const each of command.commands) each.copyInheritedSettings(program);
 };
-
-async function ask(options: Options, terminal: Terminal, method: string, path: string): Promise<AdminAnswer> {
-  const answer = await askAdmin(await socketOf(options, terminal), method, path);
-  if (answer.status === 200) return answer;
-  const text = await answer.body.text();
-  throw new CommandFailed(`berthgate: ${messageOf(text) ?? `the server answered ${answer.status}`}`);
-}
-
-async function socketOf({ config, socket }: Options, terminal: Terminal): Promise<string> {
-  if (socket !== undefined) return socket;
-  if (config === undefined) return DEFAULT_SOCKET;
-  const { url } = (await readConfiguration(config, terminal)).config.admin;
-  if (url?.kind !== 'unix') throw new CommandFailed(`berthgate: ${config} names no admin socket (admin.url: unix://…)`);
-  return url.path;
-}
 
 async function confirm(name: string, terminal: Terminal): Promise<void> {
   const answer = await terminal.ask?.(`Remove every container, network, volume and image of ${name}? [y/N] `);
@@ -154,35 +135,6 @@ function printList(all: readonly NamespaceSummary[]): string {
 function printThings(things: readonly NamespaceThing[]): string {
   const rows = things.map(({ kind, name, engine, state, id }) => [kind, name, engine, state ?? '-', id]);
   return printTable(['KIND', 'NAME', 'ENGINE', 'STATE', 'ID'], rows);
-}
-
-function printTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows.map((row) => row.map(plain))];
-  const widths = head.map((_, at) => Math.max(...all.map((row) => (row[at] as string).length)));
-  return all
-    .map(
-      (row) =>
-        `${row
-          .map((cell, at) => cell.padEnd(widths[at] as number))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
-}
-
-/** What is not plain could command the terminal. */
-function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?');
-}
-
-function messageOf(text: string): string | null {
-  try {
-    const said = JSON.parse(text) as { readonly message?: unknown };
-    return typeof said.message === 'string' ? plain(said.message) : null;
-  } catch {
-    return null;
-  }
 }
 
 function readName(text: string): string {

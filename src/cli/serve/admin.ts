@@ -4,7 +4,7 @@ import type http from 'node:http';
 import type net from 'node:net';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import { type AdminSources, makeAdminServer } from '../../operate/admin/admin-server.ts';
-import type { NamespaceAdministration } from '../../operate/admin/namespaces-api.ts';
+import type { AnswerApi } from '../../operate/admin/api.ts';
 import { type AdminConfig, formatAddress, type TcpAddress, type UnixAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 
@@ -18,9 +18,9 @@ export class Admin {
   private readonly log: Log;
   private open: ReadonlyMap<string, readonly OpenSocket[]> = new Map();
 
-  constructor(sources: AdminSources, namespaces: NamespaceAdministration, log: Log) {
-    this.forAll = makeAdminServer(sources, null);
-    this.forOwner = makeAdminServer(sources, namespaces);
+  constructor(sources: AdminSources, apis: readonly AnswerApi[], log: Log) {
+    this.forAll = makeAdminServer(sources, []);
+    this.forOwner = makeAdminServer(sources, apis);
     this.log = log;
   }
 

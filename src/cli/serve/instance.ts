@@ -4,6 +4,8 @@ import type net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
+import { cacheApi } from '../../operate/admin/cache-api.ts';
+import { namespacesApi } from '../../operate/admin/namespaces-api.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
 import {
   Audit,
@@ -18,6 +20,7 @@ import type { Installation } from '../../rules/namespaces/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
+import { cacheAdministration } from './cache-administration.ts';
 import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
@@ -103,7 +106,10 @@ export class Instance {
           return registry.metrics();
         },
       },
-      namespaceAdministration(() => this.listening.sides()),
+      [
+        namespacesApi(namespaceAdministration(() => this.listening.sides())),
+        cacheApi(cacheAdministration(() => this.kept.store)),
+      ],
       log,
     );
   }

@@ -4,7 +4,7 @@
  */
 
 import http from 'node:http';
-import { answerNamespaces, type NamespaceAdministration } from './namespaces-api.ts';
+import type { AnswerApi } from './api.ts';
 
 export interface EngineReadiness {
   readonly name: string;
@@ -46,14 +46,14 @@ export interface AdminSources {
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Without `namespaces`, for whoever can reach a port: nothing is told of what anybody has, and nothing done. */
-export function makeAdminServer(sources: AdminSources, namespaces: NamespaceAdministration | null): http.Server {
+/** Without `apis`, for whoever can reach a port: nothing is told of what anybody has, and nothing done. */
+export function makeAdminServer(sources: AdminSources, apis: readonly AnswerApi[]): http.Server {
   const server = http.createServer(
     { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 60_000, maxHeaderSize: 16 * 1024 },
     (request, response) => {
       // Nothing here takes a body.
       request.resume();
-      if (namespaces !== null && answerNamespaces(namespaces, request, response)) return;
+      if (apis.some((answers) => answers(request, response))) return;
       answer(sources, request).then(
         ({ status, type, body }) => send(request, response, status, type, body),
         () => send(request, response, 500, 'application/json', '{"message":"berthgate: internal fault"}\n'),

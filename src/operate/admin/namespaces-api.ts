@@ -1,6 +1,7 @@
 /** The administrator's calls about namespaces: `/api/namespaces` and `/api/namespaces/NAME`. */
 
 import type http from 'node:http';
+import { type AnswerApi, sendJson } from './api.ts';
 
 export interface NamespaceSummary {
   readonly engine: string;
@@ -44,20 +45,17 @@ export interface NamespaceAdministration {
 
 const PATH = '/api/namespaces';
 
-/** Whether it is answered here. Never throws. */
-export function answerNamespaces(
-  namespaces: NamespaceAdministration,
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-): boolean {
-  const path = request.url?.split('?', 1)[0] ?? '';
-  if (path !== PATH && !path.startsWith(`${PATH}/`)) return false;
-  const name = path.slice(PATH.length + 1);
-  serve(namespaces, name, request.method ?? '', response).catch((fault: Error) => {
-    if (response.headersSent) response.destroy();
-    else sendJson(response, 502, { message: fault.message });
-  });
-  return true;
+export function namespacesApi(namespaces: NamespaceAdministration): AnswerApi {
+  return (request, response) => {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    if (path !== PATH && !path.startsWith(`${PATH}/`)) return false;
+    const name = path.slice(PATH.length + 1);
+    serve(namespaces, name, request.method ?? '', response).catch((fault: Error) => {
+      if (response.headersSent) response.destroy();
+      else sendJson(response, 502, { message: fault.message });
+    });
+    return true;
+  };
 }
 
 async function serve(
@@ -86,19 +84,4 @@ async function remove(namespaces: NamespaceAdministration, name: string, respons
   response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' });
   await namespaces.remove(name, (line) => void response.write(`${JSON.stringify(line)}\n`), gone.signal);
   response.end();
-}
-
-function sendJson(
-  response: http.ServerResponse,
-  status: number,
-  value: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-store',
-    ...headers,
-  });
-  response.end(`${JSON.stringify(value)}\n`);
 }

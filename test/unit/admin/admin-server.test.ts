@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AdminSources, makeAdminServer } from '../../../src/operate/admin/admin-server.ts';
-import type { NamespaceAdministration } from '../../../src/operate/admin/namespaces-api.ts';
+import { type NamespaceAdministration, namespacesApi } from '../../../src/operate/admin/namespaces-api.ts';
 
 const local = { name: 'local', up: true, since: '2026-01-01T00:00:00.000Z', version: '20.10.24', reason: null };
 const gateway = { address: '127.0.0.1:5350', up: true, reason: null };
@@ -18,7 +18,7 @@ async function admin(
       metrics: async () => 'berthgate_up 1\n',
       ...facts,
     },
-    namespaces,
+    namespaces === null ? [] : [namespacesApi(namespaces)],
   );
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
