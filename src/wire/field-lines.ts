@@ -7,6 +7,8 @@ export interface HeadLimits {
   readonly headBytes: number;
   /** How many field lines. */
   readonly headers: number;
+  /** Also what clients ask of a proxy: `http://…` and CONNECT (RFC 9112 §3.2). */
+  readonly proxyTargets?: boolean;
 }
 
 export interface FieldLines {

@@ -73,7 +73,7 @@ export function readRequestHead(
     if (buffer[at] === CR || buffer[at] === LF) throw badLineEnd(buffer, at);
     throw badVersion(method, version);
   }
-  checkTarget(buffer, method, targetStart, targetEnd);
+  if (limits.proxyTargets !== true || !PROXY_TARGET.test(target)) checkTarget(buffer, method, targetStart, targetEnd);
 
   const fields = readFieldLines(buffer, at + 2, headEnd, text, start, limits);
   refuseMixedFraming(fields, minorVersion);
@@ -101,6 +101,9 @@ function badVersion(method: string, version: string): WireFault {
   }
   return new WireFault(505, 'bad-version', 'the version is neither HTTP/1.0 nor HTTP/1.1');
 }
+
+/** Whoever serves them looks at them once more. */
+const PROXY_TARGET = /^(?:https?:\/\/|[A-Za-z0-9._-]+:\d+$|\[[0-9A-Fa-f:.]+\]:\d+$)/i;
 
 function checkTarget(buffer: Buffer, method: string, targetStart: number, targetEnd: number): void {
   const first = buffer[targetStart];

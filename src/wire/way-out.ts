@@ -30,6 +30,8 @@ export interface Destination {
   readonly named?: URL;
   /** Also what is named is reached through the site's proxy, but for hosts that are reached without it. */
   readonly proxied?: boolean;
+  /** How long a connection may take to come about. */
+  readonly connectMs?: number;
 }
 
 type OutFaultReason = 'inner-address' | 'unknown-host' | 'unreachable' | 'tls' | 'timeout' | 'broken';
@@ -71,9 +73,11 @@ export class WayOut {
     this.reachable = reachableAddresses(options.allowPrivate);
   }
 
-  to({ ca = [...rootCertificates, ...this.options.ca], named, proxied: throughProxy = false }: Destination = {}): Out {
+  to(destination: Destination = {}): Out {
+    const { ca = [...rootCertificates, ...this.options.ca], named, connectMs = CONNECT_MS } = destination;
+    const throughProxy = destination.proxied === true;
     const limits = { headersTimeout: HEAD_MS, bodyTimeout: SILENT_MS, connections: 64 };
-    const connect = this.connector([...ca], named);
+    const connect = this.connector([...ca], named, connectMs);
     const direct = new Agent({ ...limits, connect });
     this.opened.push(direct);
     const { proxy } = this.options;
@@ -101,9 +105,9 @@ export class WayOut {
     await Promise.all(this.opened.splice(0).map((one) => one.close()));
   }
 
-  private connector(ca: string[], named: URL | undefined): buildConnector.connector {
-    const checked = buildConnector({ ca, timeout: CONNECT_MS, lookup: this.lookup });
-    const free = buildConnector({ ca, timeout: CONNECT_MS });
+  private connector(ca: string[], named: URL | undefined, timeout: number): buildConnector.connector {
+    const checked = buildConnector({ ca, timeout, lookup: this.lookup });
+    const free = buildConnector({ ca, timeout });
     return (options, callback) => {
       const host = bare(options.hostname);
       const port = options.port === '' ? (options.protocol === 'https:' ? '443' : '80') : options.port;

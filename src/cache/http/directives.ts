@@ -66,6 +66,11 @@ export function unqualified(directives: Directives, name: string): boolean {
   return argument !== undefined && (argument === null || fieldsOf(argument).length === 0);
 }
 
+/** RFC 9111 §3.5: what was asked for with credentials may be given to others. */
+export function isOpenToAll(answer: Directives): boolean {
+  return answer.has('public') || answer.has('must-revalidate') || answer.has('s-maxage');
+}
+
 /** The lower-case names of the fields that `no-cache="…"` and `private="…"` are about. */
 export function qualifiedFields(directives: Directives): readonly string[] {
   return ['no-cache', 'private'].flatMap((name) => fieldsOf(directives.get(name) ?? ''));

@@ -6,6 +6,7 @@ import {
   type AnswerDirectives,
   type Directives,
   directivesOfAnswer,
+  isOpenToAll,
   qualifiedFields,
   unqualified,
 } from './directives.ts';
@@ -56,11 +57,6 @@ export function reasonNotToStore(question: StorableQuestion): string | null {
   if (lifetime.seconds === 0 && !has(headers, 'etag') && !has(headers, 'last-modified')) return 'useless';
   if (!isKeptByDefault(status) && lifetime.kind === 'heuristic' && !all.has('public')) return 'status';
   return null;
-}
-
-/** RFC 9111 §3.5: what was asked for with credentials may be given to others. */
-function isOpenToAll(answer: Directives): boolean {
-  return answer.has('public') || answer.has('must-revalidate') || answer.has('s-maxage');
 }
 
 /** What is kept of the fields (RFC 9111 §3.1); a cookie is for the one whom it was set for. */

@@ -1,6 +1,7 @@
 /** What is kept of an answer beside its body. */
 
 import type { RawHeaders } from '../../wire/message.ts';
+import type { StoredRecord } from '../store.ts';
 
 export interface StoredAnswer {
   readonly status: number;
@@ -15,6 +16,11 @@ export interface StoredAnswer {
   readonly selectedBy: readonly (string | null)[];
   /** Of the body. */
   readonly length: number;
-  /** The request had credentials, and the origin said that the answer is for all the same (RFC 9111 §3.5). */
-  readonly openToAll: boolean;
+}
+
+/** Null where the record is none of ours. */
+export function answerOf({ meta, size }: StoredRecord): StoredAnswer | null {
+  const read = meta as Partial<StoredAnswer> | null;
+  if (typeof read?.status !== 'number' || !Array.isArray(read.headers) || !Array.isArray(read.selectedBy)) return null;
+  return { ...(read as StoredAnswer), length: size };
 }

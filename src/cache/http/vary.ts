@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { RawHeaders } from '../../wire/message.ts';
+import { directivesOfAnswer, isOpenToAll } from './directives.ts';
 import { fieldValue, linesOf, membersOf } from './fields.ts';
 import { isIdle, KEYED } from './request-fields.ts';
 import type { SiteRule } from './site-rules.ts';
@@ -22,7 +23,10 @@ export function selection(names: readonly string[], request: RawHeaders): readon
   return names.flatMap((name) => [name, normalised(name, fieldValue(request, name))]);
 }
 
-export function selects({ selectedBy, headers }: StoredAnswer, request: RawHeaders): boolean {
+export function selects(
+  { selectedBy, headers }: Pick<StoredAnswer, 'selectedBy' | 'headers'>,
+  request: RawHeaders,
+): boolean {
   for (let i = 0; i < selectedBy.length; i += 2) {
     const name = selectedBy[i] as string;
     const value = fieldValue(request, name);
@@ -32,6 +36,11 @@ export function selects({ selectedBy, headers }: StoredAnswer, request: RawHeade
     return false;
   }
   return true;
+}
+
+/** Whether it is for those too who would get something of their own: the origin or the administrator has said so. */
+export function isForAll(answer: StoredAnswer, rule: SiteRule): boolean {
+  return isOpenToAll(directivesOfAnswer(answer.headers).all) || rule.minFreshSeconds !== null;
 }
 
 /** Tells the variants of one key apart. */

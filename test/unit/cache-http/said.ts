@@ -45,7 +45,6 @@ export function stored(
     answeredMs: NOW,
     selectedBy: selection(selectingNames(headers, rule) ?? [], shared),
     length,
-    openToAll: false,
   };
 }
 

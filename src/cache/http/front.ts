@@ -1,0 +1,107 @@
+/** Connections of clients: HTTP for the configured hosts and for nobody else, so that it is no relay. */
+
+import type net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { ChannelStream } from '../../wire/channel-stream.ts';
+import type { Exchange } from '../../wire/exchange.ts';
+import { InboundConnection } from '../../wire/inbound.ts';
+import type { InboundLimits } from '../../wire/inbound-limits.ts';
+import { ReadBuffers } from '../../wire/read-buffers.ts';
+import { answerText } from './answer-text.ts';
+import { type Arrival, type Asked, readAsked } from './asked.ts';
+import type { HttpCache } from './http-cache.ts';
+import type { Origins } from './origin.ts';
+import type { SiteRules } from './site-rules.ts';
+import { readTarget } from './target.ts';
+
+const LIMITS: InboundLimits = {
+  headBytes: 64 * 1024,
+  headers: 200,
+  proxyTargets: true,
+  headTimeoutMs: 30_000,
+  bodyTimeoutMs: 60_000,
+  idleTimeoutMs: 75_000,
+};
+
+export interface FrontParts {
+  readonly cache: HttpCache;
+  readonly origins: () => Origins;
+  readonly rules: () => SiteRules;
+  readonly onRefused: (host: string, status: number) => void;
+}
+
+interface Turned {
+  readonly host: string;
+  readonly status: number;
+  readonly reason: string;
+}
+
+/** What becomes of `CONNECT HOST:PORT`; null where there is no way to it. */
+export type Connect = (authority: string) => ((stream: Duplex) => void) | null;
+
+export class HttpFront {
+  private readonly parts: FrontParts;
+  private readonly buffers = new ReadBuffers();
+  private readonly open = new Set<InboundConnection>();
+
+  constructor(parts: FrontParts) {
+    this.parts = parts;
+  }
+
+  /** A connection on which HTTP is spoken, whatever ended its TLS. */
+  accept(socket: net.Socket, arrival: Arrival, connect: Connect | null = null): void {
+    const connection = new InboundConnection(socket, {
+      limits: LIMITS,
+      buffers: this.buffers,
+      handler: (exchange) => this.serve(exchange, arrival, connect),
+      renderFault: ({ status, message }) => ({ status, reason: '', headers: [], body: `berthgate: ${message}\n` }),
+      onClosed: (closed) => this.open.delete(closed),
+    });
+    this.open.add(connection);
+  }
+
+  /** Idle connections close, others after what they are at. */
+  drain(): void {
+    for (const one of this.open) one.drain();
+  }
+
+  close(): void {
+    for (const one of this.open) one.channel.destroy();
+  }
+
+  private serve(exchange: Exchange, arrival: Arrival, connect: Connect | null): void {
+    const { method, target } = exchange.head;
+    exchange.keepsHalfOpen = false;
+    if (method === 'CONNECT') {
+      const open = connect?.(target) ?? null;
+      if (open === null) this.refuse(exchange, target, 403, `there is no way to ${target} here`);
+      else
+        open(new ChannelStream(exchange.upgrade({ status: 200, reason: 'Connection established', headers: [] }, null)));
+      return;
+    }
+    const admitted = this.admit(exchange, arrival);
+    if ('status' in admitted) this.refuse(exchange, admitted.host, admitted.status, admitted.reason);
+    else void this.parts.cache.serve(admitted);
+  }
+
+  private admit(exchange: Exchange, arrival: Arrival): Asked | Turned {
+    const read = readTarget(exchange.head, arrival);
+    if (read.kind === 'refused') return { host: '', status: read.status, reason: read.reason };
+    const { url } = read;
+    const { hostname } = url;
+    const host = this.parts.origins().find(hostname);
+    if (host === null) return { host: hostname, status: 421, reason: `${hostname} is not served here` };
+    // Where the administrator has said where it is, the client cannot say otherwise; else only where its service is.
+    if (host.origin !== null) url.port = '';
+    else if (url.port !== '') return { host: hostname, status: 421, reason: `${url.host} is not served here` };
+    if (this.parts.cache.pseudonym.hasPassed(exchange.head.headers)) {
+      return { host: hostname, status: 508, reason: 'the request goes in a circle' };
+    }
+    return readAsked(exchange, arrival, url, this.parts.rules().for(url));
+  }
+
+  private refuse(exchange: Exchange, host: string, status: number, message: string): void {
+    this.parts.onRefused(host, status);
+    answerText(exchange, status, message);
+  }
+}

@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import type http from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { firstPiece, HOST, startRig, textOf } from './rig.ts';
+
+const bytes = randomBytes(400_000);
+const text = bytes.toString('latin1');
+const HALF = 200_000;
+const HEAD = { 'Cache-Control': 'max-age=60', ETag: '"a"', 'Content-Length': bytes.length };
+
+/** Sends half of it; what comes behind that is up to the test. */
+function halfThen(response: http.ServerResponse, then: () => void, head: http.OutgoingHttpHeaders = HEAD): void {
+  response.writeHead(200, head);
+  response.write(bytes.subarray(0, HALF), then);
+}
+
+function rangeOf(request: http.IncomingMessage): number {
+  return Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+}
+
+function sendRest(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  more: http.OutgoingHttpHeaders = {},
+): void {
+  const from = rangeOf(request);
+  response.writeHead(206, {
+    ETag: '"a"',
+    'Content-Range': `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
+    'Content-Length': bytes.length - from,
+    ...more,
+  });
+  response.end(bytes.subarray(from));
+}
+
+describe('four clients that want one slow file', () => {
+  test('cost the origin one request, and each reads what has come so far', async () => {
+    let finish = () => {};
+    const rig = await startRig((_, response) =>
+      halfThen(response, () => {
+        finish = () => response.end(bytes.subarray(HALF));
+      }),
+    );
+    const answers = await Promise.all([1, 2, 3, 4].map(() => rig.open('/slow')));
+    const begun = await Promise.all(answers.map(firstPiece));
+    for (const piece of begun) expect(piece.length).toBeGreaterThan(0);
+    expect(rig.origin.asked).toHaveLength(1);
+    finish();
+    const rests = await Promise.all(answers.map(textOf));
+    for (const [i, rest] of rests.entries()) expect(`${begun[i]}${rest}` === text).toBe(true);
+    expect(answers.map(({ headers }) => String(headers['cache-status']).includes('collapsed')).sort()).toEqual([
+      false,
+      true,
+      true,
+      true,
+    ]);
+    expect(rig.origin.asked).toHaveLength(1);
+  });
+
+  test('get it too where the first one has gone, and it is kept', async () => {
+    let finish = () => {};
+    const rig = await startRig((_, response) =>
+      halfThen(response, () => {
+        finish = () => response.end(bytes.subarray(HALF));
+      }),
+    );
+    const leader = await rig.open('/slow');
+    await firstPiece(leader);
+    const follower = await rig.open('/slow');
+    const gone = new Promise((resolve) => leader.socket.once('close', resolve));
+    leader.destroy();
+    await gone;
+    finish();
+    expect((await textOf(follower)) === text).toBe(true);
+    await expect.poll(async () => (await rig.ask('HEAD', '/slow')).way).toContain('hit');
+    expect(rig.origin.asked).toHaveLength(1);
+  });
+
+  test('may want other parts of it while it comes', async () => {
+    let finish = () => {};
+    const rig = await startRig((_, response) =>
+      halfThen(response, () => {
+        finish = () => response.end(bytes.subarray(HALF));
+      }),
+    );
+    const leader = await rig.open('/slow');
+    await firstPiece(leader);
+    const early = await rig.get('/slow', { range: 'bytes=10-19' });
+    expect(early).toMatchObject({ status: 206, body: text.slice(10, 20) });
+    const late = rig.open('/slow', { range: 'bytes=300000-300009' });
+    finish();
+    expect(await textOf(await late)).toBe(text.slice(300_000, 300_010));
+    leader.destroy();
+    expect(rig.origin.asked).toHaveLength(1);
+  });
+});
+
+describe('an origin that breaks off', () => {
+  test('is asked for the rest, and nobody sees it', async () => {
+    const rig = await startRig((request, response) => {
+      if (request.headers.range === undefined) halfThen(response, () => response.destroy());
+      else sendRest(request, response);
+    });
+    const [one, other] = await Promise.all([rig.get('/a'), rig.get('/a')]);
+    expect(one.body === text).toBe(true);
+    expect(other.body === text).toBe(true);
+    expect(rig.origin.asked.map(({ headers }) => headers['if-range'])).toEqual([undefined, '"a"']);
+    expect(rig.tally.resumed).toBe(1);
+    await expect.poll(async () => (await rig.get('/a')).way).toContain('hit');
+  });
+
+  test('and is away for a while is asked again when it is back', async () => {
+    const rig = await startRig((request, response) => {
+      if (request.headers.range === undefined) halfThen(response, () => void rig.origin.stop());
+      else sendRest(request, response);
+    });
+    const answer = await rig.open('/a');
+    const begun = await firstPiece(answer);
+    const whole = textOf(answer);
+    await expect.poll(() => isRefused(rig.origin.url)).toBe(true);
+    await rig.origin.start();
+    expect(`${begun}${await whole}` === text).toBe(true);
+  });
+
+  test('and has no ranges sends it again, and what is here already is left out', async () => {
+    let count = 0;
+    const rig = await startRig((_, response) => {
+      count++;
+      if (count === 1) halfThen(response, () => response.destroy());
+      else response.writeHead(200, HEAD).end(bytes);
+    });
+    expect((await rig.get('/a')).body === text).toBe(true);
+  });
+
+  const ways: Record<string, (request: http.IncomingMessage, response: http.ServerResponse) => void> = {
+    'and has another file then': (_, response) =>
+      void response.writeHead(200, { ...HEAD, ETag: '"b"' }).end(randomBytes(bytes.length)),
+    'and has another file then, in part': (request, response) => sendRest(request, response, { ETag: '"b"' }),
+    'and sends another part than the one that is missing': (request, response) =>
+      sendRest(request, response, { 'Content-Range': `bytes ${HALF + 1}-${bytes.length - 1}/${bytes.length}` }),
+    'and says another length then': (request, response) =>
+      sendRest(request, response, {
+        'Content-Range': `bytes ${rangeOf(request)}-${bytes.length - 1}/${bytes.length + 5}`,
+      }),
+    'and has nothing then': (_, response) => void response.writeHead(404).end(),
+  };
+  test.each(Object.keys(ways))('%s breaks the connections of all who read', async (way) => {
+    let open = 0;
+    const both: (() => void)[] = [];
+    const rig = await startRig((request, response) => {
+      if (request.headers.range !== undefined) return ways[way]?.(request, response);
+      halfThen(response, () => both.push(() => response.destroy()));
+    });
+    const answers = await Promise.all([rig.open('/a'), rig.open('/a')]);
+    for (const answer of answers) answer.once('data', () => open++).pause();
+    await expect.poll(() => both.length).toBe(1);
+    both[0]?.();
+    const ends = await Promise.allSettled(answers.map(textOf));
+    expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await rig.store.get(`http:http://${HOST}/a`)).toEqual([]);
+    expect(rig.faults.some((fault) => fault.startsWith('the origin broke off'))).toBe(true);
+  });
+
+  test('and cannot say which file it was is not asked again', async () => {
+    const rig = await startRig((_, response) =>
+      halfThen(response, () => response.destroy(), { 'Cache-Control': 'max-age=60', 'Content-Length': bytes.length }),
+    );
+    await expect(rig.get('/a')).rejects.toThrow();
+    expect(rig.origin.asked).toHaveLength(1);
+    expect(await rig.store.get(`http:http://${HOST}/a`)).toEqual([]);
+  });
+
+  test('in the middle of chunks never looks as if it were at its end', async () => {
+    const rig = await startRig((_, response) =>
+      halfThen(response, () => response.destroy(), { 'Cache-Control': 'max-age=60' }),
+    );
+    await expect(rig.get('/a')).rejects.toThrow();
+    expect(await rig.store.get(`http:http://${HOST}/a`)).toEqual([]);
+  });
+
+  test('in an answer that is not kept breaks the connection too', async () => {
+    const rig = await startRig((_, response) =>
+      halfThen(response, () => response.destroy(), { 'Cache-Control': 'no-store', 'Content-Length': bytes.length }),
+    );
+    await expect(rig.get('/a')).rejects.toThrow();
+  });
+});
+
+async function isRefused(url: URL): Promise<boolean> {
+  try {
+    await fetch(url, { method: 'HEAD' });
+    return false;
+  } catch {
+    return true;
+  }
+}
