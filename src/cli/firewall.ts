@@ -8,6 +8,7 @@ import { EngineTraffic, Firewall, firewallScript, removeScript, TABLE } from '..
 import { ReadBuffers } from '../wire/read-buffers.ts';
 import { readConfiguration } from './configuration.ts';
 import type { AddCommand } from './program.ts';
+import { openingsOf, saidAddresses } from './serve/cache-addresses.ts';
 import { isHere, notHere, settingsFor } from './serve/firewall.ts';
 import { CommandFailed, type Terminal } from './terminal.ts';
 
@@ -114,6 +115,7 @@ async function withEngines(
     const settings = settingsFor(
       config,
       engines.map((engine) => ({ traffic: new EngineTraffic(new LiveEngineDesk(engine)) })),
+      () => openingsOf(saidAddresses(config)),
     );
     const told: Told[] = [];
     for (const traffic of settings.engines) {

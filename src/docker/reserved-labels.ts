@@ -47,6 +47,9 @@ export const JOB_LABEL = 'berthgate.job';
 /** Of a container that has a socket of its own: JSON that says whose it is and what it leads to. */
 export const SOCKET_LABEL = 'berthgate.socket';
 
+/** How a container is served from the cache: `trust` where it was given our CA. */
+export const CACHE_LABEL = 'berthgate.cache';
+
 /** Every container says all of them, empty where they do not apply: one that its image brings along would count. */
 const onEveryContainer = {
   [GIVEN_LABEL]: '',
@@ -60,6 +63,7 @@ const onEveryContainer = {
   [PORTS_LABEL]: '',
   [JOB_LABEL]: '',
   [SOCKET_LABEL]: '',
+  [CACHE_LABEL]: '',
 };
 
 /** What a create carries by which its total counts it; null for none. */

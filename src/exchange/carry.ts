@@ -2,7 +2,7 @@
 
 import type { AnswerTravel, Endpoint } from '../docker/endpoint.ts';
 import { eventAt, eventsMediaType } from '../docker/events.ts';
-import { type Json, printJson } from '../ground/json.ts';
+import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
 import type { RequestHead } from '../wire/message.ts';
@@ -30,6 +30,8 @@ const SHARED_BYTES = 16 * 1024 * 1024;
 /** An answer that must be read to be told is not told beyond this size. */
 const COLLECTED_BYTES = 256 * 1024 * 1024;
 
+const MAX_DEPTH = 64;
+
 /** What an upgrade of each kind is called on the wire. */
 const PROTOCOLS: Partial<Record<AnswerTravel, string>> = { hijack: 'tcp', websocket: 'websocket', h2c: 'h2c' };
 
@@ -49,6 +51,8 @@ export interface Changing {
   readonly through: readonly BodyStage[];
   /** Of an answer of lines: when it has lasted too long. */
   readonly deadline?: Deadline | null;
+  /** Hears an answer that is JSON, and what the client is told waits for it. @throws whatever is to be told instead */
+  readonly heard?: ((document: Json, status: number) => Promise<void>) | null;
 }
 
 interface Carried {
@@ -58,6 +62,7 @@ interface Carried {
   readonly request: RelayRequest;
   readonly back: TranslateBack | null;
   readonly deadline: Deadline | null;
+  readonly heard: Changing['heard'];
 }
 
 const AS_IT_IS: TranslateBack = (line) => line;
@@ -80,14 +85,17 @@ export class Carrier {
    * whatever a stage of the body has ended the call with
    */
   async carry(call: Call, api: ApiRange, exchange: Exchange, changing: Changing): Promise<void> {
-    const { back, through, deadline = null } = changing;
+    const { back, through, deadline = null, heard = null } = changing;
     const { endpoint } = call;
     const { travel } = endpoint.answer;
     const { head } = exchange;
     const request = meaningOf(head).sentFor(call, () => requestFor(call, head, through));
-    const carried: Carried = { call, api, exchange, request, back, deadline };
+    const carried: Carried = { call, api, exchange, request, back, deadline, heard };
     if (endpoint.shareable === true) return this.share(carried);
-    if (!STREAMS.has(travel)) return back === null || travel !== 'json' ? this.relay(carried) : this.collect(carried);
+    if (!STREAMS.has(travel)) {
+      const unread = (back === null && heard === null) || travel !== 'json';
+      return unread ? this.relay(carried) : this.collect(carried);
+    }
     this.recorder.streamOpened(travel);
     try {
       const read = travel === 'lines' && (back !== null || deadline !== null);
@@ -155,17 +163,24 @@ export class Carrier {
   }
 
   private answerFrom(carried: Carried, ask: (waiter: Waiter) => () => void): Promise<void> {
-    const { call, api, exchange, back } = carried;
+    const { call, api, exchange, back, heard = null } = carried;
     return new Promise((resolve, reject) => {
+      const tell: Waiter['onAnswer'] = (head, body, once) => {
+        const start = onward(clampHead(head, api), head);
+        const clamped = clampBody(call.endpoint, body, api);
+        const told = back === null ? clamped : once(back, () => back(clamped, start.status));
+        const free = exchange.answer(start, told);
+        resolve();
+        return free;
+      };
+      const hear: Waiter['onAnswer'] = (head, body, once) => {
+        // It is told in a later turn, when the wire may have read over it.
+        const kept = Buffer.from(body);
+        heard?.(documentIn(kept), head.status).then(() => void tell(head, kept, once), reject);
+        return true;
+      };
       const leave = ask({
-        onAnswer: (head, body, once) => {
-          const start = onward(clampHead(head, api), head);
-          const clamped = clampBody(call.endpoint, body, api);
-          const told = back === null ? clamped : once(back, () => back(clamped, start.status));
-          const free = exchange.answer(start, told);
-          resolve();
-          return free;
-        },
+        onAnswer: heard === null ? tell : hear,
         onTooLarge: () => {
           if (back === null) this.relay(carried).then(resolve, reject);
           else reject(new Refusal('engine-garbage', 'the answer of the engine is too large to be read'));
@@ -182,6 +197,16 @@ export class Carrier {
   private failed(fault: OutboundFault): Refusal {
     this.engine.doubt();
     return engineRefusal(fault);
+  }
+}
+
+/** Null for what is no JSON: an engine's page of an error. */
+function documentIn(body: Buffer): Json {
+  try {
+    return readJson(body, MAX_DEPTH);
+  } catch (fault) {
+    if (fault instanceof JsonFault) return null;
+    throw fault;
   }
 }
 

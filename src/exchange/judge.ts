@@ -1,6 +1,7 @@
 /** The policies of a listener, in order: each sees what the one before it made of the call. */
 
 import { randomBytes } from 'node:crypto';
+import type { Json } from '../ground/json.ts';
 import { Refusal, type RefusalFacts } from '../ground/refusal.ts';
 import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
@@ -24,6 +25,10 @@ export interface Judgement {
   /** Who judges the body of a build, in the order of the policies. */
   readonly build: readonly BuildJudge[];
   readonly sources: readonly BuildSources[];
+  /** Who hears the answer before the client does; null for nobody. */
+  readonly heard: ((answer: Json, status: number) => Promise<void>) | null;
+  /** How a good answer is told; null as it is. */
+  readonly show: ((answer: Json) => Json) | null;
   ended(status: number): void;
 }
 
@@ -51,6 +56,8 @@ export function judge(
       hidesHost: false,
       build: NOBODY,
       sources: NO_SOURCES,
+      heard: null,
+      show: null,
       ended: NOTHING_TO_END,
     };
   const judging = new Judging(call, decisions);
@@ -78,6 +85,8 @@ class Judging implements Judgement {
   hidesHost = false;
   build: readonly BuildJudge[] = NOBODY;
   sources: readonly BuildSources[] = NO_SOURCES;
+  heard: Judgement['heard'] = null;
+  show: Judgement['show'] = null;
   readonly decisions: Decision[];
   private endings: ((status: number) => void)[] | null = null;
 
@@ -113,6 +122,8 @@ class Judging implements Judgement {
     this.hidesHost ||= verdict.hidesHost === true;
     if (verdict.build !== undefined) this.build = [...this.build, verdict.build];
     if (verdict.sources !== undefined) this.sources = [...this.sources, verdict.sources];
+    if (verdict.onAnswer !== undefined) this.heard = inTurn(this.heard, verdict.onAnswer);
+    if (verdict.show !== undefined) this.show = shownBy(this.show, verdict.show);
     if (onEnd !== undefined) {
       this.endings ??= [];
       this.endings.push(onEnd);
@@ -132,6 +143,18 @@ class Judging implements Judgement {
     this.ended(refusal.status);
     return refusal;
   }
+}
+
+function inTurn(first: Judgement['heard'], then: NonNullable<Judgement['heard']>): Judgement['heard'] {
+  if (first === null) return then;
+  return async (answer, status) => {
+    await first(answer, status);
+    await then(answer, status);
+  };
+}
+
+function shownBy(first: Judgement['show'], then: NonNullable<Judgement['show']>): Judgement['show'] {
+  return first === null ? then : (answer) => then(first(answer));
 }
 
 /** What the client is to be told of the changes. */

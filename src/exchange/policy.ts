@@ -44,6 +44,13 @@ export interface Verdict {
   readonly hidesHost?: boolean;
   /** Judges what a build takes from elsewhere, before the engine has its Dockerfile. */
   readonly build?: BuildJudge;
+  /**
+   * Told what the engine answered before the client is, which waits for it. What it throws ends the call: the client is
+   * told that, and not the answer.
+   */
+  readonly onAnswer?: (answer: Json, status: number) => Promise<void>;
+  /** What the client is told in place of a good answer. */
+  readonly show?: (answer: Json) => Json;
   /** Told once when the call has ended, with the status that the client got; 0 for none. */
   readonly onEnd?: (status: number) => void;
 }

@@ -31,12 +31,13 @@ export function translatorOf(
   judgement: Judgement,
   names: Names | null = null,
 ): TranslateBack | null {
-  if (names !== null) return namingTranslator(endpoint, warningsOf(judgement), names);
-  const { hidesHost } = judgement;
+  if (names !== null) return namingTranslator(endpoint, judgement, names);
+  const { hidesHost, show } = judgement;
   const warnings = warningsOf(judgement);
   const { shape, travel } = endpoint.answer;
   if (shape === undefined || (travel !== 'json' && travel !== 'lines')) return null;
   // A wait is answered twice: its head at once, which clients wait for, and its body when the container has ended.
+  if (show !== null) return showing(show, plainTranslator(endpoint, shape, hidesHost, warnings));
   if (warnings.length === 0 && !hidesHost && !tellsLabels(endpoint)) return null;
   if (warnings.length > 0) return plainTranslator(endpoint, shape, hidesHost, warnings);
   // The same one for all calls: who asks the same at the same time is told the same bytes.
@@ -68,7 +69,21 @@ function plainTranslator(
   };
 }
 
-function namingTranslator(endpoint: Endpoint, warnings: readonly string[], names: Names): TranslateBack {
+/** In what is told, after all else. */
+function showing(show: (answer: Json) => Json, before: TranslateBack): TranslateBack {
+  return (document, status) => {
+    const told = before(document, status);
+    const read = status >= 300 ? undefined : parse(told);
+    return read === undefined ? told : Buffer.from(printJson(show(read)));
+  };
+}
+
+function namingTranslator(endpoint: Endpoint, judgement: Judgement, names: Names): TranslateBack {
+  const translate = plainNaming(endpoint, warningsOf(judgement), names);
+  return judgement.show === null ? translate : showing(judgement.show, translate);
+}
+
+function plainNaming(endpoint: Endpoint, warnings: readonly string[], names: Names): TranslateBack {
   const { shape } = endpoint.answer;
   return (document, status) => {
     const read = parse(document);

@@ -201,6 +201,7 @@ export class Way {
       back,
       through: this.stagesOf(judgement, this.carrier, null),
       deadline: this.deadlineOf(judgement.call),
+      heard: judgement.heard,
     });
   }
 
@@ -222,7 +223,8 @@ export class Way {
       else {
         const back = translatorOf(call.endpoint, judgement, names);
         const through = this.stagesOf(judgement, namespace.context, build ?? null);
-        await this.carrier.carry(call, api, exchange, { back, through, deadline: this.deadlineOf(call) });
+        const deadline = this.deadlineOf(call);
+        await this.carrier.carry(call, api, exchange, { back, through, deadline, heard: judgement.heard });
       }
     } finally {
       ended?.();

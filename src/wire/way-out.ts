@@ -4,7 +4,10 @@
  */
 
 import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import http from 'node:http';
+import https from 'node:https';
+import net, { isIP, type LookupFunction } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, ProxyAgent, request } from 'undici';
 import { type Network, reachableAddresses } from './inner-addresses.ts';
@@ -100,6 +103,18 @@ export class WayOut {
     };
   }
 
+  /** Bytes to and from a server, untouched. @throws OutFault */
+  async tunnel(host: string, port: number): Promise<Duplex> {
+    const url = new URL(`https://${host}:${port}`);
+    const { proxy } = this.options;
+    if (proxy === null || this.isWithoutProxy(host)) {
+      if (isIP(host) !== 0 && !this.reachable(host)) throw new OutFault('inner-address', inner(host));
+      return connected(net.connect({ host, port, lookup: this.lookup, allowHalfOpen: true, noDelay: true }), url);
+    }
+    await this.refuseInner(url, undefined);
+    return throughProxy(new URL(proxy), url, [...rootCertificates, ...this.options.ca]);
+  }
+
   /** Takes no more requests, and resolves when those that run have ended. */
   async close(): Promise<void> {
     await Promise.all(this.opened.splice(0).map((one) => one.close()));
@@ -153,6 +168,57 @@ export class WayOut {
       return name.startsWith('.') ? host.endsWith(name) || host === name.slice(1) : host === name;
     });
   }
+}
+
+function connected(socket: net.Socket, url: URL): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const failed = (fault: Error): void => reject(asOutFault(url, fault));
+    const late = (): void => {
+      socket.destroy(Object.assign(new Error('connect'), { code: 'ETIMEDOUT' }));
+    };
+    socket.setTimeout(CONNECT_MS, late);
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      socket.off('timeout', late);
+      socket.off('error', failed);
+      resolve(socket);
+    });
+  });
+}
+
+function throughProxy(proxy: URL, url: URL, ca: string[]): Promise<Duplex> {
+  const authority = `${url.hostname}:${portOf(url)}`;
+  const { username, password } = proxy;
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const options: https.RequestOptions = {
+    host: bare(proxy.hostname),
+    port: portOf(proxy),
+    method: 'CONNECT',
+    path: authority,
+    headers: { host: authority, ...(username === '' ? {} : { 'proxy-authorization': `Basic ${credentials}` }) },
+    agent: false,
+    timeout: CONNECT_MS,
+  };
+  return new Promise((resolve, reject) => {
+    const asked = proxy.protocol === 'https:' ? https.request({ ...options, ca }) : http.request(options);
+    asked.once('timeout', () => asked.destroy(Object.assign(new Error('connect'), { code: 'ETIMEDOUT' })));
+    asked.once('error', (fault) => reject(asOutFault(url, fault)));
+    asked.once('connect', ({ statusCode }, socket, head) => {
+      socket.setTimeout(0);
+      if (statusCode === 200) {
+        if (head.length > 0) socket.unshift(head);
+        return resolve(socket);
+      }
+      socket.destroy();
+      reject(new OutFault('unreachable', `${url.host} cannot be reached: the proxy answered ${statusCode}`));
+    });
+    asked.once('response', (answer) => {
+      answer.destroy();
+      reject(new OutFault('unreachable', `${url.host} cannot be reached: the proxy answered ${answer.statusCode}`));
+    });
+    asked.end();
+  });
 }
 
 function bare(hostname: string): string {

@@ -13,13 +13,16 @@ const DNS = 53;
 
 export class HostFirewall {
   private readonly log: Log;
+  /** What of ours containers must reach, as it is now. */
+  private readonly own: () => readonly Opening[];
   private kept: { readonly said: string; readonly firewall: Firewall } | null = null;
   private required = false;
   /** Of engines that no table here can hold for. */
   private elsewhere: readonly string[] = [];
 
-  constructor(log: Log) {
+  constructor(log: Log, own: () => readonly Opening[]) {
     this.log = log;
+    this.own = own;
   }
 
   /** For these engines. The table of before stays as long as nothing here changes it. */
@@ -35,7 +38,7 @@ export class HostFirewall {
     this.elsewhere = names.filter((name) => !isHere(config, name)).map(notHere);
     for (const reason of this.elsewhere) this.log.warn({ reason }, 'firewall: missing');
     const firewall = new Firewall({
-      ...settingsFor(config, here),
+      ...settingsFor(config, here, this.own),
       onPutBack: (what) => this.log.warn({ what }, 'firewall: somebody had changed it; it is put back'),
       onTurn: (missing) => {
         if (missing.length === 0) this.log.info('firewall: in place');
@@ -73,13 +76,22 @@ export function notHere(name: string): string {
 
 type Settings = Pick<FirewallOptions, 'engines' | 'heldNames' | 'openings' | 'required'>;
 
-export function settingsFor(config: Config, sides: readonly Pick<EngineSide, 'traffic'>[]): Settings {
+interface Opening {
+  readonly address: string;
+  readonly port: number;
+}
+
+export function settingsFor(
+  config: Config,
+  sides: readonly Pick<EngineSide, 'traffic'>[],
+  own: () => readonly Opening[],
+): Settings {
   const { heldNames, refuse, open, required } = settingsOf(config);
   return {
     engines: sides.map(({ traffic }) => traffic),
     heldNames,
     required,
-    openings: async () => ({ refuse, open: [...open, ...(await nameServers())] }),
+    openings: async () => ({ refuse, open: [...open, ...own(), ...(await nameServers())] }),
   };
 }
 
@@ -94,7 +106,7 @@ function settingsOf({ firewall, listeners }: Config) {
 }
 
 /** Docker's own name server asks those of the host from within the container. */
-async function nameServers(): Promise<readonly { readonly address: string; readonly port: number }[]> {
+async function nameServers(): Promise<readonly Opening[]> {
   const texts = await Promise.all(RESOLVER_FILES.map((file) => readFile(file, 'utf8').catch(() => '')));
   const found = texts.flatMap((text) => [...text.matchAll(/^nameserver\s+(\S+)/gm)].map(([, address = '']) => address));
   // A container's loopback is not the host's; a link-local address with a zone means nothing in a container.

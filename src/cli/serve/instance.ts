@@ -20,6 +20,7 @@ import type { Installation } from '../../rules/namespaces/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import { version } from '../version.ts';
 import { Admin } from './admin.ts';
+import { Cache } from './cache.ts';
 import { cacheAdministration } from './cache-administration.ts';
 import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
@@ -51,6 +52,7 @@ export class Instance {
   private readonly listening: Listening;
   private readonly jobs: Jobs;
   private readonly gateways: Gateways;
+  private readonly cache: Cache;
   private readonly firewall: HostFirewall;
   private readonly admin: Admin;
   private readonly audit: Audit;
@@ -81,7 +83,8 @@ export class Instance {
     const recorded = recordedBy(recorder, decisions);
     this.jobs = new Jobs(recorded, this.buffers, log);
     this.listening = new Listening(recorded, this.buffers, log, this.jobs);
-    this.firewall = new HostFirewall(log);
+    this.cache = new Cache(log);
+    this.firewall = new HostFirewall(log, () => this.cache.openings());
     const registry = makeRegistry({
       calls: recorder.calls,
       decisions: () => decisions.counts,
@@ -90,6 +93,7 @@ export class Instance {
       engines: () => this.engines.facts(),
       gateways: () => this.gateways.tallies(),
       store: () => this.kept.store?.stats() ?? null,
+      interception: () => this.cache.tally,
       version,
     });
     this.admin = new Admin(
@@ -101,6 +105,7 @@ export class Instance {
           gateways: this.gateways.readiness(),
           firewall: await this.firewall.readiness(),
         }),
+        roots: () => this.cache.roots(),
         metrics: async () => {
           await this.engines.refresh();
           return registry.metrics();
@@ -189,6 +194,7 @@ export class Instance {
     this.listening.stopAccepting(true);
     this.admin.close(true);
     this.gateways.stopAccepting();
+    this.cache.stopAccepting();
     this.stopOffering?.();
     this.firewall.end();
     this.log.info({ connections: this.connections() }, 'another process has taken the sockets over');
@@ -199,6 +205,7 @@ export class Instance {
     await this.listening.stop();
     this.admin.close(keepFiles);
     this.gateways.close();
+    this.cache.close();
     this.firewall.end();
     this.engines.close();
     await this.kept.close();
@@ -226,9 +233,12 @@ export class Instance {
       const gateways = this.gateways.prepare(loaded, take);
       discards.push(gateways.discard);
       commits.push(gateways.commit);
+      const cache = this.cache.prepare(loaded, take);
+      discards.push(cache.discard);
       const listening = await this.listening.prepare(loaded, {
         engine: engines.get,
         gateway: gateways.of,
+        cache: (engine, desk) => this.cache.policyFor(engine, desk),
         installation: this.installation as Installation,
         ready: (key, { url }) => {
           const inherited = url.kind === 'fd' ? this.inherited.get(url.name) : undefined;
@@ -236,7 +246,11 @@ export class Instance {
           return inherited ?? take(key);
         },
       });
-      commits.push(listening.commit, () => this.firewall.keep(loaded.config, this.listening.sides()));
+      commits.push(
+        () => cache.commit(listening.cached),
+        listening.commit,
+        () => this.firewall.keep(loaded.config, this.listening.sides()),
+      );
     } catch (fault) {
       for (const discard of discards) discard();
       throw fault;
@@ -248,6 +262,6 @@ export class Instance {
 
   private sockets(): ReadonlyMap<string, readonly net.Server[]> {
     const admin = [...this.admin.sockets].map(([key, sockets]) => [key, sockets.map(({ server }) => server)] as const);
-    return new Map([...this.listening.sockets(), ...admin, ...this.gateways.sockets()]);
+    return new Map([...this.listening.sockets(), ...admin, ...this.gateways.sockets(), ...this.cache.sockets()]);
   }
 }

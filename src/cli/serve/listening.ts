@@ -39,6 +39,8 @@ export interface DockerHost {
 }
 
 interface Prepared {
+  /** Of the engines whose containers are served from the cache. */
+  readonly cached: readonly EngineDesk[];
   readonly commit: () => Promise<void>;
   readonly discard: () => Promise<void>;
 }
@@ -48,6 +50,8 @@ export interface PrepareFrom {
   /** Where the images of namespaces on the engine come from; null where there is nothing. */
   readonly gateway: (engine: string) => RegistryGateway | null;
   readonly installation: Installation;
+  /** What points containers to the cache. */
+  readonly cache: (engine: Engine, desk: EngineDesk) => Policy;
   /** Descriptors that listen already, by the key of a socket. */
   readonly ready: (key: string, config: ListenerConfig) => readonly number[];
 }
@@ -81,6 +85,7 @@ export class Listening {
     const startedPolicies: Policy[] = [];
     const namespaced = new Map<EngineSide, RegistryGateway | null>();
     const jobRules = new Map<string, JobRules>();
+    const cached = new Set<EngineDesk>();
     const discard = async (): Promise<void> => {
       for (const undo of discards) undo();
       await stopAuthenticators(started);
@@ -94,9 +99,14 @@ export class Listening {
         const authenticators = await startAuthenticators(loaded, index, this.log, kinds.auth);
         started.push(...authenticators);
         const engine = engineOf(loaded, index, from);
-        const policiesFrom = { kinds: kinds.policies, engine: this.deskOf(engine), log: this.log };
-        const policies = await startPolicies(loaded, index, policiesFrom);
-        startedPolicies.push(...policies);
+        const desk = this.deskOf(engine);
+        const policiesFrom = { kinds: kinds.policies, engine: desk, log: this.log };
+        const said = await startPolicies(loaded, index, policiesFrom);
+        startedPolicies.push(...said);
+        const withCache = (ruling: readonly Policy[]): readonly Policy[] =>
+          config.cache ? [...ruling, from.cache(engine, desk)] : ruling;
+        const policies = withCache(said);
+        if (config.cache) cached.add(desk);
         const side = (): EngineSide => {
           const made = engineSide(this.deskOf(engine), from.installation);
           namespaced.set(made, from.gateway(engine.name));
@@ -104,8 +114,8 @@ export class Listening {
         };
         const { jobSocket } = config;
         if (jobSocket !== null) {
-          const policiesOfJobs = await startPolicies(loaded, index, { ...policiesFrom, ofJobs: true });
-          startedPolicies.push(...policiesOfJobs);
+          const saidOfJobs = await startPolicies(loaded, index, { ...policiesFrom, ofJobs: true });
+          startedPolicies.push(...saidOfJobs);
           const settings = settingsOf(loaded, forJobs(config), from.gateway);
           const { help } = loaded.config;
           jobRules.set(config.name, {
@@ -113,7 +123,7 @@ export class Listening {
             jobSocket,
             engine,
             side: side(),
-            policies: policiesOfJobs,
+            policies: withCache(saidOfJobs),
             settings,
             help,
           });
@@ -161,6 +171,7 @@ export class Listening {
       throw fault;
     }
     return {
+      cached: [...cached],
       discard,
       commit: async () => {
         this.listenFor(namespaced);

@@ -1,5 +1,5 @@
 /**
- * What operators and their tools ask over HTTP: /healthz, /readyz, /metrics, and for administrators alone /api/….
+ * What operators and their tools ask over HTTP: /healthz, /readyz, /metrics, /ca.crt, and for administrators alone /api/….
  * Knows nothing of who listens where.
  */
 
@@ -41,9 +41,12 @@ export interface AdminSources {
   /** Asks the engines, within a few seconds. */
   readonly readiness: () => Promise<Readiness>;
   readonly metrics: () => Promise<string>;
+  /** PEM of what containers are made to trust; null where there is nothing. */
+  readonly roots: () => string | null;
   readonly version: string;
 }
 
+const PEM_TYPE = 'application/x-pem-file';
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Without `apis`, for whoever can reach a port: nothing is told of what anybody has, and nothing done. */
@@ -72,11 +75,17 @@ interface Page {
 
 async function answer(sources: AdminSources, { method, url }: http.IncomingMessage): Promise<Page> {
   const path = url?.split('?', 1)[0];
-  if (path !== '/healthz' && path !== '/readyz' && path !== '/metrics') {
+  if (path !== '/healthz' && path !== '/readyz' && path !== '/metrics' && path !== '/ca.crt') {
     return json(404, { message: 'page not found' });
   }
   if (method !== 'GET' && method !== 'HEAD') return json(405, { message: 'only GET and HEAD' });
   if (path === '/healthz') return json(200, { status: 'alive', version: sources.version });
+  if (path === '/ca.crt') {
+    const roots = sources.roots();
+    return roots === null
+      ? json(404, { message: 'nothing is intercepted here' })
+      : { status: 200, type: PEM_TYPE, body: roots };
+  }
   if (path === '/metrics') return { status: 200, type: METRICS_TYPE, body: await sources.metrics() };
   const readiness = await sources.readiness();
   const reasons = reasonsOf(readiness);

@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
 import { type CallTally, durationBounds } from './call-tally.ts';
 import type { DecisionCounts } from './decision-recorder.ts';
+import { type InterceptionFacts, interceptionMetrics } from './interception-metrics.ts';
 
 export interface EngineFacts {
   readonly name: string;
@@ -45,6 +46,8 @@ interface MetricSources {
   readonly gateways: () => readonly GatewayFacts[];
   /** Null where nothing is cached. */
   readonly store: () => StoreFacts | null;
+  /** What came to the cache's addresses; null where there is no cache. */
+  readonly interception: () => InterceptionFacts | null;
   readonly version: string;
 }
 
@@ -355,6 +358,7 @@ const metrics: readonly Metric[] = [
       yield value({}, process.memoryUsage().heapUsed);
     },
   },
+  ...interceptionMetrics,
 ];
 
 /** For the reference page. */

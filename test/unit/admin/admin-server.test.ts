@@ -16,6 +16,7 @@ async function admin(
       version: '0.1.0',
       readiness: async () => ({ draining: false, engines: [local], gateways: [gateway] }),
       metrics: async () => 'berthgate_up 1\n',
+      roots: () => null,
       ...facts,
     },
     namespaces === null ? [] : [namespacesApi(namespaces)],
@@ -121,4 +122,10 @@ test('a namespace is removed by DELETE alone, and by a name that can be one', as
   expect(await asked('GET', '/alice')).toBe(404);
   const removed = await fetch(`${owner}/api/namespaces/alice`, { method: 'DELETE' });
   expect(await removed.text()).toBe('{"step":"done","complete":true}\n');
+});
+
+test('what containers are made to trust can be had by everybody, where there is something', async () => {
+  expect((await fetch(`${await admin()}/ca.crt`)).status).toBe(404);
+  const answer = await fetch(`${await admin({ roots: () => 'PEM\n' })}/ca.crt`);
+  expect([answer.status, await answer.text()]).toEqual([200, 'PEM\n']);
 });

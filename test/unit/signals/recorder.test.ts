@@ -141,6 +141,7 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
       notKept: { 'disk full': 6 },
       corrupt: 7,
     }),
+    interception: () => null,
     version: '0.1.0',
   });
   const text = await registry.metrics();

@@ -74,18 +74,17 @@ export const cache = z.strictObject({
     .meta({ description: 'How much is kept; what was used longest ago goes first.' }),
   address: listOf(ipAddress())
     .prefault([])
-    .meta({ description: "Where containers reach the cache. Default: the bridge's addresses.", effect: 'none yet' }),
+    .meta({ description: "Where containers reach the cache. Default: the bridge's addresses." }),
   passAddress: listOf(ipAddress())
     .prefault([])
-    .meta({ description: 'A second address: port 80 is cached, 443 passes untouched by its SNI.', effect: 'none yet' }),
-  hosts: listOf(redirectedHost).prefault([]).meta({
-    description: 'The hosts that containers are redirected for: a name, or `{host, tls}`.',
-    effect: 'none yet',
-  }),
+    .meta({ description: 'A second address: port 80 is cached, 443 passes untouched by its SNI.' }),
+  hosts: listOf(redirectedHost)
+    .prefault([])
+    .meta({ description: 'The hosts that containers are redirected for: a name, or `{host, tls}`.' }),
   rules: listOf(rule)
     .prefault([])
     .meta({ description: 'What is kept longer than its server says.', effect: 'none yet' }),
-  ca: ca.prefault({}).meta({ description: 'The CA of interception.', effect: 'none yet' }),
+  ca: ca.prefault({}).meta({ description: 'The CA of interception.' }),
 });
 
 /** What the registry cache has where there is no section of the cache. */

@@ -162,9 +162,7 @@ export const listener = z.strictObject({
     .nullable()
     .prefault(null)
     .meta({ description: 'What builds may do. Absent: what stands below as defaults, but for their time.' }),
-  cache: yesOrNo()
-    .prefault(false)
-    .meta({ description: 'Whether containers made here are served from the cache.', effect: 'none yet' }),
+  cache: yesOrNo().prefault(false).meta({ description: 'Whether containers made here are pointed to the cache.' }),
   jobSocket: jobSocket.nullable().prefault(null).meta({
     description: "Containers that ask for the engine's socket get one of their own. Absent: none.",
   }),

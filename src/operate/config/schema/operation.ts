@@ -10,7 +10,7 @@ import { serverTls } from './tls.ts';
 export const admin = z.strictObject({
   metrics: httpListenUrl().nullable().prefault(null).meta({
     description:
-      'Where `/metrics`, `/healthz` and `/readyz` are served, and nothing else: loopback is no boundary between local users.',
+      'Where `/metrics`, `/healthz`, `/readyz` and `/ca.crt` are served, and nothing else: loopback is no boundary between local users.',
   }),
   url: adminUrl().nullable().prefault(null).meta({
     description:

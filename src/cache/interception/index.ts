@@ -1,0 +1,8 @@
+/** What the rest of Berthgate uses of interception. */
+
+export { Authority } from './authority.ts';
+export { forwarder } from './forward.ts';
+export { type AnswerRequest, CacheFront, type FrontOptions } from './front.ts';
+export type { InterceptionTally } from './interception-tally.ts';
+export { ServedContainers } from './served-containers.ts';
+export { ContainerTrust } from './trust/container-trust.ts';

@@ -1,0 +1,143 @@
+/**
+ * What makes containers ask the cache: the last policy of a listener with `cache`. Their names for the cached hosts lead to
+ * the cache, they trust its CA, and neither is seen in what their client is told, or keeps of them.
+ */
+
+import { printPlace, valueAt, withValueAt } from '../../docker/call-place.ts';
+import {
+  answeredId,
+  hasOwnHosts,
+  hasReadOnlyRoot,
+  madeContainer,
+  mountTargets,
+  withoutChanges,
+} from '../../docker/redirected-create.ts';
+import { CACHE_LABEL } from '../../docker/reserved-labels.ts';
+import { entriesOf, placeOfSetting, subjectOf } from '../../docker/settings.ts';
+import type { Call } from '../../exchange/call.ts';
+import type { Policy, PolicyContext, PolicyLog, Verdict } from '../../exchange/policy.ts';
+import { isObject } from '../../ground/json.ts';
+import type { CachedHost } from './front.ts';
+import type { ContainerTrust } from './trust/container-trust.ts';
+import { coversTrust, OWN_FILE } from './trust/places.ts';
+
+/** What containers are pointed to, as it is now. */
+export interface Redirection {
+  readonly hosts: readonly CachedHost[];
+  /** Where TLS is ended; empty where nothing is redirected. */
+  readonly addresses: readonly string[];
+  /** Where it passes untouched; empty where nothing that does not trust us is redirected. */
+  readonly passAddresses: readonly string[];
+}
+
+export interface ServedContainersOptions {
+  readonly redirection: () => Redirection;
+  readonly trust: ContainerTrust;
+  readonly log: PolicyLog;
+}
+
+const MADE = 201;
+
+export class ServedContainers implements Policy {
+  readonly name = 'cache';
+  private readonly options: ServedContainersOptions;
+
+  constructor(options: ServedContainersOptions) {
+    this.options = options;
+  }
+
+  judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
+    switch (call.endpoint.id) {
+      case 'ContainerCreate':
+        return this.create(call);
+      case 'ImageBuild':
+        return this.redirect(call, this.options.redirection().passAddresses);
+      case 'ContainerStart':
+      case 'ContainerRestart':
+        return this.refresh(call, context);
+      case 'ImageCommit':
+        return this.without(call, context, String(call.query.container ?? ''));
+      case 'ContainerExport':
+        return this.without(call, context, call.parameters.id ?? '');
+      case 'ContainerChanges':
+        return this.changes(call, context);
+      default:
+        return unchanged(call);
+    }
+  }
+
+  private create(call: Call): Verdict {
+    const { body } = call;
+    if (!isObject(body) || !hasOwnHosts(body)) return unchanged(call);
+    const { addresses, passAddresses, hosts } = this.options.redirection();
+    const trusting = !hasReadOnlyRoot(body) && !coversTrust(mountTargets(body));
+    const verdict = this.redirect(call, trusting ? addresses : passAddresses);
+    const intercepted = hosts.some(({ tls }) => tls === 'intercept');
+    if (!trusting || verdict.changes.length === 0 || !intercepted) return verdict;
+    const onAnswer: Verdict['onAnswer'] = async (answer, status) => {
+      if (status === MADE) await this.put(answeredId(answer), (id) => this.options.trust.putFirst(id));
+    };
+    return { ...verdict, labels: { [CACHE_LABEL]: 'trust' }, onAnswer };
+  }
+
+  private redirect(call: Call, addresses: readonly string[]): Verdict {
+    const place = placeOfSetting(call.endpoint.id, 'extra-hosts');
+    if (place === null || addresses.length === 0) return unchanged(call);
+    const said = valueAt(call, place) ?? null;
+    const before = entriesOf(said);
+    const own = new Set(before.map((entry) => subjectOf('extra-hosts', entry)));
+    // A file of hosts has no patterns; and what a client points elsewhere itself is its own affair.
+    const hosts = this.options.redirection().hosts.filter(({ host }) => !host.startsWith('*.') && !own.has(host));
+    if (hosts.length === 0) return unchanged(call);
+    const to = [...before, ...hosts.flatMap(({ host }) => addresses.map((address) => `${host}:${address}`))];
+    const given = place[0] === 'body' ? place.slice(1) : null;
+    const change = { rule: 'redirected', place: printPlace(place), from: said, to, warning: null, given };
+    return { call: withValueAt(call, place, to), rule: 'redirected', changes: [change] };
+  }
+
+  /** What it was given may be over, or its CA another one than when it was made. */
+  private async refresh(call: Call, context: PolicyContext): Promise<Verdict> {
+    const container = await this.trusting(context, call.parameters.id ?? '');
+    if (container !== null) await this.put(container.id, (id) => this.options.trust.putAgain(id));
+    return unchanged(call);
+  }
+
+  private async without(call: Call, context: PolicyContext, id: string): Promise<Verdict> {
+    const container = await this.trusting(context, id);
+    if (container === null) return unchanged(call);
+    const putBack = await this.options.trust.takeOut(container);
+    const onEnd = (): void => void this.put(container.id, putBack);
+    return { ...unchanged(call), onEnd };
+  }
+
+  private async changes(call: Call, context: PolicyContext): Promise<Verdict> {
+    const container = await this.trusting(context, call.parameters.id ?? '');
+    if (container === null) return unchanged(call);
+    const touched = await this.options.trust.touched(container);
+    const isOurs = (path: string): boolean => touched.has(path) || OWN_FILE.test(path);
+    const folders = [...touched].map((path) => path.slice(0, path.lastIndexOf('/')));
+    return { ...unchanged(call), show: (answer) => withoutChanges(answer, isOurs, folders) };
+  }
+
+  private async trusting(context: PolicyContext, id: string) {
+    if (id === '') return null;
+    const container = madeContainer(await context.lookUp('ContainerInspect', { id }));
+    return container?.trusting === true ? container : null;
+  }
+
+  /** A container without our CA is served all the same: after some handshakes it is passed through. */
+  private async put(id: string, work: (id: string) => Promise<void>): Promise<void> {
+    try {
+      if (id !== '') await work(id);
+    } catch (fault) {
+      this.options.log.warn(
+        { container: id, reason: (fault as Error).message },
+        'cache: the CA could not be put there',
+      );
+    }
+  }
+}
+
+function unchanged(call: Call): Verdict {
+  return { call, rule: 'nothing-to-redirect', changes: [] };
+}

@@ -1,0 +1,29 @@
+/** Where a client comes from: the network of the bridge that its packets arrive on. One namespace's are never another's. */
+
+import { BlockList, isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+/** The host's own network that holds the address, `10.128.0.1/26`; the address itself where none does. */
+export function networkOf(address: string, interfaces = networkInterfaces()): string {
+  const bare = plainAddress(address);
+  const family = isIPv4(bare) ? 'ipv4' : 'ipv6';
+  let found = bare;
+  let longest = -1;
+  for (const addresses of Object.values(interfaces)) {
+    for (const { cidr, family: said } of addresses ?? []) {
+      const [base, bits] = cidr?.split('/') ?? [];
+      if (base === undefined || (said === 'IPv4') !== (family === 'ipv4') || Number(bits) <= longest) continue;
+      const list = new BlockList();
+      list.addSubnet(base, Number(bits), family);
+      if (!list.check(bare, family)) continue;
+      found = `${base}/${bits}`;
+      longest = Number(bits);
+    }
+  }
+  return found;
+}
+
+/** An IPv4 client of a socket of both families is said as `::ffff:1.2.3.4`. */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+}

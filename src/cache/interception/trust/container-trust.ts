@@ -1,0 +1,140 @@
+/** Puts our CA into containers, each time that they are to be started, and takes it out for a while where nobody is to see it. */
+
+import { LRUCache } from 'lru-cache';
+import { type MadeContainer, madeContainer } from '../../../docker/redirected-create.ts';
+import type { ContainerFiles } from '../../../exchange/container-files.ts';
+import type { EngineDesk } from '../../../exchange/engine-desk.ts';
+import type { TrustedRoot } from './key-store.ts';
+import { ANCHORS, HASHED } from './places.ts';
+import { cleanArchive, cleanFolder, type Survey, surveyOf, touchedBy, trustArchive } from './survey.ts';
+
+const IMAGES_KEPT = 200;
+const BYTES_KEPT = 64 * 1024 * 1024;
+
+interface Prepared {
+  readonly survey: Survey;
+  /** For which roots the archive is. */
+  readonly roots: string;
+  readonly archive: Buffer;
+}
+
+export class ContainerTrust {
+  private readonly files: ContainerFiles;
+  private readonly desk: EngineDesk;
+  private readonly roots: () => readonly TrustedRoot[];
+  /** By image, and by what is mounted: new containers of one image are alike. */
+  private readonly prepared = new LRUCache<string, Prepared>({
+    max: IMAGES_KEPT,
+    maxSize: BYTES_KEPT,
+    sizeCalculation: ({ archive }) => 2 * archive.length + 1,
+  });
+  /** Addresses of containers that have not our CA just now. */
+  private readonly bare = new Map<string, number>();
+  /** One after the other, for each container. */
+  private readonly turns = new Map<string, Promise<unknown>>();
+
+  constructor(files: ContainerFiles, desk: EngineDesk, roots: () => readonly TrustedRoot[]) {
+    this.files = files;
+    this.desk = desk;
+    this.roots = roots;
+  }
+
+  trusts(address: string): boolean {
+    return !this.bare.has(address.replace(/^::ffff:/, ''));
+  }
+
+  /** Into a container that is as its image made it. @throws Error where the engine refuses */
+  async putFirst(id: string): Promise<void> {
+    const container = await this.inspect(id);
+    if (container === null) return;
+    const key = keyOf(container);
+    const roots = this.roots();
+    const names = roots.map(({ name }) => name).join();
+    let prepared = this.prepared.get(key);
+    if (prepared?.roots !== names) {
+      const survey = prepared?.survey ?? (await this.survey(container));
+      prepared = { survey, roots: names, archive: trustArchive(survey, roots) };
+      this.prepared.set(key, prepared);
+    }
+    await this.files.write(id, '/', prepared.archive);
+  }
+
+  /** Into a container that may have changed what it trusts, and may hold older ones of ours. @throws Error */
+  putAgain(id: string): Promise<void> {
+    return this.inTurn(id, async () => {
+      const container = await this.inspect(id);
+      if (container === null) return;
+      await this.files.write(id, '/', trustArchive(await this.survey(container), this.roots()));
+    });
+  }
+
+  /**
+   * Resolves when the container holds nothing of ours; what it asks for is passed through until the CA is back, by what
+   * this gives. @throws Error where the engine refuses: then it is back already
+   */
+  async takeOut(container: MadeContainer): Promise<() => Promise<void>> {
+    const { id, addresses } = container;
+    for (const address of addresses) this.bare.set(address, (this.bare.get(address) ?? 0) + 1);
+    const putBack = async (): Promise<void> => {
+      try {
+        await this.putAgain(id);
+      } finally {
+        for (const address of addresses) this.leave(address);
+      }
+    };
+    try {
+      await this.inTurn(id, () => this.clean(container));
+    } catch (fault) {
+      await putBack().catch(() => {});
+      throw fault;
+    }
+    return putBack;
+  }
+
+  /** The paths that are otherwise than they would be by our doing alone. @throws Error */
+  async touched(container: MadeContainer): Promise<ReadonlySet<string>> {
+    const survey = await this.survey(container);
+    const image = this.prepared.peek(keyOf(container))?.survey;
+    return touchedBy(survey, this.roots(), image);
+  }
+
+  private leave(address: string): void {
+    const left = (this.bare.get(address) ?? 1) - 1;
+    if (left > 0) this.bare.set(address, left);
+    else this.bare.delete(address);
+  }
+
+  private async clean(container: MadeContainer): Promise<void> {
+    const { id } = container;
+    const archive = cleanArchive(await this.survey(container));
+    if (archive !== null) await this.files.write(id, '/', archive);
+    for (const folder of [...ANCHORS.map((anchor) => anchor.folder), ...HASHED]) {
+      const tar = await this.files.read(id, folder);
+      const cleaned = tar === null ? null : cleanFolder(tar);
+      if (cleaned !== null) await this.files.write(id, folder.slice(0, folder.lastIndexOf('/')), cleaned);
+    }
+  }
+
+  private survey({ id, environment, mounted }: MadeContainer): Promise<Survey> {
+    return surveyOf(this.files, id, environment, mounted);
+  }
+
+  private async inspect(id: string): Promise<MadeContainer | null> {
+    return madeContainer(await this.desk.ask('ContainerInspect', { parameters: { id } }));
+  }
+
+  private async inTurn(id: string, work: () => Promise<void>): Promise<void> {
+    const turn = (this.turns.get(id) ?? Promise.resolve()).then(work, work);
+    const settled = turn.catch(() => {});
+    this.turns.set(id, settled);
+    try {
+      await turn;
+    } finally {
+      if (this.turns.get(id) === settled) this.turns.delete(id);
+    }
+  }
+}
+
+function keyOf({ image, mounted, environment }: MadeContainer): string {
+  return JSON.stringify([image, mounted, environment]);
+}

@@ -1,0 +1,244 @@
+/** The cache of a running server, as containers meet it: what listens at its addresses, its CA, and who is pointed there. */
+
+import type net from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type AnswerRequest,
+  Authority,
+  CacheFront,
+  ContainerTrust,
+  type FrontOptions,
+  forwarder,
+  type InterceptionTally,
+  ServedContainers,
+} from '../../cache/interception/index.ts';
+import { LiveContainerFiles } from '../../exchange/container-files.ts';
+import type { Engine } from '../../exchange/engine.ts';
+import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import type { Policy } from '../../exchange/policy.ts';
+import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
+import { type Config, ConfigRefused, type LoadedConfig } from '../../operate/config/index.ts';
+import type { Log } from '../../operate/signals/index.ts';
+import { WayOut } from '../../wire/way-out.ts';
+import { type CacheAddresses, findAddresses, openingsOf, saidAddresses } from './cache-addresses.ts';
+import { siteOf } from './site.ts';
+
+/** An engine that does not tell its addresses, and an address that is not there yet, is tried again. */
+const RETRY_MS = 2000;
+const START_MS = 3000;
+const NOWHERE: CacheAddresses = { address: [], passAddress: [] };
+
+interface Made {
+  readonly config: Config;
+  readonly authority: Authority | null;
+  readonly wayOut: WayOut;
+  readonly options: FrontOptions;
+}
+
+export class Cache {
+  private readonly log: Log;
+  private readonly trusts = new Set<ContainerTrust>();
+  private desks: readonly EngineDesk[] = [];
+  private made: Made | null = null;
+  private front: CacheFront | null = null;
+  private addresses: CacheAddresses = NOWHERE;
+  private readonly open = new Map<string, readonly OpenSocket[]>();
+  private retry: NodeJS.Timeout | null = null;
+  private fault: string | null = null;
+
+  constructor(log: Log) {
+    this.log = log;
+  }
+
+  get tally(): InterceptionTally | null {
+    return this.front?.tally ?? null;
+  }
+
+  /** PEM of what containers are to trust; null where nothing is intercepted. */
+  roots(): string | null {
+    const authority = this.made?.authority ?? null;
+    return authority === null ? null : authority.roots.map(({ pem }) => pem).join('');
+  }
+
+  /** What containers of namespaces must reach. */
+  openings() {
+    return openingsOf(this.addresses);
+  }
+
+  /** By key, as in the hand-over. */
+  sockets(): ReadonlyMap<string, readonly net.Server[]> {
+    return new Map([...this.open].map(([key, sockets]) => [key, sockets.map(({ server }) => server)]));
+  }
+
+  /** The last policy of a listener that wants it. */
+  policyFor(engine: Engine, desk: EngineDesk): Policy {
+    const trust = desk.once('cache trust', () => {
+      const roots = () => this.made?.authority?.roots ?? [];
+      const made = new ContainerTrust(new LiveContainerFiles(engine), desk, roots);
+      this.trusts.add(made);
+      return made;
+    });
+    return new ServedContainers({
+      trust,
+      log: this.log,
+      redirection: () => ({
+        hosts: this.made?.config.cache?.hosts ?? [],
+        addresses: this.reached('address'),
+        passAddresses: this.reached('passAddress'),
+      }),
+    });
+  }
+
+  /** @throws ConfigRefused. Nothing changes before `commit`. */
+  prepare(
+    loaded: LoadedConfig,
+    ready: (key: string) => readonly number[],
+  ): { readonly commit: (desks: readonly EngineDesk[]) => Promise<void>; readonly discard: () => void } {
+    const next = this.make(loaded);
+    return {
+      discard: () => {
+        next?.authority?.end();
+        void next?.wayOut.close();
+      },
+      commit: async (desks) => {
+        const before = this.made;
+        this.made = next;
+        this.desks = desks;
+        before?.authority?.end();
+        void before?.wayOut.close();
+        if (next === null) {
+          this.close();
+          return;
+        }
+        this.front ??= new CacheFront(next.options);
+        this.front.use(next.options);
+        // An engine that does not answer keeps nobody waiting.
+        await Promise.race([this.listen(ready), pause(START_MS, undefined, { ref: false })]);
+      },
+    };
+  }
+
+  /** Another process goes on with the sockets; whoever is connected stays. */
+  stopAccepting(): void {
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    for (const sockets of this.open.values()) for (const socket of sockets) socket.close();
+    this.open.clear();
+  }
+
+  close(): void {
+    this.stopAccepting();
+    this.front?.close();
+    this.front = null;
+    this.made?.authority?.end();
+    void this.made?.wayOut.close();
+    this.made = null;
+    this.addresses = NOWHERE;
+  }
+
+  private make(loaded: LoadedConfig): Made | null {
+    const { config } = loaded;
+    const hosts = config.cache?.hosts ?? [];
+    if (config.cache === null || hosts.length === 0) return null;
+    for (const [index, { host }] of hosts.entries()) {
+      if (!/[a-z]/.test(host) || host.includes(':')) {
+        const what = 'is an address, which no name leads to: name a host';
+        throw new ConfigRefused([loaded.fault(['cache', 'hosts', index], what)]);
+      }
+    }
+    const wayOut = new WayOut(siteOf(loaded));
+    const answer: AnswerRequest = forwarder(wayOut.to());
+    const intercepted = hosts.filter(({ tls }) => tls === 'intercept').map(({ host }) => host);
+    const { life: lifeMs, rotate: rotateMs } = config.cache.ca;
+    const folder = join(config.state, 'ca');
+    const onFault = (fault: Error): void => this.log.error({ reason: fault.message }, 'cache: the CA');
+    let authority: Authority | null;
+    try {
+      authority =
+        intercepted.length === 0 ? null : new Authority({ folder, lifeMs, rotateMs, hosts: intercepted }, onFault);
+    } catch (fault) {
+      void wayOut.close();
+      throw new ConfigRefused([loaded.fault(['cache', 'ca'], (fault as Error).message)]);
+    }
+    const options: FrontOptions = {
+      hosts,
+      authority,
+      answer,
+      tunnel: (host, port) => wayOut.tunnel(host, port),
+      trusts: (address) => [...this.trusts].every((one) => one.trusts(address)),
+      onDistrust: (host, network) =>
+        this.log.warn({ host, network }, 'cache: clients refuse our CA; the host is passed through for a while'),
+      onFault: (host, fault) => this.log.warn({ host, reason: fault.message }, 'cache: passing through'),
+    };
+    return { config, authority, wayOut, options };
+  }
+
+  /** Of the addresses those where somebody listens: nobody is pointed to the others. */
+  private reached(kind: keyof CacheAddresses): readonly string[] {
+    return this.addresses[kind].filter(
+      (address) => this.open.has(keyOf(address, 80)) && this.open.has(keyOf(address, 443)),
+    );
+  }
+
+  private async listen(ready: (key: string) => readonly number[]): Promise<void> {
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    const { made } = this;
+    if (made === null) return;
+    let fault: string | null = null;
+    try {
+      this.addresses = await findAddresses(made.config, this.desks);
+    } catch (caught) {
+      this.addresses = saidAddresses(made.config);
+      fault = (caught as Error).message;
+    }
+    const wanted = new Map<string, { readonly host: string; readonly port: number; readonly intercepts: boolean }>();
+    for (const [kind, addresses] of Object.entries(this.addresses) as [keyof CacheAddresses, readonly string[]][]) {
+      for (const host of addresses) {
+        for (const port of [80, 443]) wanted.set(keyOf(host, port), { host, port, intercepts: kind === 'address' });
+      }
+    }
+    for (const [key, sockets] of this.open) {
+      if (wanted.has(key)) continue;
+      for (const socket of sockets) socket.remove();
+      this.open.delete(key);
+    }
+    for (const [key, place] of wanted) {
+      if (this.open.has(key)) continue;
+      try {
+        this.open.set(key, await this.openOne(place, ready(key)));
+      } catch (caught) {
+        fault = (caught as Error).message;
+      }
+    }
+    if (fault !== null && fault !== this.fault) this.log.error({ reason: fault }, 'cache');
+    if (fault === null && this.fault !== null) this.log.info('cache: listens');
+    this.fault = fault;
+    if (fault !== null) this.retry = setTimeout(() => void this.listen(() => []), RETRY_MS).unref();
+  }
+
+  private openOne(
+    { host, port, intercepts }: { readonly host: string; readonly port: number; readonly intercepts: boolean },
+    ready: readonly number[],
+  ): Promise<readonly OpenSocket[]> {
+    return openSockets(
+      { kind: 'tcp', host, port },
+      {
+        access: { mode: 0o600 },
+        ready,
+        server: { allowHalfOpen: true, noDelay: true },
+        onConnection: (socket) => {
+          if (this.front === null) socket.destroy();
+          else if (port === 443) this.front.acceptTls(socket, intercepts);
+          else this.front.acceptPlain(socket);
+        },
+        onFault: (fault) => this.log.warn({ cache: keyOf(host, port), reason: fault.message }, 'cache socket'),
+      },
+    );
+  }
+}
+
+function keyOf(host: string, port: number): string {
+  return `cache ${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

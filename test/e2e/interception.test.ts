@@ -1,0 +1,179 @@
+// Containers of a listener with `cache` ask the cache without being told, and show nothing of it. On every engine.
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type InProcess, serveInFrontOf } from '../engine/in-process.ts';
+import { type CommandResult, describeEachEngine, docker, dockerCli, freePort } from '../engines/index.ts';
+import {
+  BODY_HASH,
+  bundleOf,
+  fetchScript,
+  HOST,
+  type Layout,
+  makeImage,
+  PINNED,
+  type Site,
+  startSite,
+  takeAddress,
+} from './cached-site.ts';
+
+const layouts: readonly Layout[] = ['debian', 'alpine', 'fedora', 'suse', 'none'];
+
+describeEachEngine(
+  'the cache, as containers meet it',
+  (engine) => {
+    const run = `ca-${randomBytes(3).toString('hex')}`;
+    const imageOf = (layout: Layout): string => `${run}:${layout}`;
+    const given: (() => Promise<void>)[] = [];
+    let site: Site;
+    let berthgate: InProcess;
+    let metricsPort = 0;
+    let address = '';
+    let passAddress = '';
+    const through = (args: readonly string[], timeoutMs = 60_000): Promise<CommandResult> =>
+      dockerCli(`unix://${berthgate.socket}`, args, { timeoutMs });
+    const ok = async (args: readonly string[]): Promise<string> => docker(`unix://${berthgate.socket}`, args);
+    const page = async (path: string): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${metricsPort}${path}`)).text();
+    const intercepted = async (): Promise<number> =>
+      Number(/tls_connections_total\{done="intercepted"\} (\d+)/.exec(await page('/metrics'))?.[1]);
+
+    beforeAll(async () => {
+      site = await startSite();
+      for (const layout of layouts) await makeImage(engine, imageOf(layout), layout, site.ca);
+      const [own, pass] = [await takeAddress(engine, 1), await takeAddress(engine, 2)];
+      given.push(own.give, pass.give);
+      ({ address } = own);
+      passAddress = pass.address;
+      metricsPort = await freePort();
+      berthgate = await serveInFrontOf(
+        engine.host,
+        { cache: true },
+        {
+          outbound: site.outbound,
+          cache: {
+            address: [address],
+            passAddress: [passAddress],
+            hosts: [HOST, { host: PINNED, tls: 'pass' }],
+          },
+          admin: { metrics: `http://127.0.0.1:${metricsPort}` },
+        },
+      );
+    });
+    afterAll(async () => {
+      await berthgate?.stop();
+      site?.stop();
+      for (const give of given) await give();
+      const left = await docker(engine, ['ps', '-aq', '--filter', `name=${run}`]);
+      if (left !== '') await docker(engine, ['rm', '-f', ...left.split('\n')]);
+      const images = await docker(engine, ['images', '-q', run]);
+      if (images !== '') await docker(engine, ['rmi', '-f', ...new Set(images.split('\n'))]);
+    });
+
+    test.each(layouts)('a container made as %s asks over TLS, and trusts what answers', async (layout) => {
+      const before = await intercepted();
+      const script = fetchScript(bundleOf[layout], '/pool/a.deb');
+      const got = await through(['run', '--rm', imageOf(layout), 'sh', '-c', script]);
+      expect(got.stdout, got.stderr).toContain(BODY_HASH);
+      expect(await intercepted()).toBe(before + 1);
+      // The control: without the cache's CA it would have been refused, as by a container that the engine made itself.
+      const hosts = ['--add-host', `${HOST}:${address}`];
+      const bare = await dockerCli(engine, ['run', '--rm', ...hosts, imageOf(layout), 'sh', '-c', script]);
+      expect(bare.stdout).not.toContain(BODY_HASH);
+    });
+
+    test('plain HTTP comes over the cache, too, and so does an explicit proxy', async () => {
+      const plain = `wget -q -O - http://${HOST}/plain | sha256sum`;
+      const got = await through(['run', '--rm', imageOf('debian'), 'sh', '-c', plain]);
+      expect(got.stdout, got.stderr).toContain(BODY_HASH);
+      const proxied = ['run', '--rm', '-e', `http_proxy=http://${address}`, 'busybox', 'sh', '-c', plain];
+      expect((await dockerCli(engine, proxied)).stdout).toContain(BODY_HASH);
+      expect(site.asked).toContain(`http ${HOST} /plain`);
+    });
+
+    test('a host that is to pass shows its own certificate', async () => {
+      const before = await intercepted();
+      const script = fetchScript(bundleOf.debian, '/x', PINNED);
+      const got = await through(['run', '--rm', imageOf('debian'), 'sh', '-c', script]);
+      expect(got.stdout, got.stderr).toContain(BODY_HASH);
+      expect(await intercepted()).toBe(before);
+    });
+
+    test('a container with a read-only root, or with a trust store of its own mounted, is passed through', async () => {
+      const before = await intercepted();
+      const script = fetchScript(bundleOf.debian, '/x');
+      const fixed = await through(['run', '--rm', '--read-only', imageOf('debian'), 'sh', '-c', script]);
+      expect(fixed.stdout, fixed.stderr).toContain(BODY_HASH);
+      const volume = ['-v', '/etc/ssl/certs'];
+      const mounted = await through(['run', '--rm', ...volume, imageOf('debian'), 'sh', '-c', script]);
+      expect(mounted.stdout, mounted.stderr).toContain(BODY_HASH);
+      expect(await intercepted()).toBe(before);
+    });
+
+    test('inspect shows the hosts that were asked for, and no label of ours', async () => {
+      const id = await ok(['create', '--name', `${run}-inspect`, '--add-host', 'own:10.0.0.1', imageOf('debian')]);
+      const shown = JSON.parse(await ok(['inspect', id]))[0];
+      expect(shown.HostConfig.ExtraHosts).toEqual(['own:10.0.0.1']);
+      expect(JSON.stringify([shown.Config, shown.HostConfig])).not.toContain('berthgate');
+      const real = JSON.parse(await docker(engine, ['inspect', id]))[0];
+      expect(real.HostConfig.ExtraHosts).toEqual(['own:10.0.0.1', `${HOST}:${address}`, `${PINNED}:${address}`]);
+    });
+
+    describe.each(['debian', 'fedora', 'suse', 'none'] as const)('of a container made as %s', (layout) => {
+      const name = `${run}-kept-${layout}`;
+
+      test('diff, export and commit show nothing of the CA, and it trusts on', async () => {
+        await ok(['run', '-d', '--name', name, imageOf(layout), 'sh', '-c', 'echo mine >/mine; exec sleep 3600']);
+        const { roots } = { roots: await page('/ca.crt') };
+        const base64 = /-----\n([\s\S]*?)\n-----END/.exec(roots)?.[1] as string;
+        const line = base64.split('\n')[2] as string;
+        // The control: it is there.
+        expect((await docker(engine, ['exec', name, 'cat', bundleOf[layout]])).includes(line)).toBe(true);
+        expect((await docker(engine, ['diff', name])).split('\n')).toContain(
+          `C ${bundleOf[layout].split('/').slice(0, 2).join('/')}`,
+        );
+
+        const diff = (await ok(['diff', name])).split('\n');
+        expect(diff).toContain('A /mine');
+        expect(diff.filter((one) => /certs|ssl|pki|ca-certificates|berthgate/.test(one))).toEqual([]);
+
+        const exported = await dockerCli(`unix://${berthgate.socket}`, ['export', name], { timeoutMs: 60_000 });
+        expect(exported.code).toBe(0);
+        const bytes = exported.bytes.toString('latin1');
+        expect(bytes).toContain('mine');
+        expect(bytes.includes(line) || bytes.includes('berthgate')).toBe(false);
+
+        await ok(['commit', name, `${run}:committed-${layout}`]);
+        const look = `cat ${bundleOf[layout]}; find / -xdev -name '*berthgate*'`;
+        const kept = await dockerCli(engine, ['run', '--rm', `${run}:committed-${layout}`, 'sh', '-c', look]);
+        expect(kept.stdout.includes(line) || kept.stdout.includes('berthgate')).toBe(false);
+        if (layout !== 'none') expect(kept.stdout).toContain(site.ca.split('\n')[2]);
+
+        const script = fetchScript(bundleOf[layout], '/again');
+        await expect
+          .poll(async () => (await docker(engine, ['exec', name, 'cat', bundleOf[layout]])).includes(line), {
+            timeout: 20_000,
+          })
+          .toBe(true);
+        expect(await ok(['exec', name, 'sh', '-c', script])).toContain(BODY_HASH);
+      });
+    });
+
+    test('what OpenSSL trusts by its folder is trusted, too', async () => {
+      const script = fetchScript('x', '/x').replace(
+        /-CAfile x -no-CApath -no-CAstore/,
+        '-CApath /etc/ssl/certs -no-CAfile',
+      );
+      const got = await through(['run', '--rm', imageOf('debian'), 'sh', '-c', script]);
+      expect(got.stdout, got.stderr).toContain(BODY_HASH);
+    });
+
+    test('openssl of this machine knows what is published of the CA', async () => {
+      const text = execFileSync('openssl', ['x509', '-noout', '-text'], { input: await page('/ca.crt') }).toString();
+      expect(text).toMatch(/CN ?= ?Berthgate cache [0-9a-f]{16}/);
+      expect(text).toContain(`DNS:${HOST}`);
+      expect(text).not.toContain(PINNED);
+    });
+  },
+  (engine) => engine.socket !== '',
+);

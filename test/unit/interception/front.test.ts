@@ -1,0 +1,309 @@
+// What answers at the cache's addresses, met by real TLS clients over real sockets. RED-TEAM 65 and 66.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import tls from 'node:tls';
+import { afterEach, expect, test } from 'vitest';
+import { Authority } from '../../../src/cache/interception/authority.ts';
+import { readClientHello } from '../../../src/cache/interception/client-hello.ts';
+import { type CachedHost, CacheFront } from '../../../src/cache/interception/front.ts';
+
+const CACHED = 'archive.example.org';
+const PASSED = 'pinned.example.org';
+const HOSTS: readonly CachedHost[] = [
+  { host: CACHED, tls: 'intercept' },
+  { host: PASSED, tls: 'pass' },
+];
+
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+function listen(server: net.Server): Promise<number> {
+  ends.push(() => server.close());
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as net.AddressInfo).port));
+  });
+}
+
+/** The real server of every host, with a certificate of its own that nobody knows here. */
+async function startOrigin(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'berthgate-origin-'));
+  const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
+  const subject = ['-subj', '/CN=origin', '-addext', `subjectAltName=DNS:${CACHED},DNS:${PASSED}`];
+  const made = [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+    '-days',
+    '2',
+    ...subject,
+  ];
+  execFileSync('openssl', made, { stdio: 'ignore' });
+  const server = tls.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\norigin'));
+  });
+  server.on('tlsClientError', () => {});
+  return listen(server);
+}
+
+interface Rig {
+  readonly front: CacheFront;
+  readonly roots: string;
+  readonly tlsPort: number;
+  readonly passPort: number;
+  readonly plainPort: number;
+  readonly dialed: string[];
+  readonly distrusted: string[];
+  now: number;
+  trusts: boolean;
+}
+
+async function startRig(): Promise<Rig> {
+  const originPort = await startOrigin();
+  const folder = join(mkdtempSync(join(tmpdir(), 'berthgate-front-')), 'ca');
+  const authority = new Authority({ folder, lifeMs: 86_400_000, rotateMs: 3_600_000, hosts: [CACHED] }, (fault) => {
+    throw fault;
+  });
+  ends.push(() => authority.end());
+  const dialed: string[] = [];
+  const distrusted: string[] = [];
+  const rig = { now: 1_000_000, trusts: true, dialed, distrusted } as unknown as Rig;
+  const front = new CacheFront(
+    {
+      hosts: HOSTS,
+      authority,
+      answer: (_request, response, { scheme, host, path }) => response.end(`${scheme} ${host} ${path}`),
+      tunnel: async (host, port) => {
+        dialed.push(`${host}:${port}`);
+        const socket = net.connect({ host: '127.0.0.1', port: originPort, allowHalfOpen: true });
+        await new Promise((resolve) => socket.once('connect', resolve));
+        return socket;
+      },
+      trusts: () => rig.trusts,
+      onDistrust: (host, network) => void distrusted.push(`${host} ${network}`),
+      onFault: (_host, fault) => {
+        throw fault;
+      },
+    },
+    () => rig.now,
+  );
+  ends.push(() => front.close());
+  const server = (accept: (socket: net.Socket) => void) => listen(net.createServer({ allowHalfOpen: true }, accept));
+  return Object.assign(rig, {
+    front,
+    roots: authority.roots.map(({ pem }) => pem).join(''),
+    tlsPort: await server((socket) => front.acceptTls(socket, true)),
+    passPort: await server((socket) => front.acceptTls(socket, false)),
+    plainPort: await server((socket) => front.acceptPlain(socket)),
+  });
+}
+
+/** The whole answer, or the code of why there is none. */
+function say(
+  options: tls.ConnectionOptions,
+  request: string,
+): Promise<{ text: string; reused: boolean; issuer: string }> {
+  return new Promise((resolve) => {
+    const socket = tls.connect({ host: '127.0.0.1', ...options });
+    let text = '';
+    let reused = false;
+    let issuer = '';
+    socket.once('secureConnect', () => {
+      reused = socket.isSessionReused();
+      issuer = String(socket.getPeerCertificate().issuer?.CN ?? '');
+      socket.write(request);
+    });
+    socket.on('data', (bytes) => {
+      text += bytes;
+    });
+    socket.once('error', (fault: NodeJS.ErrnoException) => {
+      text ||= fault.code ?? fault.message;
+    });
+    socket.once('close', () => resolve({ text, reused, issuer }));
+  });
+}
+
+const get = (host: string, path = '/'): string => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+
+test('a cached host is served over TLS with our certificate', async () => {
+  const { tlsPort, roots, dialed } = await startRig();
+  const { text, issuer } = await say({ port: tlsPort, servername: CACHED, ca: roots }, get(CACHED, '/pool/a?b'));
+  expect(text).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*https archive\.example\.org \/pool\/a\?b/);
+  expect(issuer).toMatch(/^Berthgate cache/);
+  expect(dialed).toEqual([]);
+});
+
+test('a request for another host than the one that TLS is for is misdirected', async () => {
+  const { tlsPort, roots } = await startRig();
+  const { text } = await say({ port: tlsPort, servername: CACHED, ca: roots }, get(PASSED));
+  expect(text).toMatch(/^HTTP\/1\.1 421 /);
+  // The control: the same connection for its own host.
+  expect((await say({ port: tlsPort, servername: CACHED, ca: roots }, get(CACHED))).text).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test('a host that is not configured is neither intercepted nor relayed', async () => {
+  const { tlsPort, passPort, roots, dialed } = await startRig();
+  for (const port of [tlsPort, passPort]) {
+    const refused = await say({ port, servername: 'bank.example.com', ca: roots }, get('bank.example.com'));
+    expect(refused.text).toBe('ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
+    const nameless = await say({ port, servername: '', ca: roots }, get('bank.example.com'));
+    expect(nameless.text).toBe('ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
+  }
+  expect(dialed).toEqual([]);
+});
+
+test("a host that is to pass is the origin's own, and so is every host at the pass address", async () => {
+  const { tlsPort, passPort, dialed } = await startRig();
+  const untouched = await say({ port: tlsPort, servername: PASSED, rejectUnauthorized: false }, get(PASSED));
+  expect(untouched).toMatchObject({ issuer: 'origin', text: expect.stringMatching(/origin$/) });
+  const other = await say({ port: passPort, servername: CACHED, rejectUnauthorized: false }, get(CACHED));
+  expect(other.issuer).toBe('origin');
+  expect(dialed).toEqual([`${PASSED}:443`, `${CACHED}:443`]);
+});
+
+test('a container that has not our CA just now is passed through', async () => {
+  const rig = await startRig();
+  rig.trusts = false;
+  const passed = await say({ port: rig.tlsPort, servername: CACHED, rejectUnauthorized: false }, get(CACHED));
+  expect(passed.issuer).toBe('origin');
+});
+
+test('a host whose clients refuse our CA is passed through after three of them, for a while, and that is told', async () => {
+  const rig = await startRig();
+  const ask = (trusting: boolean) =>
+    say(
+      trusting
+        ? { port: rig.tlsPort, servername: CACHED, ca: rig.roots }
+        : { port: rig.tlsPort, servername: CACHED, rejectUnauthorized: false, checkServerIdentity: () => undefined },
+      get(CACHED),
+    );
+  let failures = 0;
+  const fail = async () => {
+    await say({ port: rig.tlsPort, servername: CACHED, ca: [] as string[] }, '');
+    failures++;
+    await expect.poll(() => rig.front.tally.refused.get(CACHED)).toBe(failures);
+  };
+  await fail();
+  await fail();
+  // One that trusts in between: it was not the host's clients in general.
+  expect((await ask(true)).issuer).toMatch(/^Berthgate/);
+  await fail();
+  await fail();
+  expect(rig.distrusted).toEqual([]);
+  await fail();
+  expect(rig.distrusted).toEqual([expect.stringMatching(/^archive\.example\.org 127\.0\.0\.\d+\/8$/)]);
+  expect((await ask(false)).issuer).toBe('origin');
+  rig.now += 600_001;
+  expect((await ask(true)).issuer).toMatch(/^Berthgate/);
+});
+
+test('sessions of TLS are reused', async () => {
+  const { tlsPort, roots } = await startRig();
+  const session = await new Promise<Buffer>((resolve) => {
+    const socket = tls.connect({ host: '127.0.0.1', port: tlsPort, servername: CACHED, ca: roots });
+    socket.once('session', (one) => {
+      socket.destroy();
+      resolve(one);
+    });
+    socket.once('secureConnect', () => socket.write(get(CACHED)));
+    socket.resume();
+  });
+  const again = await say({ port: tlsPort, servername: CACHED, ca: roots, session }, get(CACHED));
+  expect(again).toMatchObject({ reused: true, text: expect.stringMatching(/^HTTP\/1\.1 200 /) });
+});
+
+function plain(port: number, options: http.RequestOptions): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host: '127.0.0.1', port, agent: false, ...options }, (answer) => {
+      let text = '';
+      answer.on('data', (bytes) => {
+        text += bytes;
+      });
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+test('plain HTTP is served for cached hosts, however it is asked for, and for no others', async () => {
+  const { plainPort } = await startRig();
+  const own = await plain(plainPort, { path: '/a', headers: { Host: CACHED } });
+  expect(own).toEqual({ status: 200, text: `http ${CACHED} /a` });
+  const proxied = await plain(plainPort, { path: `http://${PASSED}/b?c`, headers: { Host: 'else.example' } });
+  expect(proxied).toEqual({ status: 200, text: `http ${PASSED} /b?c` });
+  expect((await plain(plainPort, { path: '/', headers: { Host: 'bank.example.com' } })).status).toBe(421);
+  expect((await plain(plainPort, { path: 'http://bank.example.com/', headers: { Host: CACHED } })).status).toBe(421);
+  expect((await plain(plainPort, { path: '/', headers: { Host: `${CACHED}:8080` } })).status).toBe(400);
+  expect((await plain(plainPort, { path: 'http://127.0.0.1/', headers: { Host: CACHED } })).status).toBe(421);
+});
+
+function connect(port: number, authority: string): Promise<{ status: number; socket: net.Socket }> {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host: '127.0.0.1', port, method: 'CONNECT', path: authority, agent: false });
+    request.on('connect', ({ statusCode = 0 }, socket) =>
+      resolve({ status: statusCode, socket: socket as net.Socket }),
+    );
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+test('CONNECT leads to cached hosts at port 443 alone, and to nobody whom the TLS within names instead', async () => {
+  const { plainPort, roots, dialed } = await startRig();
+  for (const authority of [`${CACHED}:22`, 'bank.example.com:443', '127.0.0.1:443', '[::1]:443']) {
+    const { status, socket } = await connect(plainPort, authority);
+    expect([authority, status]).toEqual([authority, 403]);
+    socket.destroy();
+  }
+  const { status, socket } = await connect(plainPort, `${CACHED}:443`);
+  expect(status).toBe(200);
+  const { text } = await say({ socket, servername: CACHED, ca: roots } as tls.ConnectionOptions, get(CACHED, '/x'));
+  expect(text).toMatch(/https archive\.example\.org \/x/);
+  const other = await connect(plainPort, `${CACHED}:443`);
+  const misled = await say(
+    { socket: other.socket, servername: PASSED, ca: roots } as tls.ConnectionOptions,
+    get(PASSED),
+  );
+  expect(misled.text).toBe('ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
+  expect(dialed).toEqual([]);
+});
+
+test('a ClientHello is read from whatever pieces it comes in, and what is none is told apart', async () => {
+  const whole = await new Promise<Buffer>((resolve) => {
+    const server = net.createServer((socket) => socket.once('data', (bytes) => resolve(bytes)).on('error', () => {}));
+    void listen(server).then((port) => {
+      const socket = tls.connect({ host: '127.0.0.1', port, servername: 'A.Example.org' });
+      socket.on('error', () => {});
+      ends.push(() => socket.destroy());
+    });
+  });
+  for (let length = 0; length < whole.length; length++) {
+    expect(readClientHello(whole.subarray(0, length))).toEqual({ kind: 'more' });
+  }
+  expect(readClientHello(whole)).toEqual({ kind: 'hello', name: 'a.example.org' });
+  const message = whole.subarray(5);
+  const cut = [message.subarray(0, 3), message.subarray(3, 40), message.subarray(40)];
+  const records = cut.map((part) =>
+    Buffer.concat([Buffer.from([22, 3, 1, part.length >> 8, part.length & 255]), part]),
+  );
+  expect(readClientHello(Buffer.concat(records))).toEqual({ kind: 'hello', name: 'a.example.org' });
+  expect(readClientHello(Buffer.from('GET / HTTP/1.1\r\n'))).toEqual({ kind: 'garbage' });
+  for (let at = 0; at < whole.length; at++) {
+    const bent = Buffer.from(whole);
+    bent[at] = (bent[at] as number) ^ 0xff;
+    expect(['more', 'garbage', 'hello']).toContain(readClientHello(bent).kind);
+  }
+});
