@@ -4,7 +4,7 @@
  * never written again). What lies there and what goes first is counted in memory, after a walk over the folder.
  */
 
-import { mkdir, utimes } from 'node:fs/promises';
+import { lstat, mkdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type {
   Body,
@@ -46,7 +46,7 @@ export interface FolderStoreOptions {
 export class FolderStore implements Store {
   readonly #layout: Layout;
   readonly #maxBytes: number;
-  readonly #ledger = new Ledger();
+  readonly #ledger: Ledger;
   readonly #buffers = new SendBuffers();
   readonly #blobs: FolderBlobs;
   readonly #records: FolderRecords;
@@ -66,6 +66,7 @@ export class FolderStore implements Store {
   private constructor({ folder, maxBytes, memoryBytes = 64 * 1024 * 1024 }: FolderStoreOptions, prefix: string) {
     this.#layout = new Layout(folder);
     this.#maxBytes = maxBytes;
+    this.#ledger = new Ledger(maxBytes);
     this.#prefix = prefix;
     this.#blobs = new FolderBlobs({
       layout: this.#layout,
@@ -93,7 +94,9 @@ export class FolderStore implements Store {
   /** @throws Error where the folder cannot be had, or is not ours alone */
   static async open(options: FolderStoreOptions): Promise<FolderStore> {
     const layout = new Layout(options.folder);
-    for (const folder of [layout.folder, layout.blobs, layout.records, layout.fills]) {
+    await mkdir(layout.folder, { recursive: true, mode: 0o700 });
+    await checkOwn(layout.folder);
+    for (const folder of [layout.blobs, layout.records, layout.fills]) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     }
     await removeDeadFills(layout.fills);
@@ -287,4 +290,13 @@ export class FolderStore implements Store {
     this.#complete = true;
     if (this.#ledger.bytes > this.#maxBytes) setImmediate(() => void this.#makeRoom(0));
   }
+}
+
+/** What others may write there would be served to everybody. @throws Error with the reason */
+async function checkOwn(folder: string): Promise<void> {
+  const found = await lstat(folder);
+  if (!found.isDirectory()) throw new Error('is no folder, or a symbolic link to one');
+  const uid = process.geteuid?.();
+  if (uid !== undefined && found.uid !== uid) throw new Error(`belongs to the user ${found.uid}, not to us (${uid})`);
+  if ((found.mode & 0o022) !== 0) throw new Error('others may write into it, and may have: empty it, then chmod 0700');
 }

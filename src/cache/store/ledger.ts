@@ -5,6 +5,10 @@
 
 import type { Digest } from '../store.ts';
 import type { Changed } from './folder-records.ts';
+import { UseOrder } from './use-order.ts';
+
+/** A file is as new as its last use: more than so much later than its record, it was used. */
+const STORING_MS = 2000;
 
 export interface Named {
   readonly digest: Digest;
@@ -16,6 +20,8 @@ export interface Entry {
   readonly bodies: readonly Named[];
   readonly recordBytes: number;
   lastUse: number;
+  /** It was used after it was stored. */
+  readonly usedAgain: boolean;
 }
 
 interface Blob {
@@ -29,8 +35,8 @@ export interface KindStats {
 }
 
 export class Ledger {
-  /** In the order of last use. */
   readonly #entries = new Map<string, Entry>();
+  readonly #order: UseOrder;
   readonly #blobs = new Map<Digest, Blob>();
   readonly #pins = new Map<Digest, number>();
   readonly #kinds = new Map<string, { records: number; bytes: number }>();
@@ -38,6 +44,10 @@ export class Ledger {
   #sinceWalk: Set<string> | null = null;
   #bytes = 0;
   #records = 0;
+
+  constructor(maxBytes: number) {
+    this.#order = new UseOrder(maxBytes);
+  }
 
   /** Of bodies, each once, and records. */
   get bytes(): number {
@@ -68,15 +78,25 @@ export class Ledger {
   set(name: string, entry: Entry): readonly Digest[] {
     this.#sinceWalk?.add(name);
     for (const body of entry.bodies) this.#refer(body);
-    const gone = this.remove(name);
-    this.#entries.set(name, entry);
-    this.#count(entry, 1);
+    const gone = this.#take(name);
+    this.#order.put(name, bytesOf(entry));
+    this.#add(name, entry);
     return gone;
   }
 
   /** Gives the bodies that nothing names any more. */
   remove(name: string): readonly Digest[] {
     this.#sinceWalk?.add(name);
+    this.#order.remove(name);
+    return this.#take(name);
+  }
+
+  #add(name: string, entry: Entry): void {
+    this.#entries.set(name, entry);
+    this.#count(entry, 1);
+  }
+
+  #take(name: string): readonly Digest[] {
     const entry = this.#entries.get(name);
     if (entry === undefined) return [];
     this.#entries.delete(name);
@@ -88,8 +108,7 @@ export class Ledger {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     entry.lastUse = now;
-    this.#entries.delete(name);
-    this.#entries.set(name, entry);
+    this.#order.use(name);
   }
 
   beginWalk(): void {
@@ -104,25 +123,27 @@ export class Ledger {
     const changed = this.#sinceWalk ?? new Set();
     this.#sinceWalk = null;
     const known = new Map(this.#entries);
-    this.#entries.clear();
-    const seen = new Set<string>();
-    for (const [name, entry] of [...found].sort(([, a], [, b]) => a.lastUse - b.lastUse)) {
-      seen.add(name);
-      if (!known.has(name) && !changed.has(name)) this.set(name, entry);
+    const fresh = found
+      .filter(([name]) => !known.has(name) && !changed.has(name))
+      .sort(([, a], [, b]) => a.lastUse - b.lastUse);
+    for (const [name, entry] of fresh) {
+      for (const body of entry.bodies) this.#refer(body);
+      this.#add(name, entry);
     }
-    for (const [name, entry] of known) this.#entries.set(name, entry);
+    this.#order.putOlder(fresh.map(([name, entry]) => ({ name, bytes: bytesOf(entry), again: entry.usedAgain })));
     for (const [name, entry] of found) {
       const before = known.get(name);
       if (before === undefined || changed.has(name) || sameBodies(before, entry)) continue;
       this.set(name, entry);
     }
+    const seen = new Set(found.map(([name]) => name));
     return [...known.keys()].filter((name) => !seen.has(name) && !changed.has(name));
   }
 
-  /** What was used longest ago, of what is not in use. Null where there is nothing. */
+  /** What goes first of what is not in use; null where there is nothing. */
   victim(): string | null {
-    for (const [name, { bodies }] of this.#entries) {
-      if (!bodies.some(({ digest }) => this.#pins.has(digest))) return name;
+    for (const name of this.#order.oldestFirst()) {
+      if (!this.#entries.get(name)?.bodies.some(({ digest }) => this.#pins.has(digest))) return name;
     }
     return null;
   }
@@ -186,7 +207,12 @@ export function entryOf({ key, records, bytes }: Changed, lastUse: number): Entr
     bodies: records.map(({ digest, size }) => ({ digest, size })),
     recordBytes: bytes,
     lastUse,
+    usedAgain: lastUse > Math.max(...records.map(({ storedAt }) => storedAt)) + STORING_MS,
   };
+}
+
+function bytesOf({ bodies, recordBytes }: Entry): number {
+  return bodies.reduce((sum, { size }) => sum + size, recordBytes);
 }
 
 function sameBodies(one: Entry, other: Entry): boolean {

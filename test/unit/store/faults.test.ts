@@ -3,7 +3,19 @@ import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -42,6 +54,17 @@ async function flipBit(path: string): Promise<void> {
   bytes[middle] = (bytes[middle] as number) ^ 1;
   await writeFile(path, bytes);
 }
+
+test('a folder into which others may write, or that is a link to one, is not taken', async () => {
+  const folder = await newFolder();
+  await chmod(folder, 0o770);
+  await expect(FolderStore.open({ folder, maxBytes: 1e6 })).rejects.toThrow('others may write into it');
+  await chmod(folder, 0o700);
+  await symlink(folder, `${folder}-link`);
+  onTestFinished(() => rm(`${folder}-link`));
+  await expect(FolderStore.open({ folder: `${folder}-link`, maxBytes: 1e6 })).rejects.toThrow('a symbolic link');
+  await openStore(folder);
+});
 
 describe('a body that was altered on the disk', () => {
   test('is not served by a store that is opened anew, whole or in part, small or large', async () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { FolderStore } from '../../../src/cache/store/index.ts';
 import type { Body } from '../../../src/cache/store.ts';
 import { digestOf, fillWith, readBody, readKey, storeContract } from './contract.ts';
@@ -64,6 +64,31 @@ describe('the store in a folder', () => {
     expect(await store.get('http:2')).toEqual([]);
     expect((await store.get('http:13')).length).toBe(1);
     expect(store.stats().evicted.records).toBeGreaterThan(5);
+  });
+
+  test('keeps what is used again over a flood of what is used once, also after it is opened anew', async () => {
+    const store = await openStore(2_000_000);
+    const bodies = Array.from({ length: 10 }, () => randomBytes(100_000));
+    for (const [i, bytes] of bodies.entries()) await fillWith(store, `http:${i}`, bytes);
+    for (let i = 0; i < 5; i++) store.touch(`http:${i}`);
+    const left = async (at: FolderStore): Promise<readonly number[]> => {
+      const there = await Promise.all(bodies.map(async (_, i) => (await at.get(`http:${i}`)).length));
+      return there.flatMap((count, i) => (count > 0 ? [i] : []));
+    };
+    for (let i = 0; i < 30; i++) await fillWith(store, `http:once-${i}`, randomBytes(150_000));
+    await expect.poll(() => store.stats().bytes).toBeLessThanOrEqual(2_000_000);
+    expect(await left(store)).toEqual([0, 1, 2, 3, 4]);
+    // Their files say the same to the next one: used later than stored.
+    await fillWith(store, 'http:0', bodies[0] as Buffer);
+    const later = Date.now() + 10_000;
+    vi.useFakeTimers({ now: later, toFake: ['Date'] });
+    for (let i = 0; i < 5; i++) store.touch(`http:${i}`);
+    vi.useRealTimers();
+    await store.close();
+    const again = await openStore(2_000_000, folders[0]);
+    for (let i = 0; i < 30; i++) await fillWith(again, `http:new-${i}`, randomBytes(150_000));
+    await expect.poll(() => again.stats().bytes).toBeLessThanOrEqual(2_000_000);
+    expect(await left(again)).toEqual([0, 1, 2, 3, 4]);
   });
 
   test('passes a body that is larger than itself through, and keeps nothing of it', async () => {
