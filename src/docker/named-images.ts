@@ -55,6 +55,12 @@ export function importsFiles({ endpoint, query }: CallValues): boolean {
   return endpoint.id === 'ImageCreate' && !isText(query.fromImage) && isText(query.fromSrc);
 }
 
+/** What a save names: names, and ids. */
+export function savedNames({ endpoint, parameters, query }: CallValues): readonly string[] {
+  if (endpoint.id === 'ImageGet') return [parameters.name ?? ''];
+  return isList(query.names ?? null) ? (query.names as readonly Json[]).filter(isText) : [];
+}
+
 /** The address that an image is made from instead of one of a registry; null where there is none. */
 export function importedFrom({ endpoint, query }: CallValues): string | null {
   const source = endpoint.id === 'ImageCreate' && !isText(query.fromImage) ? query.fromSrc : undefined;

@@ -22,6 +22,7 @@ import type { Recorder } from './recorder.ts';
 import { type Deadline, relayLines } from './relay-lines.ts';
 import { SharedAnswers, type Waiter } from './shared-answers.ts';
 import { tellStream } from './tell-stream.ts';
+import { transformingAnswers } from './transform-answer.ts';
 import { shownOf, type TranslateBack } from './translate-back.ts';
 import { translatingFaults } from './translate-faults.ts';
 
@@ -53,6 +54,8 @@ export interface Changing {
   readonly deadline?: Deadline | null;
   /** Hears an answer that is JSON, and what the client is told waits for it. @throws whatever is to be told instead */
   readonly heard?: ((document: Json, status: number) => Promise<void>) | null;
+  /** What an answer of bytes passes through. */
+  readonly answer?: BodyStage;
 }
 
 interface Carried {
@@ -63,6 +66,7 @@ interface Carried {
   readonly back: TranslateBack | null;
   readonly deadline: Deadline | null;
   readonly heard: Changing['heard'];
+  readonly stage: BodyStage | null;
 }
 
 const AS_IT_IS: TranslateBack = (line) => line;
@@ -85,12 +89,12 @@ export class Carrier {
    * whatever a stage of the body has ended the call with
    */
   async carry(call: Call, api: ApiRange, exchange: Exchange, changing: Changing): Promise<void> {
-    const { back, through, deadline = null, heard = null } = changing;
+    const { back, through, deadline = null, heard = null, answer: stage = null } = changing;
     const { endpoint } = call;
     const { travel } = endpoint.answer;
     const { head } = exchange;
     const request = meaningOf(head).sentFor(call, () => requestFor(call, head, through));
-    const carried: Carried = { call, api, exchange, request, back, deadline, heard };
+    const carried: Carried = { call, api, exchange, request, back, deadline, heard, stage };
     if (endpoint.shareable === true) return this.share(carried);
     if (!STREAMS.has(travel)) {
       const unread = (back === null && heard === null) || travel !== 'json';
@@ -118,8 +122,9 @@ export class Carrier {
     }
   }
 
-  private relay({ api, exchange, request, back }: Carried): Promise<void> {
-    const pool = back === null ? this.engine.pool : translatingFaults(this.engine.pool, back);
+  private relay({ api, exchange, request, back, stage }: Carried): Promise<void> {
+    const changed = stage === null ? this.engine.pool : transformingAnswers(this.engine.pool, stage);
+    const pool = back === null ? changed : translatingFaults(changed, back);
     return new Promise((resolve, reject) => {
       let failed: OutboundFault | null = null;
       relay(exchange, pool, request, {

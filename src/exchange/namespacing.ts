@@ -1,6 +1,7 @@
 /** What a listener with a namespace makes of a call: names of the client become those of the engine, and back. */
 
 import type { Json } from '../ground/json.ts';
+import type { BodyStage } from './body-stage.ts';
 import type { BuildNaming } from './build-judge.ts';
 import type { Call } from './call.ts';
 import type { InnerPassage, Offer } from './mediation.ts';
@@ -49,6 +50,10 @@ export interface Passage {
   readonly ended?: () => void;
   /** Of a build, whose Dockerfile the engine reads in other words. */
   readonly build?: BuildNaming;
+  /** What the body passes through, where it travels as a stream. */
+  readonly body?: BodyStage;
+  /** What the engine's answer passes through, where it travels as a stream of bytes. */
+  readonly through?: BodyStage;
 }
 
 /** One namespace, as its calls see it. */

@@ -216,15 +216,23 @@ export class Way {
     api: ApiRange,
     exchange: Exchange,
   ): Promise<void> {
-    const { call, names, answer, stream, build, ended } = await namespace.enter(keepGiven(judgement));
+    const { call, names, answer, stream, build, body, through, ended } = await namespace.enter(keepGiven(judgement));
     try {
       if (answer !== null) answerHere(exchange, answer);
       else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
       else {
         const back = translatorOf(call.endpoint, judgement, names);
-        const through = this.stagesOf(judgement, namespace.context, build ?? null);
-        const deadline = this.deadlineOf(call);
-        await this.carrier.carry(call, api, exchange, { back, through, deadline, heard: judgement.heard });
+        if (body !== undefined && isBodyless(exchange.head.framing)) {
+          throw new Refusal('unreadable-body', 'an archive is expected', { place: 'body' });
+        }
+        const stages = this.stagesOf(judgement, namespace.context, build ?? null);
+        await this.carrier.carry(call, api, exchange, {
+          back,
+          through: body === undefined ? stages : [...stages, body],
+          ...(through === undefined ? {} : { answer: through }),
+          deadline: this.deadlineOf(call),
+          heard: judgement.heard,
+        });
       }
     } finally {
       ended?.();
@@ -235,4 +243,8 @@ export class Way {
 function answerHere(exchange: Exchange, { status, body }: OwnAnswer): void {
   const headers = body === null ? [] : ['Content-Type', 'application/json'];
   exchange.answer({ status, reason: '', headers }, body === null ? null : `${printJson(body)}\n`);
+}
+
+function isBodyless(framing: Framing): boolean {
+  return framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0);
 }

@@ -262,7 +262,6 @@ describeTwoUsers('the words of an engine', ({ mine, theirs, alice, bob, direct, 
       ],
       ['POST', `/commit?container=${bobs().container}&repo=taken`],
       ['POST', '/images/create?fromSrc=http://127.0.0.1:1/x.tar&repo=alpine&tag=latest'],
-      ['POST', '/images/load'],
       ['DELETE', '/images/busybox'],
       ['POST', '/images/busybox/push'],
     ] as const) {

@@ -3,6 +3,7 @@
  * can be it are kept. Entries replace each other, and links in the context lead within it.
  */
 
+import { cleanPath } from '../../wire/tar/clean-path.ts';
 import { kindOf, type RawHeader, TarFault } from '../../wire/tar/tar-header.ts';
 import type { Entry, Treatment } from '../../wire/tar/tar-walker.ts';
 
@@ -154,15 +155,4 @@ export class ContextTree {
 
 function joined(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`;
-}
-
-/** Without what goes without saying; null for what leads out of the context. A `/` in front is its root. */
-export function cleanPath(path: string): string | null {
-  const parts: string[] = [];
-  for (const part of path.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part !== '..') parts.push(part);
-    else if (parts.pop() === undefined) return null;
-  }
-  return parts.join('/');
 }

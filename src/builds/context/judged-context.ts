@@ -24,7 +24,10 @@ export function judgedContext(onward: BodySink, judge: ContextJudge, fail: (faul
     onward,
     {
       treat: (header) => tree.treat(header),
-      read: (entry) => tree.read(entry),
+      read(entry) {
+        tree.read(entry);
+        return null;
+      },
       async finish() {
         const { path, content, entry } = tree.dockerfile();
         await judge.judge(content.toString('latin1'));

@@ -5,10 +5,11 @@
  */
 
 import type { BodySink } from '../../wire/message.ts';
+import { cleanPath } from '../../wire/tar/clean-path.ts';
 import { Unpacking } from '../../wire/tar/compression.ts';
 import { kindOf, modeOf, padded, printHeader, type RawHeader, TarFault } from '../../wire/tar/tar-header.ts';
 import { type Entry, TarWalker, type Treatment } from '../../wire/tar/tar-walker.ts';
-import { ContextTree, cleanPath } from './context-tree.ts';
+import { ContextTree } from './context-tree.ts';
 import { isIgnored } from './ignored.ts';
 
 const IGNORE_FILE = '.dockerignore';
@@ -41,6 +42,7 @@ export function rewrittenContext(
       read(entry) {
         tree.read(entry);
         held.read(entry);
+        return null;
       },
       async finish() {
         const { path, content } = tree.dockerfile();

@@ -6,11 +6,13 @@ import { importsFiles, namedImages } from '../../docker/named-images.ts';
 import { listIn } from '../../docker/named-things.ts';
 import type { FilterValues } from '../../docker/query.ts';
 import { loginAnswer, readCredentials, registryHostOf, serverAddressIn } from '../../docker/registry-credentials.ts';
+import type { BodyStage } from '../../exchange/body-stage.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { OwnAnswer } from '../../exchange/namespacing.ts';
 import type { Json } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
+import { ImageArchives } from './archives/image-archives.ts';
 import { listFilter } from './image-filters.ts';
 import type { ImageSettings } from './image-gateway.ts';
 import { ImageNames } from './image-names.ts';
@@ -23,6 +25,9 @@ export interface ImageStep {
   readonly call: Call;
   /** What is answered without carrying the call. */
   readonly answer?: OwnAnswer;
+  /** What the body of the call, and what the engine's answer, pass through. */
+  readonly body?: BodyStage;
+  readonly through?: BodyStage;
   /** What of the engine's answer is shown, in the client's names. */
   readonly show?: (told: Json) => Json;
   /** When the call is over, however. */
@@ -33,10 +38,12 @@ export class ImageCalls {
   private readonly images: OwnImages;
   private readonly removal: ImageRemoval;
   private readonly made: MadeImages;
+  private readonly archives: ImageArchives;
 
   /** `label` is that of the namespace's own containers. */
   constructor(images: OwnImages, desk: EngineDesk, settings: ImageSettings, label: string) {
     this.images = images;
+    this.archives = new ImageArchives(images, desk);
     this.made = new MadeImages(images, desk);
     this.removal = new ImageRemoval(images, {
       desk,
@@ -57,6 +64,13 @@ export class ImageCalls {
         return this.push(call);
       case 'DistributionInspect':
         return this.ask(call);
+      case 'ImageGet':
+      case 'ImageGetAll': {
+        const saved = await this.archives.save(call);
+        return { call: saved.call, through: saved.answer };
+      }
+      case 'ImageLoad':
+        return { call, ...(await this.archives.load()) };
       case 'ImageTag':
         return this.tag(call);
       case 'ImageList':

@@ -204,12 +204,15 @@ export class OwnNamespace implements Namespace {
     return listIn('container', await this.side.desk.ask('ContainerList', { query }));
   }
 
-  private enterImages({ call, answer, show, ended }: ImageStep, spoken: readonly Spoken[] = []): Passage {
+  private enterImages(step: ImageStep, spoken: readonly Spoken[] = []): Passage {
+    const { call, answer, show, body: stage, through, ended } = step;
     const passed = this.passages.passage(call, spoken, undefined, show);
     const body = answer === undefined ? null : (passed.names.told(answer.body, answer.status) ?? null);
     return {
       ...passed,
       ...(answer === undefined ? {} : { answer: { ...answer, body } }),
+      ...(stage === undefined ? {} : { body: stage }),
+      ...(through === undefined ? {} : { through }),
       ...(ended === undefined ? {} : { ended }),
     };
   }

@@ -21,7 +21,9 @@ const served: ReadonlySet<string> = new Set([
   ...words('NetworkList NetworkListSlash NetworkInspect NetworkCreate NetworkConnect NetworkDisconnect NetworkDelete'),
   ...words('NetworkPrune VolumeList VolumeInspect VolumeCreate VolumeDelete VolumePrune'),
   ...words('ImageList ImageInspect ImageHistory ImageAttestations ImageCreate ImagePrune ImageSearch'),
-  ...words('ImageTag ImagePush ImageDelete DistributionInspect BuildPrune ImageBuild ImageCommit Session'),
+  ...words(
+    'ImageTag ImagePush ImageDelete ImageGet ImageGetAll ImageLoad DistributionInspect BuildPrune ImageBuild ImageCommit Session',
+  ),
 ]);
 
 /** The build cache is everybody's: a prune finds nothing that is the namespace's. */

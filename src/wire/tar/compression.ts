@@ -1,6 +1,7 @@
 /** How an archive is packed, by its first bytes, as engines find it (moby, compression.Detect). */
 
-import { createGunzip } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
 import type { BodySink } from '../message.ts';
 import { TarFault } from './tar-header.ts';
 
@@ -23,7 +24,14 @@ export function compressionOf(bytes: Buffer): Compression | null {
   return marks.find(([, mark]) => mark.every((byte, index) => bytes[index] === byte))?.[0] ?? null;
 }
 
-/** Unpacks gzip on the way to `plain`; whatever is not packed passes as it is. `fail` is told once of what ends it. */
+/** What unpacks a stream; null where this Node cannot: zstd came with 22.15. */
+export function unpackerFor(compression: Compression): Transform | null {
+  if (compression === 'gzip') return zlib.createGunzip();
+  const { createZstdDecompress }: { createZstdDecompress?: () => Transform } = zlib as object;
+  return compression === 'zstd' ? (createZstdDecompress?.() ?? null) : null;
+}
+
+/** Unpacks what can be unpacked on the way to `plain`; whatever is not packed passes as it is. `fail` is told once of what ends it. */
 export class Unpacking implements BodySink {
   onReady: (() => void) | null = null;
   private readonly plain: BodySink;
@@ -65,7 +73,8 @@ export class Unpacking implements BodySink {
   private choose(begin: Buffer = this.beginning()): BodySink {
     const compression = compressionOf(begin);
     let target = this.plain;
-    if (compression === 'gzip') target = new Gunzip(this.plain, this.fail);
+    const unpacker = compression === null ? null : unpackerFor(compression);
+    if (unpacker !== null) target = new Unpacker(unpacker, this.plain, this.fail);
     else if (compression !== null) {
       this.fail(
         new TarFault(`is packed with ${compression}, which is not read here: pack it with gzip, or not at all`),
@@ -78,20 +87,21 @@ export class Unpacking implements BodySink {
   }
 }
 
-class Gunzip implements BodySink {
+class Unpacker implements BodySink {
   onReady: (() => void) | null = null;
-  private readonly gunzip = createGunzip();
+  private readonly unpacker: Transform;
   private readonly plain: BodySink;
   private over = false;
 
-  constructor(plain: BodySink, fail: (fault: unknown) => void) {
+  constructor(unpacker: Transform, plain: BodySink, fail: (fault: unknown) => void) {
+    this.unpacker = unpacker;
     this.plain = plain;
-    this.gunzip.on('data', (bytes: Buffer) => {
-      if (!plain.write(bytes)) this.gunzip.pause();
+    this.unpacker.on('data', (bytes: Buffer) => {
+      if (!plain.write(bytes)) this.unpacker.pause();
     });
-    plain.onReady = () => this.gunzip.resume();
-    this.gunzip.on('end', () => plain.end());
-    this.gunzip.on('error', (fault) => {
+    plain.onReady = () => this.unpacker.resume();
+    this.unpacker.on('end', () => plain.end());
+    this.unpacker.on('error', (fault) => {
       if (!this.over) fail(new TarFault(`cannot be unpacked: ${fault.message}`));
       this.over = true;
     });
@@ -100,17 +110,17 @@ class Gunzip implements BodySink {
   write(chunk: Buffer): boolean {
     if (this.over) return true;
     // Until it is unpacked the bytes are in use.
-    this.gunzip.write(chunk, () => this.onReady?.());
+    this.unpacker.write(chunk, () => this.onReady?.());
     return false;
   }
 
   end(): void {
-    if (!this.over) this.gunzip.end();
+    if (!this.over) this.unpacker.end();
   }
 
   abort(cause: Error): void {
     this.over = true;
-    this.gunzip.destroy();
+    this.unpacker.destroy();
     this.plain.abort(cause);
   }
 }

@@ -32,8 +32,10 @@ export interface Entry {
 export interface TarReader {
   /** Of the next entry. @throws TarFault, or whatever else is to end the call */
   treat(header: RawHeader): Treatment;
-  /** The entry is over. */
-  read(entry: Entry): void;
+  /** Bytes of the entry that was treated last, as they pass; they are in use until the walker's write returns. */
+  content?(bytes: Buffer): void;
+  /** The entry is over. Whole blocks that are given back stand where a held one with contents stood. */
+  read(entry: Entry): Buffer | null;
   /** The archive is over: what is to stand behind its last entry, in whole blocks. */
   finish(): Promise<Buffer>;
 }
@@ -221,10 +223,17 @@ export class TarWalker implements BodySink {
   }
 
   private takeContent(place: Place & { left: number }, bytes: Buffer): void {
+    if (place.in === 'content' && !isGlobal(place.header)) this.show(place, bytes);
     place.left -= bytes.length;
     if (place.in === 'extension') this.hold(bytes);
     else if (place.in === 'content' && place.treatment !== 'pass') this.kept.push(Buffer.from(bytes));
     if (place.left === 0) this.leave(place);
+  }
+
+  /** Without the padding. */
+  private show({ header, left }: { readonly header: RawHeader; readonly left: number }, bytes: Buffer): void {
+    const contents = Math.min(bytes.length, left - paddingOf(header.size));
+    if (contents > 0) this.reader.content?.(bytes.subarray(0, contents));
   }
 
   private leave(place: Place & { left: number }): void {
@@ -239,8 +248,9 @@ export class TarWalker implements BodySink {
     if (place.in !== 'content' || isGlobal(place.header)) return;
     const content = place.treatment === 'pass' ? NOTHING : Buffer.concat(this.kept).subarray(0, place.header.size);
     this.kept = [];
-    this.reader.read({ header: place.header, headerBlocks: this.headerBlocks, content });
+    const instead = this.reader.read({ header: place.header, headerBlocks: this.headerBlocks, content });
     this.headerBlocks = NOTHING;
+    if (instead !== null) this.pass(instead);
   }
 
   private hold(bytes: Buffer): void {

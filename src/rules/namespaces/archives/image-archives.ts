@@ -1,0 +1,100 @@
+/** `docker save` and `docker load` of a namespace. */
+
+import { randomBytes } from 'node:crypto';
+import { withBuildWords } from '../../../docker/carried-build.ts';
+import { keepsImagesInContainerd } from '../../../docker/image-archive.ts';
+import { type ImageReference, readReference, tagged } from '../../../docker/image-reference.ts';
+import { savedNames } from '../../../docker/named-images.ts';
+import type { BodyStage } from '../../../exchange/body-stage.ts';
+import type { Call } from '../../../exchange/call.ts';
+import type { EngineDesk } from '../../../exchange/engine-desk.ts';
+import type { Json } from '../../../ground/json.ts';
+import { Refusal } from '../../../ground/refusal.ts';
+import { endpointOf } from '../entering.ts';
+import { missingImage, type OwnImages } from '../own-images.ts';
+import { loadedArchive } from './loaded-archive.ts';
+import { savedArchive } from './saved-archive.ts';
+
+export class ImageArchives {
+  private readonly images: OwnImages;
+  private readonly desk: EngineDesk;
+
+  constructor(images: OwnImages, desk: EngineDesk) {
+    this.images = images;
+    this.desk = desk;
+  }
+
+  /** In the engine's names, with what its answer passes through. @throws Refusal for what is not there */
+  async save(call: Call): Promise<{ readonly call: Call; readonly answer: BodyStage }> {
+    const spellings = new Set<string>();
+    for (const name of savedNames(call)) for (const spelling of await this.spellings(name)) spellings.add(spelling);
+    const { names } = this.images;
+    const told = (name: string): string | undefined => (names.isUnnamed(name) ? undefined : names.told(name, true));
+    return {
+      call: {
+        ...call,
+        endpoint: endpointOf('ImageGetAll'),
+        parameters: {},
+        query: { ...call.query, names: [...spellings] },
+      },
+      answer: savedArchive(told),
+    };
+  }
+
+  /** What the archive passes through, and what of the engine's lines is shown. */
+  async load(): Promise<{ readonly body: BodyStage; readonly show: (line: Json) => Json }> {
+    const { names } = this.images;
+    const unnamed = new Map<string, string | null>();
+    const readsLayouts = keepsImagesInContainerd(await this.desk.ask('SystemInfo'));
+    const body = loadedArchive({
+      readsLayouts,
+      name: async (text) => {
+        const reference = readReference(text);
+        if (reference === null || reference.digest !== null) {
+          throw new Refusal(
+            'unreadable-body',
+            `the archive names an image ${JSON.stringify(text)}: invalid reference format`,
+          );
+        }
+        await this.images.keepFormer(tagged(reference), null);
+        return names.toEngine(tagged(reference));
+      },
+      unnamed: (id) => {
+        const { repository, tag } = names.unnamed(`l${randomBytes(16).toString('hex')}`);
+        unnamed.set(`${repository}:${tag}`, id);
+        return readReference(`${repository}:${tag}`) as ImageReference;
+      },
+    });
+    const output = (text: string): string =>
+      text.replace(/^Loaded image: (\S+)/, (said, name: string) => {
+        const id = unnamed.get(name);
+        if (id === undefined) return said;
+        return id === null ? 'Loaded image: <none>' : `Loaded image ID: ${id}`;
+      });
+    return { body, show: (line) => withBuildWords(line, { output, fault: (text) => text }) ?? line };
+  }
+
+  /** Without a tag, a name means all that are of its repository. @throws Refusal */
+  private async spellings(text: string): Promise<readonly string[]> {
+    const reference = readReference(text);
+    if (reference !== null && reference.tag === null && reference.digest === null) {
+      const all = await this.images.all();
+      const same = (other: ImageReference | null): boolean =>
+        other?.domain === reference.domain && other.path === reference.path;
+      const { names } = this.images;
+      const tags = all.flatMap((image) => image.tags);
+      const own = tags.filter((tag) => names.isOwn(tag) && same(clientOf(tag, (read) => names.toClient(read))));
+      if (own.length > 0) return own;
+      const shared = tags.filter((tag) => names.isShared(tag) && same(readReference(tag)));
+      if (shared.length > 0) return shared;
+    }
+    const found = await this.images.find(text);
+    if (found === null) throw missingImage(text);
+    return [found.spelling];
+  }
+}
+
+function clientOf(tag: string, toClient: (reference: ImageReference) => ImageReference | null): ImageReference | null {
+  const reference = readReference(tag);
+  return reference === null ? null : toClient(reference);
+}
