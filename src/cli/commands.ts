@@ -9,11 +9,13 @@ import { init } from './init.ts';
 import { namespaces } from './namespaces.ts';
 import type { AddCommand } from './program.ts';
 import { reference } from './reference.ts';
+import { run } from './run.ts';
 import { serve } from './serve.ts';
 import { tokens } from './tokens.ts';
 
 export const commands: readonly AddCommand[] = [
   serve,
+  run,
   check,
   explain,
   init,

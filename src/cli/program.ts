@@ -1,7 +1,7 @@
 /** The command line: every command in its place, and exit codes: 0 done, 1 it failed, 2 wrong usage. */
 
 import { Command, CommanderError } from 'commander';
-import { CommandFailed, type Terminal } from './terminal.ts';
+import { CommandEnded, CommandFailed, type Terminal } from './terminal.ts';
 import { version } from './version.ts';
 
 /** Adds one command with its options, its help and what it does. */
@@ -18,9 +18,10 @@ Examples:
   berthgate init > berthgate.yaml
   berthgate check --config berthgate.yaml
   berthgate serve --config berthgate.yaml
+  berthgate run -- docker compose up
   DOCKER_HOST=unix:///run/berthgate/docker.sock docker ps
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage.`;
+Exit codes: 0 done, 1 it failed, 2 wrong usage; of run, those of its command.`;
 
 /** `args` without the names of the program. Gives the exit code. */
 export async function run(
@@ -33,6 +34,7 @@ export async function run(
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
+    .enablePositionalOptions()
     .showHelpAfterError('(berthgate --help tells more)')
     .addHelpText('after', help)
     .exitOverride()
@@ -50,6 +52,7 @@ export async function run(
     await program.parseAsync(known ? [...args] : [first], { from: 'user' });
     return DONE;
   } catch (fault) {
+    if (fault instanceof CommandEnded) return fault.exitCode;
     if (fault instanceof CommanderError) return fault.exitCode === 0 ? DONE : WRONG_USAGE;
     if (!(fault instanceof CommandFailed)) throw fault;
     terminal.err(`${fault.message}\n`);

@@ -34,3 +34,13 @@ function askPerson(question: string): Promise<string | null> {
 
 /** Ends a command with exit code 1; the message is for people. */
 export class CommandFailed extends Error {}
+
+/** Ends a command with the exit code of another program. */
+export class CommandEnded extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}

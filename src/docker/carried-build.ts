@@ -7,11 +7,15 @@ export interface CarriedBuild {
   readonly dockerfile: string;
   readonly tags: readonly string[];
   readonly cacheSources: readonly string[];
+  /** No container of a step stays, also where it fails. */
+  readonly temporary: boolean;
 }
 
 /** Nothing is pulled by the engine: what the build needs is there. */
-export function carriedBuild(query: QueryValues, { dockerfile, tags, cacheSources }: CarriedBuild): QueryValues {
-  return { ...query, dockerfile, t: tags, cachefrom: cacheSources, pull: false };
+export function carriedBuild(query: QueryValues, build: CarriedBuild): QueryValues {
+  const { dockerfile, tags, cacheSources, temporary } = build;
+  const tidied = temporary ? { forcerm: true } : {};
+  return { ...query, ...tidied, dockerfile, t: tags, cachefrom: cacheSources, pull: false };
 }
 
 /** The images of the list whose steps an engine has run itself, newest first; those of a registry have other ones. */
@@ -31,6 +35,12 @@ export function builtImages(list: Json, isOwn: (id: string) => boolean, most: nu
 export function stageImageIn(line: Json): string | null {
   const aux = isObject(line) ? (line.aux ?? null) : null;
   return isObject(aux) && typeof aux.ID === 'string' && aux.ID !== '' ? aux.ID : null;
+}
+
+/** Of a line that says which image a step has become, the beginning of its id; null for every other one. */
+export function stepImageIn(line: Json): string | null {
+  const text = isObject(line) ? line.stream : null;
+  return typeof text === 'string' ? (/^ ---> ([0-9a-f]{12})\n?$/.exec(text)?.[1] ?? null) : null;
 }
 
 export interface BuildWords {

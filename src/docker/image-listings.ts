@@ -32,6 +32,24 @@ export function imagesIn(list: Json): readonly ListedImage[] {
   return isList(list) ? list.flatMap((item) => imageIn(item) ?? []) : [];
 }
 
+/** Images without a name that were made of one of `ids`, or of one that was. `list`: with the steps of builds. */
+export function namelessOf(ids: ReadonlySet<string>, list: Json): readonly string[] {
+  const items = isList(list) ? list.filter(isObject) : [];
+  const nameless = items.filter((item) => !namesIn(item.RepoTags) && !namesIn(item.RepoDigests));
+  const found = new Set<string>();
+  for (let before = -1; before < found.size; ) {
+    before = found.size;
+    for (const { Id: id, ParentId: parent } of nameless) {
+      if (typeof id === 'string' && typeof parent === 'string' && (ids.has(parent) || found.has(parent))) found.add(id);
+    }
+  }
+  return [...found];
+}
+
+function namesIn(list: Json | undefined): boolean {
+  return textsIn(list).some((name) => !name.startsWith('<none>'));
+}
+
 /** The names that an image is shown with; null where it is not shown at all. */
 export type ShownNames = (image: ListedImage, all: readonly ListedImage[]) => readonly string[] | null;
 

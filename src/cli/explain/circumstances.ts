@@ -64,6 +64,7 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
     side,
     gatewayOf: (name) => rehearsedGateway(loaded.config, name),
     sockets: null,
+    job: null,
   });
   const namespacing = namespaces === null ? null : { engine, of: (call: Call) => namespaces.of(call) };
   return { listener: listener.name, identity, namespacing, policies, context: { lookUp: lookUpOf(desk) }, api, close };

@@ -26,6 +26,7 @@ import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
 import { installationId } from './installation.ts';
+import { JobSweeps, processJobsOn } from './job-sweeps.ts';
 import { Jobs } from './jobs.ts';
 import { KeptStore } from './kept-store.ts';
 import { type DockerHost, Listening } from './listening.ts';
@@ -58,6 +59,9 @@ export class Instance {
   private readonly audit: Audit;
   /** What the caches keep. */
   private readonly kept = new KeptStore();
+  private readonly jobSweeps: JobSweeps;
+  /** The engines that are reached over a socket of this machine. */
+  private enginesHere: ReadonlySet<string> = new Set();
   private installation: Installation | null = null;
   private stopOffering: (() => void) | null = null;
   private state: 'starting' | 'serving' | 'draining' | 'taken over' = 'starting';
@@ -85,6 +89,11 @@ export class Instance {
     this.listening = new Listening(recorded, this.buffers, log, this.jobs);
     this.cache = new Cache(log);
     this.firewall = new HostFirewall(log, () => this.cache.openings());
+    this.jobSweeps = new JobSweeps(
+      () => this.listening.sides().map((side) => processJobsOn(side, this.enginesHere.has(side.desk.name))),
+      this.jobs.tally,
+      log,
+    );
     const registry = makeRegistry({
       calls: recorder.calls,
       decisions: () => decisions.counts,
@@ -94,6 +103,7 @@ export class Instance {
       gateways: () => this.gateways.tallies(),
       store: () => this.kept.store?.stats() ?? null,
       interception: () => this.cache.tally,
+      jobs: () => ({ living: this.jobs.living(), ...this.jobs.tally }),
       version,
     });
     this.admin = new Admin(
@@ -141,6 +151,7 @@ export class Instance {
       onFault: (fault) => this.log.warn({ reason: fault.message }, 'hand-over'),
     });
     this.state = 'serving';
+    void this.jobSweeps.begin();
   }
 
   /** Throws where the new configuration cannot be; then nothing has changed. */
@@ -197,11 +208,14 @@ export class Instance {
     this.cache.stopAccepting();
     this.stopOffering?.();
     this.firewall.end();
+    // One process alone sweeps.
+    this.jobSweeps.stop();
     this.log.info({ connections: this.connections() }, 'another process has taken the sockets over');
     void this.listening.empty().then(() => this.finish(true));
   }
 
   private async finish(keepFiles: boolean): Promise<void> {
+    this.jobSweeps.stop();
     await this.listening.stop();
     this.admin.close(keepFiles);
     this.gateways.close();
@@ -258,6 +272,7 @@ export class Instance {
     // A descriptor belongs to one server: closing it twice would close somebody else's.
     for (const name of used) this.inherited.delete(name);
     for (const commit of commits) await commit();
+    this.enginesHere = new Set(loaded.config.engines.flatMap(({ name, url }) => (url.kind === 'unix' ? [name] : [])));
   }
 
   private sockets(): ReadonlyMap<string, readonly net.Server[]> {

@@ -52,6 +52,8 @@ export interface PrepareFrom {
   readonly installation: Installation;
   /** What points containers to the cache. */
   readonly cache: (engine: Engine, desk: EngineDesk) => Policy;
+  /** The one namespace of all listeners, where it is a temporary one. */
+  readonly job?: string;
   /** Descriptors that listen already, by the key of a socket. */
   readonly ready: (key: string, config: ListenerConfig) => readonly number[];
 }
@@ -129,7 +131,12 @@ export class Listening {
           });
         }
         const sockets = jobSocket === null ? null : this.jobs.giverFor(config.name);
-        const namespacing = namespacingOf(loaded, index, { side, gatewayOf: from.gateway, sockets });
+        const namespacing = namespacingOf(loaded, index, {
+          side,
+          gatewayOf: from.gateway,
+          sockets,
+          job: from.job ?? null,
+        });
         const setup = setupOf({
           name: config.name,
           requests: config.requests,

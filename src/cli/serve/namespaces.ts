@@ -13,6 +13,7 @@ import {
   LabelNamespaces,
   type NamespaceSettings,
   Namespaces,
+  OneNamespace,
   type PortSettings,
   readCacheScope,
 } from '../../rules/namespaces/index.ts';
@@ -27,18 +28,22 @@ export interface NamespacesFrom {
   readonly gatewayOf: (engine: string) => ImageGateway | null;
   /** Who gives the listener's containers sockets of their own. */
   readonly sockets: SocketGiver | null;
+  /** Whose all clients are, whatever they are called; null where the listener's `namespace` says. */
+  readonly job: string | null;
 }
 
 /** Null for a listener that shows the engine as it is. */
 export function namespacingOf(
   loaded: LoadedConfig,
   index: number,
-  { side, gatewayOf, sockets }: NamespacesFrom,
+  { side, gatewayOf, sockets, job }: NamespacesFrom,
 ): Namespacing | null {
   const config = loaded.config.listeners[index];
   if (config === undefined || config.namespace === null) return null;
+  const settings = { ...settingsOf(loaded, config, gatewayOf), sockets };
+  if (job !== null) return new OneNamespace(job, side(), settings);
   const Kind = choosesByLabel(config.namespace) ? LabelNamespaces : Namespaces;
-  return new Kind(config.namespace, config.name, side(), { ...settingsOf(loaded, config, gatewayOf), sockets });
+  return new Kind(config.namespace, config.name, side(), settings);
 }
 
 /** The listener as the sockets of its containers are: published ports stand at each container's own bridge. */

@@ -1,6 +1,7 @@
 /** What the rest of Berthgate uses of the configuration. */
 
-export { defaultConfig } from './defaults.ts';
+export { defaultConfig, stateFolder } from './defaults.ts';
+export { engineOfEnvironment } from './docker-host.ts';
 export { refusals, type SettingNote, withoutEffect } from './effect.ts';
 export { ConfigFault, ConfigRefused, type Path } from './faults.ts';
 export { initConfig, lookAtMachine } from './init.ts';

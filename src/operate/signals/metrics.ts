@@ -1,10 +1,12 @@
 /** Every metric that there is: its name, what it says, and where its value is read when somebody asks. */
 
 import { readdirSync } from 'node:fs';
-import { type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
+import { type MetricObjectWithValues, Registry } from 'prom-client';
 import { type CallTally, durationBounds } from './call-tally.ts';
 import type { DecisionCounts } from './decision-recorder.ts';
 import { type InterceptionFacts, interceptionMetrics } from './interception-metrics.ts';
+import { type JobSources, jobMetrics } from './job-metrics.ts';
+import { type Described, type Value, value } from './metric.ts';
 
 export interface EngineFacts {
   readonly name: string;
@@ -35,7 +37,7 @@ export interface StoreFacts {
   readonly corrupt: number;
 }
 
-interface MetricSources {
+interface MetricSources extends JobSources {
   readonly calls: CallTally;
   readonly decisions: () => DecisionCounts;
   readonly openStreams: ReadonlyMap<string, number>;
@@ -51,22 +53,9 @@ interface MetricSources {
   readonly version: string;
 }
 
-type Labels = Record<string, string | number>;
-type Value = MetricValue<string> & { metricName?: string };
-
-interface Described {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly help: string;
-  readonly labels: readonly string[];
-}
-
 interface Metric extends Described {
   readonly values: (sources: MetricSources) => Iterable<Value>;
 }
-
-const value = (labels: Labels, value: number, metricName?: string): Value =>
-  metricName === undefined ? { labels, value } : { labels, value, metricName };
 
 const metrics: readonly Metric[] = [
   {
@@ -302,6 +291,7 @@ const metrics: readonly Metric[] = [
       if (facts !== null) yield value({}, facts.corrupt);
     },
   },
+  ...jobMetrics,
   {
     name: 'berthgate_build_info',
     type: 'gauge',

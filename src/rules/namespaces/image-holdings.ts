@@ -1,10 +1,12 @@
 /** The names of images that namespaces have on an engine: who has which, and how one is taken away. */
 
-import { imagesIn, type ListedImage } from '../../docker/image-listings.ts';
+import { imagesIn, type ListedImage, namelessOf } from '../../docker/image-listings.ts';
 import { familiarReference, readReference } from '../../docker/image-reference.ts';
 import { listIn, reasonOf, thingIn } from '../../docker/named-things.ts';
+import type { Json } from '../../ground/json.ts';
+import { isJobId } from '../../jobs/job-id.ts';
 import type { EngineSide } from './engine-side.ts';
-import { ImageNames } from './image-names.ts';
+import { ImageNames, UNNAMED } from './image-names.ts';
 import { isNamespace } from './names.ts';
 import { OwnImages } from './own-images.ts';
 import { ownerOf } from './ownership.ts';
@@ -19,15 +21,28 @@ export interface NamedImage {
   readonly image: string;
 }
 
+/** Where processes have gateways for the jobs of theirs: nothing else has a name with such a word in it. */
+const LOOPBACK = /^127(?:\.\d{1,3}){3}:\d+$/;
+
 const REMOVE_MS = 300_000;
 
 /** Of all namespaces, or of one. @throws Refusal, Error where the engine does not say */
 export async function imagesHeld(side: EngineSide, namespace: string | null): Promise<readonly NamedImage[]> {
-  if (side.addresses.size === 0) return [];
-  const listed = imagesIn(await side.desk.ask('ImageList', { query: { digests: true } }));
-  return listed
-    .flatMap((image) => namesOf(side, image))
-    .filter(({ owner }) => namespace === null || owner === namespace);
+  const temporary = namespace !== null && isJobId(namespace);
+  const list = await side.desk.ask('ImageList', { query: { digests: true, all: temporary } });
+  const named = imagesIn(list).flatMap((image) => namesOf(side, image));
+  const own = named.filter(({ owner }) => namespace === null || owner === namespace);
+  return temporary ? [...own, ...stepsOf(namespace, own, list)] : own;
+}
+
+/** What a build that was cut off has left behind the last step that was given a name. */
+function stepsOf(owner: string, own: readonly NamedImage[], list: Json): readonly NamedImage[] {
+  const steps = own.filter(({ reference, image }) => {
+    const tag = reference.slice(reference.lastIndexOf(':') + 1);
+    return reference.includes(`/${UNNAMED}:`) && image.startsWith(`sha256:${tag}`);
+  });
+  const nameless = namelessOf(new Set(steps.map(({ image }) => image)), list);
+  return nameless.map((id) => ({ owner, name: '<none>', reference: id, image: id }));
 }
 
 /** With a tag go the digests of its repository. */
@@ -42,7 +57,8 @@ function namesOf(side: EngineSide, { id, tags, digests }: ListedImage): readonly
 
 function ownerIn({ addresses }: EngineSide, name: string): string | null {
   const [address = '', owner = '', ...path] = name.split('/');
-  return path.length > 0 && addresses.has(address) && isNamespace(owner) ? owner : null;
+  if (path.length === 0 || !isNamespace(owner)) return null;
+  return addresses.has(address) || (isJobId(owner) && LOOPBACK.test(address)) ? owner : null;
 }
 
 function toldName({ gateway }: EngineSide, owner: string, name: string): string {

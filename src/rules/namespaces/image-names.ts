@@ -14,7 +14,7 @@ import type { ImageGateway, ImageSettings } from './image-gateway.ts';
 import { RULE } from './references.ts';
 
 /** No registry's name begins so: what it names is no client's, and leads to nothing. */
-const UNNAMED = 'u_image';
+export const UNNAMED = 'u_image';
 const NAME_CHARS = '[A-Za-z0-9._:@/-]+';
 
 export class ImageNames {

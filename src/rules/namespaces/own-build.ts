@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { baseImageOf, buildOf, onNetwork, pullHeaders, pullQuery } from '../../docker/build-call.ts';
-import { builtImages, carriedBuild, stageImageIn, withBuildWords } from '../../docker/carried-build.ts';
+import { builtImages, carriedBuild, stageImageIn, stepImageIn, withBuildWords } from '../../docker/carried-build.ts';
 import { imageIn, imagesIn } from '../../docker/image-listings.ts';
 import { formatReference, readReference, tagged } from '../../docker/image-reference.ts';
 import { messageIn, withMessage } from '../../docker/named-things.ts';
@@ -18,6 +18,7 @@ import type { Passage } from '../../exchange/namespacing.ts';
 import { pullImage } from '../../exchange/pull-image.ts';
 import type { Json } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
+import { isJobId } from '../../jobs/job-id.ts';
 import { DEFAULT_NETWORK } from './names.ts';
 import { needReference, type OwnImages, repositoryOf, withGrant } from './own-images.ts';
 import { RULE } from './references.ts';
@@ -99,6 +100,7 @@ export class OwnBuild {
       tags: [...(tags.length > 0 ? tags : [unnamed]), ...(cache === null ? [] : [cache.name()])],
       // Without sources the engine would take steps of everybody; with one that is not there it takes none.
       cacheSources: sources.length > 0 ? sources : [unnamed],
+      temporary: isJobId(images.names.namespace),
     });
     const { 'x-registry-config': _, 'x-registry-auth': __, ...headers } = named.headers;
     const timer = setInterval(keepNetwork, KEEP_MS).unref();
@@ -210,6 +212,7 @@ export class OwnBuild {
 
   private line(document: Json): Json | undefined {
     this.keepStage(stageImageIn(document));
+    this.keepStep(stepImageIn(document));
     return withBuildWords(document, {
       output: (text) => {
         const [, tag] = /^Successfully tagged (\S+)/.exec(text) ?? [];
@@ -229,6 +232,14 @@ export class OwnBuild {
     // Without it the next build only takes longer.
     void this.side.images.keep(stage).catch(() => {});
     this.side.cache?.keep(stage);
+  }
+
+  /** A build that is cut off leaves its steps, and nobody would know whose they were. */
+  private keepStep(start: string | null): void {
+    const { images } = this.side;
+    if (start === null || !isJobId(images.names.namespace)) return;
+    if ([...this.bases].some((id) => id.startsWith(`sha256:${start}`))) return;
+    void images.keep(start).catch(() => {});
   }
 
   private inClientWords(text: string, asWritten: boolean): string {

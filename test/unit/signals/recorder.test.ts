@@ -142,6 +142,7 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
       corrupt: 7,
     }),
     interception: () => null,
+    jobs: () => ({ living: 2, began: 5, ended: 3, leaks: 1, sweepSeconds: 2.5, removed: new Map([['container', 7]]) }),
     version: '0.1.0',
   });
   const text = await registry.metrics();
@@ -171,6 +172,12 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
     'berthgate_sent_bytes_total{listener="people"} 12000',
     'berthgate_open_streams{kind="hijack"} 1',
     'berthgate_connections{listener="people"} 3',
+    'berthgate_jobs 2',
+    'berthgate_jobs_began_total 5',
+    'berthgate_jobs_ended_total 3',
+    'berthgate_job_leaks_total 1',
+    'berthgate_job_sweep_seconds_total 2.5',
+    'berthgate_job_objects_removed_total{kind="container"} 7',
     'berthgate_engine_up{engine="local"} 1',
     'berthgate_engine_up{engine="far"} 0',
     'berthgate_engine_info{engine="local",version="20.10.24",api="1.41",min_api="1.12"} 1',

@@ -1,0 +1,258 @@
+// `berthgate run -- COMMAND` as a person runs it, in front of real engines: what the command gets, and what is left of it.
+
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ask } from '../engine/raw-client.ts';
+import {
+  type CommandResult,
+  run as command,
+  describeEachEngine,
+  docker,
+  dockerClis,
+  dockerEnvironment,
+  hasRegistry,
+  startRegistry,
+  type TestEngine,
+  type TestRegistry,
+} from '../engines/index.ts';
+import { Watched } from './watched.ts';
+
+const program = process.env.BERTHGATE_PROGRAM ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const HOST = 'r.example.org:5000';
+const mark = `mark-${randomBytes(4).toString('hex')}`;
+const OWN_FAULT = 125;
+
+/** Everything of it is labelled, so that what nobody owns is seen too. */
+const BUILD = (steps: string): string =>
+  `docker build -t app --label ${mark}=app - <<END\nFROM ${HOST}/base:1\nLABEL ${mark}=step\nRUN echo 1 >/one\n${steps}\nEND`;
+const MAKE = `
+docker network create net
+docker volume create data
+docker run -d --name web --network net -v data:/data -v /anon --label ${mark} app sleep 600
+docker create --label ${mark} --entrypoint true ${HOST}/base:1`;
+
+let registry: TestRegistry | undefined;
+
+beforeAll(async () => {
+  if (hasRegistry()) registry = await startRegistry();
+});
+afterAll(() => registry?.stop());
+
+describe.skipIf(!hasRegistry())('berthgate run', () => {
+  describeEachEngine(
+    'on an engine',
+    (engine: TestEngine) => {
+      let folder = '';
+      const env = (): Record<string, string> => {
+        const { DOCKER_HOST: _, ...plain } = dockerEnvironment(engine);
+        const path = `${folder}/bin:${plain.PATH}`;
+        return { ...plain, PATH: path, DOCKER_BUILDKIT: engine.name.startsWith('20.10') ? '0' : '1' };
+      };
+      const args = (...more: readonly string[]): readonly string[] => [
+        program,
+        'run',
+        '--config',
+        join(folder, 'berthgate.yaml'),
+        ...more,
+      ];
+      const through = (script: string, ...options: readonly string[]): Promise<CommandResult> =>
+        command(process.execPath, args(...options, '--', 'sh', '-ec', script), { env: env(), timeoutMs: 170_000 });
+      /** Left running. */
+      const begin = (script: string, ...options: readonly string[]): Watched =>
+        new Watched(process.execPath, args(...options, '--', 'sh', '-ec', `echo JOB $BERTHGATE_JOB\n${script}`), {
+          env: env(),
+        });
+      const jobOf = async (running: Watched): Promise<string> =>
+        (await running.said(/^JOB (j-[0-9a-f]{20})$/m))[1] as string;
+
+      /** What the engine has of the job, or of what carries the mark. */
+      async function left(job: string): Promise<readonly string[]> {
+        const get = async <T>(path: string): Promise<T> => (await ask(engine.socket, 'GET', path)).json<T>();
+        type Thing = { Id: string; Names?: string[]; Name?: string; Labels: Record<string, string> | null };
+        type Image = Thing & { RepoTags: string[] | null };
+        const isOurs = ({ Labels }: Thing): boolean =>
+          Labels?.['berthgate.job'] === job || Object.keys(Labels ?? {}).includes(mark);
+        const containers = await get<Thing[]>('/containers/json?all=1');
+        const networks = await get<Thing[]>('/networks');
+        const { Volumes } = await get<{ Volumes: (Thing & { Name: string })[] | null }>('/volumes');
+        const images = await get<Image[]>('/images/json?all=1');
+        const ofJob = ({ RepoTags }: Image): boolean => RepoTags?.some((tag) => tag.includes(`/${job}/`)) === true;
+        return [
+          ...containers.filter(isOurs).map(({ Names }) => `container ${Names?.[0]}`),
+          ...networks.filter(isOurs).map(({ Name }) => `network ${Name}`),
+          ...(Volumes ?? []).filter(({ Name }) => Name.includes(job)).map(({ Name }) => `volume ${Name}`),
+          ...images.filter((one) => isOurs(one) || ofJob(one)).map(({ Id, RepoTags }) => `image ${Id} ${RepoTags}`),
+        ];
+      }
+      const kinds = (things: readonly string[]): readonly string[] => [
+        ...new Set(things.map((one) => one.split(' ')[0] as string)),
+      ];
+      const ALL = ['container', 'network', 'volume', 'image'];
+
+      beforeAll(async () => {
+        folder = await mkdtemp(join(tmpdir(), 'berthgate-run-'));
+        await mkdir(join(folder, 'bin'));
+        await symlink(dockerClis.at(-1)?.path ?? '', join(folder, 'bin/docker'));
+        await writeFile(
+          join(folder, 'berthgate.yaml'),
+          JSON.stringify({
+            state: join(folder, 'state'),
+            engines: [{ name: 'engine', url: engine.host }],
+            listeners: [
+              { name: 'strict', url: `unix://${folder}/unused.sock`, policies: ['conservative'] },
+              { name: 'other', url: `unix://${folder}/unused2.sock` },
+            ],
+            images: { shared: ['busybox'] },
+            registry: { upstreams: [{ host: HOST, url: registry?.url }] },
+            log: { level: 'warn', format: 'text' },
+          }),
+        );
+        // A job's image gets to a registry as any other.
+        const pushed = await through(
+          `docker build -q -t ${HOST}/base:1 - <<END\nFROM busybox\nRUN echo base-${mark} >/base\nEND\ndocker push -q ${HOST}/base:1`,
+        );
+        expect(`${pushed.code} ${pushed.stderr}`).toMatch(/^0 /);
+      });
+      afterAll(async () => {
+        if (folder !== '') await rm(folder, { recursive: true, force: true });
+      });
+
+      test('a command builds, pulls and runs as always, and afterwards the engine is as it was', async () => {
+        const running = begin(
+          `docker pull -q ${HOST}/base:1\n${BUILD('RUN echo 2 >/two')}${MAKE}\ndocker ps --format 'seen {{.Names}}'\nread wait\nexit 7`,
+        );
+        const job = await jobOf(running);
+        await running.said(/^seen web$/m, 120_000);
+        const during = await left(job);
+        expect(kinds(during)).toEqual(ALL);
+        expect(during).toContain(`container /${job}.web`);
+        expect(await readdir(join(folder, 'state/instances'))).toHaveLength(1);
+        running.type('\n');
+        expect((await running.end(60_000)).code).toBe(7);
+        expect(await left(job)).toEqual([]);
+        expect(await readdir(join(folder, 'state/instances'))).toEqual([]);
+      });
+
+      test('nothing is seen of what else the engine has, and none of it is touched', async () => {
+        const outside = `${mark}-outside`;
+        await docker(engine, ['run', '-d', '--name', outside, 'busybox', 'sleep', '600']);
+        try {
+          const { stdout, code } = await through(
+            `docker ps -aq; docker volume ls -q; docker rm -f ${outside} 2>&1 | tail -1; docker run --name ${outside} busybox echo inside`,
+          );
+          expect(code).toBe(0);
+          expect(stdout).toMatch(/no such container/i);
+          expect(stdout.trim().split('\n').at(-1)).toBe('inside');
+          expect(stdout.trim().split('\n')).toHaveLength(2);
+          expect(await docker(engine, ['inspect', '-f', '{{.State.Running}}', outside])).toBe('true');
+        } finally {
+          await docker(engine, ['rm', '-f', outside]);
+        }
+      });
+
+      const moments = {
+        'in the middle of a build': {
+          script: BUILD('RUN echo step-two && sleep 600'),
+          at: /^(?!.*echo).*\bstep-two$/m,
+        },
+        'with everything there': { script: `${BUILD('')}${MAKE}\necho made\nsleep 600`, at: /^made$/m },
+        'with a container that runs in front': {
+          script: `${BUILD('')}\ndocker run --rm -v /anon --label ${mark} app sh -c 'echo in-front; sleep 600'`,
+          at: /^in-front$/m,
+        },
+      };
+      test.for(Object.entries(moments))('killed %s, the next start leaves nothing of it', async ([, moment]) => {
+        const running = begin(moment.script);
+        const job = await jobOf(running);
+        await running.said(moment.at, 120_000);
+        const gone = once(running.child, 'exit');
+        running.signal('SIGKILL');
+        await gone;
+        expect(await left(job)).not.toEqual([]);
+        // As long as it lives, nobody takes it away; as soon as not, everybody does.
+        expect((await through('true')).code).toBe(0);
+        expect(await left(job)).toEqual([]);
+        running.kill();
+      });
+
+      test('a job whose process lives is left alone by others', async () => {
+        const running = begin('docker volume create data; read wait; docker volume ls -q');
+        const job = await jobOf(running);
+        await running.said(/^data$/m);
+        expect((await through('docker volume ls -q')).stdout).toBe('');
+        expect(await left(job)).toEqual(expect.arrayContaining([`volume ${job}.data`]));
+        running.type('\n');
+        const { stdout } = await running.end();
+        expect(stdout).toMatch(/^data\ndata$/m);
+        expect(await left(job)).toEqual([]);
+      });
+
+      test.for(['SIGINT', 'SIGTERM'] as const)(
+        'at %s the command ends first, then all that it made',
+        async (signal) => {
+          const running = begin(
+            `trap 'echo trapped; exit 3' INT TERM\n${MAKE.replaceAll(' app ', ' busybox ')}\necho made\nread wait`,
+          );
+          const job = await jobOf(running);
+          await running.said(/^made$/m);
+          running.signal(signal);
+          const { code, stdout } = await running.end(60_000);
+          expect(stdout).toContain('trapped');
+          expect(code).toBe(3);
+          expect(await left(job)).toEqual([]);
+        },
+      );
+
+      test('the exit code is the command’s own', async () => {
+        const codeOf = async (...more: readonly string[]): Promise<number> =>
+          (await command(process.execPath, args(...more), { env: env() })).code;
+        expect(await codeOf('--', 'sh', '-c', 'exit 42')).toBe(42);
+        expect(await codeOf('sh', '-c', 'kill -KILL $$')).toBe(137);
+        expect(await codeOf('--', 'no-such-command-anywhere')).toBe(127);
+        expect(await codeOf('--', '/etc/passwd')).toBe(126);
+        expect(await codeOf()).toBe(2);
+        expect(await codeOf('--listener', 'nobody', '--', 'true')).toBe(1);
+      });
+
+      test('a listener of the configuration lends its policies', async () => {
+        const mounting = 'docker run --rm -v /etc:/host-etc busybox echo let-in 2>&1';
+        expect((await through(mounting)).stdout).toBe('let-in\n');
+        const { code, stdout } = await through(mounting, '--listener', 'strict');
+        expect(stdout).toContain('refused by policy conservative');
+        expect(code).not.toBe(0);
+      });
+    },
+    (engine) => engine.socket !== '',
+  );
+
+  test('where there is no engine, it says so and runs nothing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'berthgate-run-'));
+    const config = join(folder, 'berthgate.yaml');
+    await writeFile(
+      config,
+      JSON.stringify({
+        state: join(folder, 'state'),
+        engines: [{ name: 'engine', url: `unix://${folder}/absent.sock` }],
+        listeners: [{ name: 'unused', url: `unix://${folder}/unused.sock` }],
+      }),
+    );
+    const { code, stdout, stderr } = await command(process.execPath, [
+      program,
+      'run',
+      '-c',
+      config,
+      '--',
+      'echo',
+      'ran',
+    ]);
+    expect(code).toBe(OWN_FAULT);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('not reachable');
+    await rm(folder, { recursive: true, force: true });
+  });
+});
