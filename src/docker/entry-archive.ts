@@ -8,6 +8,11 @@ export function linkArchive(path: string, target: string): Buffer {
   return archiveOf(path, '2', 0o777, target);
 }
 
+/** An empty folder, and those that it lies in. @throws RangeError where the path is too long */
+export function folderArchive(path: string): Buffer {
+  return archiveOf(`${path}/`, '5', 0o755, '');
+}
+
 function archiveOf(path: string, type: string, mode: number, linkTarget: string): Buffer {
   const header = Buffer.alloc(BLOCK);
   const [prefix, name] = namesOf(path.replace(/^\/+/, ''));

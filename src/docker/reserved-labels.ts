@@ -50,6 +50,9 @@ export const SOCKET_LABEL = 'berthgate.socket';
 /** How a container is served from the cache: `trust` where it was given our CA. */
 export const CACHE_LABEL = 'berthgate.cache';
 
+/** Of a container that mounts directories of another one: JSON, the paths that its client asked for. */
+export const LENT_LABEL = 'berthgate.lent';
+
 /** Every container says all of them, empty where they do not apply: one that its image brings along would count. */
 const onEveryContainer = {
   [GIVEN_LABEL]: '',
@@ -64,6 +67,7 @@ const onEveryContainer = {
   [JOB_LABEL]: '',
   [SOCKET_LABEL]: '',
   [CACHE_LABEL]: '',
+  [LENT_LABEL]: '',
 };
 
 /** What a create carries by which its total counts it; null for none. */

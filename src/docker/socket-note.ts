@@ -94,6 +94,12 @@ export function showSocket(container: Json): Json {
   return { ...without, Mounts: [...listOf(without.Mounts), ...shown] };
 }
 
+/** Where a container has its own socket; none where it has none. */
+export function socketPathsOf(container: Json): readonly string[] {
+  const note = isObject(container) ? noteOn(container) : null;
+  return note === null ? [] : [...note.linked, ...note.bound];
+}
+
 /** The same without its socket, which gives no right over the host. */
 export function withoutSocket(container: Json): Json {
   const note = isObject(container) ? noteOn(container) : null;

@@ -1,6 +1,7 @@
 /** One API request with all that is known of it. */
 
 import type { Endpoint } from '../docker/endpoint.ts';
+import type { LentPath } from '../docker/lent-paths.ts';
 import type { QueryValues } from '../docker/query.ts';
 import type { Unknown } from '../docker/read.ts';
 import type { Json } from '../ground/json.ts';
@@ -26,4 +27,6 @@ export interface Call {
   readonly caller?: string;
   /** Of a create: where the container is to have a socket of its own, in place of the engine's. */
   readonly sockets?: readonly string[];
+  /** Of a create: what of its caller's own file system the container is to mount. */
+  readonly lent?: readonly LentPath[];
 }

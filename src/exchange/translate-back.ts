@@ -3,6 +3,7 @@
 import type { Endpoint } from '../docker/endpoint.ts';
 import { showGiven } from '../docker/given.ts';
 import { withoutHost } from '../docker/hide-host.ts';
+import { showLent } from '../docker/lent-paths.ts';
 import { marksWithin } from '../docker/marks-within.ts';
 import { hideReserved, RESERVED_PREFIX } from '../docker/reserved-labels.ts';
 import type { Shape } from '../docker/shape.ts';
@@ -120,8 +121,10 @@ function hide(endpoint: Endpoint, shape: Shape, document: Json): Json {
 
 /** Containers as their clients wanted them, where they were made otherwise. */
 function asAsked(endpointId: string, document: Json): Json {
-  if (endpointId === 'ContainerInspect') return showGiven(showSocket(document));
-  return endpointId === 'ContainerList' && isList(document) ? document.map(showSocket) : document;
+  if (endpointId === 'ContainerInspect') return showGiven(showLent(showSocket(document)));
+  return endpointId === 'ContainerList' && isList(document)
+    ? document.map((one) => showLent(showSocket(one)))
+    : document;
 }
 
 /** What the engine says that is not JSON is an error page; it has no labels of ours. */

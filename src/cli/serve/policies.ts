@@ -13,6 +13,7 @@ import {
   readOptions,
 } from '../../operate/config/index.ts';
 import { inMode, type Mode, modes } from '../../rules/policies/mode.ts';
+import { ownPaths } from '../../rules/policies/own-paths.ts';
 import { ownSockets } from '../../rules/policies/own-sockets.ts';
 import { alwaysFirst } from '../../rules/policies/policies.ts';
 import { forJobs, namespacedListener } from './namespaces.ts';
@@ -55,17 +56,18 @@ export function makePolicies(loaded: LoadedConfig, index: number, from: MadeFrom
   const listener = loaded.config.listeners[index];
   const open = policies.length === 0 && listener?.namespace === null;
   if (open || listener === undefined) return policies;
-  return [...alwaysFirst, ...ownSocketsOf(loaded, listener, from.ofJobs === true), ...policies];
+  return [...alwaysFirst, ...ownSocketsOf(loaded, listener, from), ...policies];
 }
 
-function ownSocketsOf({ config }: LoadedConfig, listener: ListenerConfig, ofJobs: boolean): readonly Policy[] {
+function ownSocketsOf({ config }: LoadedConfig, listener: ListenerConfig, from: MadeFrom): readonly Policy[] {
   const { jobSocket, url, engine: named } = listener;
   if (jobSocket === null) return [];
   const engine = config.engines.find(({ name }) => named === undefined || named === name);
   const paths = [url, ...(engine === undefined ? [] : [engine.url])].flatMap((one) =>
     one.kind === 'unix' ? [one.path] : [],
   );
-  return [ownSockets({ for: ofJobs ? 'requested' : jobSocket.for, paths })];
+  if (from.ofJobs !== true) return [ownSockets({ for: jobSocket.for, paths })];
+  return [ownSockets({ for: 'requested', paths: [] }), ownPaths(from.engine)];
 }
 
 function placeOf(index: number, { ofJobs }: Pick<MadeFrom, 'ofJobs'>): Path {

@@ -1,12 +1,17 @@
 /** What takes more than one call of the engine to do with a container of a namespace: whole, or ended by the ledger. */
 
+import { withMounts } from '../../docker/asked-sockets.ts';
 import { connectedContainer, withConnect } from '../../docker/container-create.ts';
+import { fillIn } from '../../docker/create-defaults.ts';
 import { joining } from '../../docker/joined-endpoint.ts';
+import { lentMount, printLent, SUBPATH_SINCE } from '../../docker/lent-paths.ts';
 import { madeId } from '../../docker/own-requests.ts';
+import { LENT_LABEL, withLabels } from '../../docker/reserved-labels.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { Passage } from '../../exchange/namespacing.ts';
 import type { Json, JsonObject } from '../../ground/json.ts';
+import { makeLentFolders } from '../../jobs/lend-paths.ts';
 import type { SocketGiver } from '../../jobs/socket-giver.ts';
 import type { EngineSide } from './engine-side.ts';
 import { clientName, DEFAULT_NETWORK } from './names.ts';
@@ -59,7 +64,10 @@ export class OwnContainers {
   async create(named: Call, spoken: readonly Spoken[]): Promise<Passage> {
     await this.shared.refuseChoices(named);
     const { call: made, volumes } = await this.creates.after(named, defaultsIn(spoken));
-    const call = this.shared.withoutNames(made);
+    const call = await this.lend(this.shared.withoutNames(made)).catch(async (fault: unknown) => {
+      await volumes?.ended(false).catch(() => {});
+      throw fault;
+    });
     const learn = (answer: Json): void => {
       const id = madeId(answer);
       if (id !== '')
@@ -75,6 +83,18 @@ export class OwnContainers {
       return passed.names.told(document, status);
     };
     return { ...passed, names: { ...passed.names, told } };
+  }
+
+  /** With the directories of its caller that it mounts. */
+  private async lend(call: Call): Promise<Call> {
+    const { lent, caller, body, version } = call;
+    if (lent === undefined || caller === undefined) return call;
+    await makeLentFolders(this.side.desk, caller, lent);
+    const lending = withLabels(withMounts(body as JsonObject, lent.map(lentMount)), { [LENT_LABEL]: printLent(lent) });
+    if (!lent.some(({ from }) => 'volume' in from && from.subpath !== '')) return { ...call, body: lending };
+    // Carried at a version that can say it, with what the older one means by saying nothing.
+    const filled = fillIn(lending, { version, oldCgroups: false });
+    return { ...call, body: filled.body, version: Math.max(version, SUBPATH_SINCE) };
   }
 
   /** The client hears of the container when the socket stands in it. */

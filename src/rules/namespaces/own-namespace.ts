@@ -2,6 +2,7 @@
 
 import type { Endpoint } from '../../docker/endpoint.ts';
 import { lenders } from '../../docker/lends.ts';
+import { withoutLent } from '../../docker/lent-paths.ts';
 import { listIn, messageIn, type NamedKind, thingIn, withMessage } from '../../docker/named-things.ts';
 import { ANONYMOUS_LABEL, madeId, nameAsked, withName, withoutDuplicate } from '../../docker/own-requests.ts';
 import { withLabels } from '../../docker/reserved-labels.ts';
@@ -319,6 +320,8 @@ export class OwnNamespace implements Namespace {
     }
     const answer = await ask(endpointId, { [lender?.parameter as string]: engine });
     // A socket of its own is no right over the host.
-    return answer === null ? null : this.outward.answer(endpointOf(endpointId), withoutSocket(answer), [], false);
+    return answer === null
+      ? null
+      : this.outward.answer(endpointOf(endpointId), withoutLent(withoutSocket(answer)), [], false);
   }
 }

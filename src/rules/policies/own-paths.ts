@@ -1,0 +1,136 @@
+/**
+ * Stands before the policies of job sockets: a path that a create mounts is one of the container that speaks, which the
+ * engine cannot know. Where it lies on a volume of that container it becomes that volume; everywhere else it is refused, so
+ * that no path of the host is ever meant.
+ */
+
+import {
+  type AskedPath,
+  askedPaths,
+  type LentPath,
+  listsWithout,
+  SUBPATH_SINCE,
+  standingAt,
+} from '../../docker/lent-paths.ts';
+import { SOCKET_FOLDER, SOCKET_NAME, socketPathsOf } from '../../docker/socket-note.ts';
+import { readVersionAnswer } from '../../docker/version-answer.ts';
+import type { Call } from '../../exchange/call.ts';
+import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import { refuse } from '../../exchange/judge.ts';
+import type { Change, Policy, Verdict } from '../../exchange/policy.ts';
+import { isObject, type Json, type JsonObject, placeOf } from '../../ground/json.ts';
+import { withValueAt } from '../../ground/json-path.ts';
+import type { Refusal } from '../../ground/refusal.ts';
+
+const NAME = 'job-paths';
+
+const VOLUME_HINT =
+  'mount a volume at the directory when the container of the job is made (of GitLab Runner: `volumes`), or copy the files with docker cp or in a Dockerfile';
+
+export function ownPaths(desk: EngineDesk): Policy {
+  return {
+    name: NAME,
+    judge(call: Call): Verdict | Promise<Verdict> {
+      const { endpoint, body } = call;
+      const asked = endpoint.id === 'ContainerCreate' && isObject(body) ? askedPaths(body) : [];
+      if (asked.length === 0) return { call, rule: 'no-path', changes: [] };
+      return judgePaths(desk, call, body as JsonObject, asked);
+    },
+  };
+}
+
+async function judgePaths(
+  desk: EngineDesk,
+  call: Call,
+  body: JsonObject,
+  asked: readonly AskedPath[],
+): Promise<Verdict> {
+  const { caller } = call;
+  const inspection = caller === undefined ? null : await desk.ask('ContainerInspect', { parameters: { id: caller } });
+  if (inspection === null) throw refuse(NAME, 'nobody', 'the container of the job is not there any more');
+  const sockets = new Set([`${SOCKET_FOLDER}/${SOCKET_NAME}`, ...socketPathsOf(inspection)]);
+  const lent = asked.filter(({ source }) => !sockets.has(source)).map((path) => resolve(path, inspection));
+  const parts = lent.filter(({ from }) => 'volume' in from && from.subpath !== '');
+  if (parts.length > 0) await requireSubpaths(desk, asked, parts[0] as LentPath);
+  const changes: Change[] = listsWithout(body, asked).map(({ path, from, to }) => {
+    return { rule: 'own-path', place: placeOf(path), from, to, warning: null, given: path };
+  });
+  let changed: Json = body;
+  for (const { given, to } of changes) changed = withValueAt(changed, given ?? [], to);
+  const wanted = asked.filter(({ source }) => sockets.has(source)).map(({ target }) => target);
+  const judged: Call = {
+    ...call,
+    body: changed,
+    ...(lent.length === 0 ? {} : { lent }),
+    ...(wanted.length === 0 ? {} : { sockets: [...(call.sockets ?? []), ...wanted] }),
+  };
+  return { call: judged, rule: 'own-path', changes };
+}
+
+/** @throws Refusal */
+function resolve(asked: AskedPath, inspection: Json): LentPath {
+  const { source, target, beyond, readOnly } = asked;
+  if (beyond !== '') throw no(asked, 'mode', `must not ask for ${JSON.stringify(beyond)}`, null);
+  const standing = standingAt(inspection, source);
+  switch (standing.on) {
+    case 'volume': {
+      const { volume, subpath, mountedAt, below, writable } = standing;
+      return { source, target, readOnly: readOnly || !writable, from: { volume, subpath }, mountedAt, below };
+    }
+    case 'host': {
+      const { path, mountedAt, below, writable } = standing;
+      if (below !== '' || mountedAt === SOCKET_FOLDER) {
+        throw no(
+          asked,
+          'part-of-host',
+          `${source} lies in a directory of the host, of which no part can be mounted`,
+          VOLUME_HINT,
+        );
+      }
+      return { source, target, readOnly: readOnly || !writable, from: { host: path }, mountedAt, below };
+    }
+    case 'lent':
+      throw no(
+        asked,
+        'volumes-from',
+        `${source} lies on a volume that another container has lent to that of the job`,
+        'mount the volume by its name when the container of the job is made',
+      );
+    case 'memory':
+      throw no(
+        asked,
+        'memory',
+        `${source} lies in the memory (tmpfs) of the job's container, which no other container can mount`,
+        VOLUME_HINT,
+      );
+    case 'layer':
+      throw no(
+        asked,
+        'own-layer',
+        `${source} lies in the job's own container, and on no volume of it: no other container can mount it`,
+        VOLUME_HINT,
+      );
+  }
+}
+
+/** @throws Refusal where the engine cannot mount a part of a volume */
+async function requireSubpaths(
+  desk: EngineDesk,
+  asked: readonly AskedPath[],
+  { source, mountedAt }: LentPath,
+): Promise<void> {
+  const newest = readVersionAnswer(await desk.ask('SystemVersion'))?.newest ?? 0;
+  if (newest >= SUBPATH_SINCE) return;
+  const of = asked.find((one) => one.source === source) as AskedPath;
+  const message = `${source} is a part of the volume at ${mountedAt}; engines before 26.0 mount whole volumes only`;
+  throw no(
+    of,
+    'part-of-volume',
+    message,
+    `mount all of it (-v ${mountedAt}:${mountedAt}) and choose the directory with -w`,
+  );
+}
+
+function no({ place }: AskedPath, rule: string, message: string, hint: string | null): Refusal {
+  return refuse(NAME, rule, message, { place: placeOf(place), ...(hint === null ? {} : { hint }) });
+}

@@ -1,0 +1,98 @@
+// Directories of a job's own container, mounted into containers that it starts: they lie on its volumes, or are refused.
+import { describe, expect, test } from 'vitest';
+import { hasJobClient } from './job-client.ts';
+import { describeJobs } from './jobs.ts';
+
+describe.skipIf(!hasJobClient)('paths of a job', () => {
+  describeJobs('on an engine', {}, ({ engine, at, within, tries, startJob, direct, ns }) => {
+    test('a directory that is a volume is that volume, with what the job may do to it', async () => {
+      await startJob('whole', '-v', 'work:/builds', '-v', 'safe:/safe:ro');
+      await within('whole', 'echo mine >/builds/f');
+      expect(await within('whole', 'docker run --rm -v /builds:/src busybox cat /src/f')).toBe('mine');
+      await within('whole', 'docker run --rm -v /builds/:/src busybox sh -c "echo theirs >/src/f"');
+      expect(await within('whole', 'cat /builds/f')).toBe('theirs');
+      const { code } = await tries('whole', 'docker run --rm -v /safe:/src busybox touch /src/f');
+      expect(code).not.toBe(0);
+      await at('rm', '--force', 'whole');
+    });
+
+    test('what is on no volume of the job is refused, with what to do', async () => {
+      await startJob('layer', '--tmpfs', '/mem');
+      for (const [path, said] of [
+        ['/root/src', /lies in the job's own container.*volumes/],
+        ['/mem/x', /lies in the memory/],
+        ['/etc', /lies in the job's own container/],
+        ['/run/berthgate', /directory of the host/],
+        ['/', /lies in the job's own container/],
+      ] as const) {
+        const { code, stderr } = await tries('layer', `docker run --rm -v ${path}:/x busybox true`);
+        expect(code, path).not.toBe(0);
+        expect(stderr).toMatch(said);
+      }
+      // The control: the engine itself would mount its host's.
+      const body = { Image: 'busybox', Cmd: ['true'], HostConfig: { Binds: ['/etc:/x'] } };
+      const made = await direct('POST', '/containers/create', body);
+      expect(made.status).toBe(201);
+      await direct('DELETE', `/containers/${made.json<{ Id: string }>().Id}`);
+      await at('rm', '--force', 'layer');
+    });
+
+    test.skipIf(engine.hasSubpaths)('of a part of a volume an older engine says what to do instead', async () => {
+      await startJob('old', '-v', 'work:/builds');
+      const { stderr } = await tries('old', 'mkdir -p /builds/p && docker run --rm -v /builds/p:/src busybox true');
+      expect(stderr).toMatch(/engines before 26\.0 mount whole volumes only/);
+      expect(stderr).toMatch(/-v \/builds:\/builds/);
+      await at('rm', '--force', 'old');
+    });
+
+    describe.skipIf(!engine.hasSubpaths)('parts of volumes', () => {
+      test('docker run, compose and builds work in the directory that the job is in', async () => {
+        await startJob('part', '-v', 'work:/builds');
+        await within('part', 'mkdir -p /builds/p/src && echo here >/builds/p/src/f');
+        expect(await within('part', 'cd /builds/p/src && docker run --rm -v "$PWD":/src busybox cat /src/f')).toBe(
+          'here',
+        );
+        const compose = 'services: {a: {image: busybox, init: true, command: sleep 600, volumes: ["./src:/src"]}}';
+        await within('part', `cd /builds/p && echo '${compose}' >compose.yaml && docker compose up -d`);
+        expect(await within('part', 'docker exec p-a-1 cat /src/f')).toBe('here');
+        const shown = await within('part', 'docker inspect -f "{{json .HostConfig.Binds}}{{json .Mounts}}" p-a-1');
+        expect(shown).toContain('/builds/p/src:/src');
+        expect(shown).not.toContain(ns);
+        await at('rm', '--force', 'part');
+      });
+
+      test('a directory that is not there is made, as an engine would', async () => {
+        await startJob('made', '-v', 'work2:/builds');
+        await within('made', 'docker run --rm -v /builds/new/dir:/out busybox touch /out/f');
+        expect(await within('made', 'ls /builds/new/dir')).toBe('f');
+        await at('rm', '--force', 'made');
+      });
+
+      test('a nested job is given parts of what it has itself, and no more', async () => {
+        await startJob('outer', '-v', 'work3:/builds');
+        await within('outer', 'mkdir -p /builds/a/b /builds/b && echo deep >/builds/a/b/f && echo top >/builds/b/f');
+        const socket = '-v /var/run/docker.sock:/var/run/docker.sock';
+        const image = (await at('inspect', '-f', '{{.Config.Image}}', 'outer')).stdout.trim();
+        const inner = `docker run --rm ${socket} -v /builds/a:/here ${image} docker run --rm -v /here/b:/x busybox cat /x/f`;
+        expect(await within('outer', inner)).toBe('deep');
+        await at('rm', '--force', 'outer');
+      });
+
+      test('no link leads out of the volume', async () => {
+        await startJob('links', '-v', 'work4:/builds');
+        await within(
+          'links',
+          'cd /builds && ln -s /etc abs && ln -s ../../../../../etc rel && mkdir d && ln -s /proc/1/root d/root',
+        );
+        for (const path of ['abs', 'rel', 'd/root', 'd/root/etc', 'abs/ssl']) {
+          const { stdout, code } = await tries('links', `docker run --rm -v /builds/${path}:/x busybox ls /x`);
+          expect(stdout, path).not.toMatch(/hostname|passwd|shadow|vmlinuz|boot/);
+          expect(code === 0 && stdout !== '', path).toBe(false);
+        }
+        // The control: followed, each would lead to files.
+        expect(await within('links', 'ls /builds/abs/ /builds/rel/')).toMatch(/passwd/);
+        await at('rm', '--force', 'links');
+      });
+    });
+  });
+});
