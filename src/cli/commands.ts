@@ -7,6 +7,7 @@ import { explain } from './explain/explain.ts';
 import { firewall } from './firewall.ts';
 import { init } from './init.ts';
 import { namespaces } from './namespaces.ts';
+import { passthrough } from './passthrough.ts';
 import type { AddCommand } from './program.ts';
 import { reference } from './reference.ts';
 import { run } from './run.ts';
@@ -25,4 +26,5 @@ export const commands: readonly AddCommand[] = [
   audit,
   firewall,
   reference,
+  passthrough,
 ];

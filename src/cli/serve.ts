@@ -66,7 +66,12 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
     await openStateFolder(state, terminal.uid);
     const passing = await loadDescriptorPassing();
     process.on('uncaughtException', endAfterFault(opened));
-    const instance = new Instance({ log: opened, inherited, passing });
+    const instance = new Instance({
+      log: opened,
+      inherited,
+      passing,
+      program: [process.execPath, ...process.argv.slice(1, 2)],
+    });
     await startInstance(instance, loaded, options, passing);
     const ended = untilEnd(instance, loaded, options, opened, terminal);
     // In one piece: whoever waits for the first line finds all of them, and may send a signal at once.

@@ -21,7 +21,7 @@ import { docker, run, type TestEngine } from '../engines/index.ts';
 export const HOST = 'archive.example.org';
 export const PINNED = 'pinned.example.org';
 /** What the origin gives for every path. */
-const BODY = randomBytes(300_000).toString('hex');
+export const BODY = randomBytes(300_000).toString('hex');
 export const BODY_HASH = createHash('sha256').update(BODY).digest('hex');
 
 export interface Site {

@@ -4,5 +4,6 @@ export { Authority } from './authority.ts';
 export { forwarder } from './forward.ts';
 export { type AnswerRequest, CacheFront, type FrontOptions } from './front.ts';
 export type { InterceptionTally } from './interception-tally.ts';
+export { PassFront } from './pass-front.ts';
 export { ServedContainers } from './served-containers.ts';
 export { ContainerTrust } from './trust/container-trust.ts';

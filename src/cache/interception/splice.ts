@@ -13,8 +13,9 @@ export function splice(one: Duplex, other: Duplex): void {
 function join(from: Duplex, to: Duplex): void {
   from.on('error', () => to.destroy());
   from.on('close', () => {
-    // What ended as it should is written to its end.
     if (!from.readableEnded) to.destroy();
+    // What ended as it should is written to its end; what still comes the other way is nobody's.
+    else to.resume();
   });
   if (from instanceof net.Socket) {
     from.setTimeout(SILENT_MS);

@@ -20,9 +20,10 @@ import type { Policy } from '../../exchange/policy.ts';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import { type Config, ConfigRefused, type LoadedConfig } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
-import { WayOut } from '../../wire/way-out.ts';
+import { WayOut, type WayOutOptions } from '../../wire/way-out.ts';
 import { type CacheAddresses, findAddresses, openingsOf, saidAddresses } from './cache-addresses.ts';
 import { siteOf } from './site.ts';
+import type { Standby } from './standby.ts';
 
 /** An engine that does not tell its addresses, and an address that is not there yet, is tried again. */
 const RETRY_MS = 2000;
@@ -31,6 +32,7 @@ const NOWHERE: CacheAddresses = { address: [], passAddress: [] };
 
 interface Made {
   readonly config: Config;
+  readonly site: WayOutOptions;
   readonly authority: Authority | null;
   readonly wayOut: WayOut;
   readonly options: FrontOptions;
@@ -38,6 +40,7 @@ interface Made {
 
 export class Cache {
   private readonly log: Log;
+  private readonly standby: Standby;
   private readonly trusts = new Set<ContainerTrust>();
   private desks: readonly EngineDesk[] = [];
   private made: Made | null = null;
@@ -47,8 +50,9 @@ export class Cache {
   private retry: NodeJS.Timeout | null = null;
   private fault: string | null = null;
 
-  constructor(log: Log) {
+  constructor(log: Log, standby: Standby) {
     this.log = log;
+    this.standby = standby;
   }
 
   get tally(): InterceptionTally | null {
@@ -121,14 +125,21 @@ export class Cache {
 
   /** Another process goes on with the sockets; whoever is connected stays. */
   stopAccepting(): void {
+    this.standby.end();
+    this.closeSockets();
+  }
+
+  private closeSockets(): void {
     if (this.retry !== null) clearTimeout(this.retry);
     this.retry = null;
     for (const sockets of this.open.values()) for (const socket of sockets) socket.close();
     this.open.clear();
   }
 
+  /** Containers that were pointed here are passed through from now on. */
   close(): void {
-    this.stopAccepting();
+    this.closeSockets();
+    this.standby.release();
     this.front?.close();
     this.front = null;
     this.made?.authority?.end();
@@ -147,8 +158,11 @@ export class Cache {
         throw new ConfigRefused([loaded.fault(['cache', 'hosts', index], what)]);
       }
     }
-    const wayOut = new WayOut(siteOf(loaded));
-    const answer: AnswerRequest = forwarder(wayOut.to());
+    const site = siteOf(loaded);
+    const wayOut = new WayOut(site);
+    const forward = forwarder(wayOut.to());
+    const answer: AnswerRequest = (request, response, { scheme, host, path }) =>
+      void forward(request, response, new URL(`${scheme}://${host}${path}`));
     const intercepted = hosts.filter(({ tls }) => tls === 'intercept').map(({ host }) => host);
     const { life: lifeMs, rotate: rotateMs } = config.cache.ca;
     const folder = join(config.state, 'ca');
@@ -171,7 +185,7 @@ export class Cache {
         this.log.warn({ host, network }, 'cache: clients refuse our CA; the host is passed through for a while'),
       onFault: (host, fault) => this.log.warn({ host, reason: fault.message }, 'cache: passing through'),
     };
-    return { config, authority, wayOut, options };
+    return { config, site, authority, wayOut, options };
   }
 
   /** Of the addresses those where somebody listens: nobody is pointed to the others. */
@@ -204,14 +218,21 @@ export class Cache {
       for (const socket of sockets) socket.remove();
       this.open.delete(key);
     }
-    for (const [key, place] of wanted) {
-      if (this.open.has(key)) continue;
-      try {
-        this.open.set(key, await this.openOne(place, ready(key)));
-      } catch (caught) {
-        fault = (caught as Error).message;
+    const { state } = made.config;
+    let standing: Awaited<ReturnType<Standby['take']>> = null;
+    try {
+      if ([...wanted.keys()].some((key) => !this.open.has(key))) standing = await this.standby.take(state);
+      for (const [key, place] of wanted) {
+        if (this.open.has(key)) continue;
+        const given = ready(key);
+        this.open.set(key, await this.openOne(place, given.length > 0 ? given : (standing?.ready(key) ?? [])));
       }
+    } catch (caught) {
+      fault = (caught as Error).message;
     }
+    const hosts = (made.config.cache?.hosts ?? []).map(({ host }) => host);
+    this.standby.keep({ state, hosts, site: made.site }, this.sockets());
+    await standing?.served();
     if (fault !== null && fault !== this.fault) this.log.error({ reason: fault }, 'cache');
     if (fault === null && this.fault !== null) this.log.info('cache: listens');
     this.fault = fault;

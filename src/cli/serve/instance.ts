@@ -31,12 +31,15 @@ import { Jobs } from './jobs.ts';
 import { KeptStore } from './kept-store.ts';
 import { type DockerHost, Listening } from './listening.ts';
 import { namespaceAdministration } from './namespace-administration.ts';
+import { Standby } from './standby.ts';
 
 export interface InstanceOptions {
   readonly log: OpenLog;
   /** Sockets of the service manager, by name. */
   readonly inherited: ReadonlyMap<string, readonly number[]>;
   readonly passing: DescriptorPassing | null;
+  /** How this program is started; absent where it is part of another one. */
+  readonly program?: readonly string[];
 }
 
 /** Where a process is asked for its sockets, and seen to be alive. */
@@ -71,7 +74,7 @@ export class Instance {
   /** Resolves when the last call has ended after a drain or a take-over. */
   readonly end: Promise<void>;
 
-  constructor({ log: opened, inherited, passing }: InstanceOptions) {
+  constructor({ log: opened, inherited, passing, program }: InstanceOptions) {
     const { log } = opened;
     this.log = log;
     this.passing = passing;
@@ -87,7 +90,7 @@ export class Instance {
     const recorded = recordedBy(recorder, decisions);
     this.jobs = new Jobs(recorded, this.buffers, log);
     this.listening = new Listening(recorded, this.buffers, log, this.jobs);
-    this.cache = new Cache(log);
+    this.cache = new Cache(log, new Standby(log, program ?? null, passing));
     this.firewall = new HostFirewall(log, () => this.cache.openings());
     this.jobSweeps = new JobSweeps(
       () => this.listening.sides().map((side) => processJobsOn(side, this.enginesHere.has(side.desk.name))),

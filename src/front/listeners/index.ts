@@ -4,5 +4,5 @@ export { findIncumbent, offerHandOver, type TakenSockets, takeOver } from './han
 export { takeInheritedSockets } from './inherited-sockets.ts';
 export { Listener, type ListenerSetup } from './listener.ts';
 export { type OpenSocket, openSockets, prepareAccess } from './open-sockets.ts';
-export { type DescriptorPassing, loadDescriptorPassing } from './pass-descriptors.ts';
+export { type DescriptorPassing, descriptorOf, loadDescriptorPassing } from './pass-descriptors.ts';
 export type { SocketAccess } from './unix-socket.ts';
