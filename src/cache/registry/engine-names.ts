@@ -98,7 +98,8 @@ export function capabilityIn(owner: string): string | null {
   return owner.startsWith(CAPABILITY) ? owner.slice(CAPABILITY.length) : null;
 }
 
-function readRepository(name: string): Repository | null {
+/** `r.example.org__5000/team/app`. Null for what is written in another way than names are. */
+export function readRepository(name: string): Repository | null {
   const slash = name.indexOf('/');
   const registry = slash < 0 ? null : decodeHost(name.slice(0, slash));
   if (registry === null) return null;
@@ -109,8 +110,8 @@ function readRepository(name: string): Repository | null {
   return same ? { registry, path } : null;
 }
 
-/** A host has no `_`, so it can say what a path's component cannot hold: a port, capitals, brackets. */
-function encodeHost(host: string): string {
+/** As a component of a path. A host has no `_`, so it can say what a path's component cannot hold: a port, capitals, brackets. */
+export function encodeHost(host: string): string {
   const [, name, port] = /^([a-z0-9.-]+)(?::(\d+))?$/.exec(host) ?? [];
   if (name === undefined) return `${ESCAPED}${Buffer.from(host).toString('hex')}`;
   return port === undefined ? name : `${name}__${port}`;

@@ -8,18 +8,23 @@ import { EngineNames, type GatewayAddresses } from './engine-names.ts';
 import { Gateway } from './gateway.ts';
 import { GatewayTally } from './gateway-tally.ts';
 import { type Grant, Grants, type Rights } from './grants.ts';
-import { LiveRegistry } from './live-registry.ts';
 import { checkLogin, type LoginAnswer } from './login.ts';
 import { LongNamesFolder } from './long-names.ts';
 import type { Registries } from './registries.ts';
 import { readKey, SealedPlaces } from './sealed-places.ts';
 import type { Upstream } from './upstream.ts';
 
+export { CachedRegistries } from './cached-registries.ts';
+export { DirectRegistries } from './direct-registries.ts';
 export { EngineNames, type GatewayAddresses } from './engine-names.ts';
 export type { GatewayTally } from './gateway-tally.ts';
 export type { Grant, Rights } from './grants.ts';
 export type { LoginAnswer } from './login.ts';
+export { Mirror } from './mirror.ts';
+export { MirrorTally } from './mirror-tally.ts';
 export { allowedBy, Registries } from './registries.ts';
+export { TagRules } from './tag-rules.ts';
+export type { Upstream } from './upstream.ts';
 
 /** As long as the name of a host may well be. */
 const SCOPE_DIGITS = 32;
@@ -29,6 +34,8 @@ export interface RegistryGatewayOptions {
   /** The folder of the state; the gateway has one of its own in it. */
   readonly state: string;
   readonly registries: Registries;
+  /** Who answers for them. */
+  readonly upstream: Upstream;
   readonly onFault: (registry: string, fault: Error) => void;
 }
 
@@ -42,13 +49,13 @@ export class RegistryGateway {
   private registries: Registries;
   private upstream: Upstream;
 
-  constructor({ addresses, state, registries, onFault }: RegistryGatewayOptions) {
+  constructor({ addresses, state, registries, upstream, onFault }: RegistryGatewayOptions) {
     const folder = join(state, 'gateway');
     this.key = readKey(join(folder, 'key'));
     this.names = new EngineNames(addresses, new LongNamesFolder(join(folder, 'names')));
     this.grants = new Grants(addresses.names);
     this.registries = registries;
-    this.upstream = new LiveRegistry(registries);
+    this.upstream = upstream;
     this.gateway = new Gateway({
       names: this.names,
       grants: this.grants,
@@ -80,9 +87,9 @@ export class RegistryGateway {
   }
 
   /** After a reload. What runs goes on with what it began with. */
-  use(registries: Registries): void {
+  use(registries: Registries, upstream: Upstream): void {
     this.registries = registries;
-    this.upstream = new LiveRegistry(registries);
+    this.upstream = upstream;
   }
 
   accept(socket: Duplex): void {

@@ -7,7 +7,7 @@ import { type Challenge, readChallenge } from './challenge.ts';
 import { OciError } from './oci-error.ts';
 import { maySendTo, type Registries, type Registry } from './registries.ts';
 import { basic, Tokens } from './tokens.ts';
-import type { Resource, Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
+import type { LiveAnswer, Resource, Upstream, UpstreamRequest } from './upstream.ts';
 
 const REGISTRIES_KNOWN = 1000;
 const MOST_REDIRECTS = 5;
@@ -21,7 +21,7 @@ interface Hop {
   readonly credentials: RegistryCredentials | null;
 }
 
-type Answer = UpstreamAnswer & { readonly body: Dispatcher.ResponseData['body'] };
+type Answer = LiveAnswer & { readonly body: Dispatcher.ResponseData['body'] };
 
 export class LiveRegistry implements Upstream {
   private readonly registries: Registries;
@@ -35,11 +35,10 @@ export class LiveRegistry implements Upstream {
     this.registries = registries;
   }
 
-  async ask(request: UpstreamRequest): Promise<UpstreamAnswer> {
+  async ask(request: UpstreamRequest): Promise<LiveAnswer> {
     const registry = this.registries.find(request.repository.registry);
     const reads = request.method === 'GET' || request.method === 'HEAD';
-    const credentials = request.credentials ?? (reads ? registry.own : null);
-    const hop = { registry, request, scopes: scopesOf(request), credentials };
+    const hop = { registry, request, scopes: scopesOf(request), credentials: request.credentials };
     let url = urlOf(registry, request);
     for (let redirects = 0; ; redirects++) {
       const answer = await this.go({ ...hop, url });

@@ -15,11 +15,14 @@ export interface Registry {
   /** Without a slash at the end. */
   readonly url: URL;
   readonly out: Out;
-  /** Berthgate's own, for what clients pull without any; null where each client needs the right. */
+  /** An account whose quota is used for what everybody may pull; null where there is none. */
   readonly own: RegistryCredentials | null;
   /** Hosts beside its own domain whose realm gets credentials. */
   readonly realms: readonly string[];
 }
+
+/** Whoever waits for an image shall know within two seconds that the registry is not there. */
+const CONNECT_MS = 1800;
 
 /** Whether a registry, as images name it, may be used by the patterns of the configuration. */
 export function allowedBy(patterns: readonly string[]): (registry: string) => boolean {
@@ -39,7 +42,7 @@ export class Registries {
   constructor({ upstreams, allow }: Pick<Config['registry'], 'upstreams' | 'allow'>, wayOut: WayOut) {
     this.isAllowed = allowedBy(allow);
     this.named = new Map(upstreams.map((one) => [one.host, readUpstream(one, wayOut)]));
-    this.others = wayOut.to();
+    this.others = wayOut.to({ connectMs: CONNECT_MS });
   }
 
   /** @param name as images say it @throws OciError for one that may not be used */
@@ -74,7 +77,7 @@ function readUpstream(
   wayOut: WayOut,
 ): Registry {
   const named = new URL(url ?? registryUrlOf(host));
-  const destination = { named, ...(ca === undefined ? {} : { ca: [readFileSync(ca, 'utf8')] }) };
+  const destination = { named, connectMs: CONNECT_MS, ...(ca === undefined ? {} : { ca: [readFileSync(ca, 'utf8')] }) };
   const own = credentials === undefined || guarded ? null : readOwn(credentials);
   return { host, url: named, out: wayOut.to(destination), own, realms };
 }

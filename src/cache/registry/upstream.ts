@@ -2,6 +2,7 @@
 
 import type { Readable } from 'node:stream';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import type { Body, ByteRange } from '../store.ts';
 import type { Repository } from './engine-names.ts';
 
 export type Resource =
@@ -33,9 +34,21 @@ export interface UpstreamRequest {
 export interface UpstreamAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Readable;
+  /** Whoever gets it reads it or lets it go. */
+  readonly body: Readable | KeptPart;
   /** Where it came from: what relative places in it are relative to. */
   readonly url: URL;
+}
+
+/** Bytes of the store, from where they go to a socket without a detour. */
+export interface KeptPart {
+  readonly kept: Body;
+  readonly range: ByteRange;
+}
+
+/** As the registry itself has said it. */
+export interface LiveAnswer extends UpstreamAnswer {
+  readonly body: Readable;
 }
 
 export interface Upstream {

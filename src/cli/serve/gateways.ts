@@ -1,13 +1,13 @@
 /** The registry gateways of a running server, one for each address that engines find the images of namespaces at. */
 
 import type net from 'node:net';
-import { type GatewayAddresses, type GatewayTally, Registries, RegistryGateway } from '../../cache/registry/index.ts';
+import { type GatewayAddresses, type GatewayTally, RegistryGateway } from '../../cache/registry/index.ts';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import type { GatewayReadiness } from '../../operate/admin/admin-server.ts';
-import { type Config, ConfigRefused, type LoadedConfig, type TcpAddress } from '../../operate/config/index.ts';
+import type { Config, LoadedConfig, TcpAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
-import { OutFault, WayOut } from '../../wire/way-out.ts';
-import { siteOf } from './site.ts';
+import { OutFault } from '../../wire/way-out.ts';
+import type { PreparedRegistries } from './registry-cache.ts';
 
 /** An address that somebody else has is tried again. */
 const RETRY_MS = 2000;
@@ -25,7 +25,6 @@ interface Kept {
 export class Gateways {
   private readonly log: Log;
   private kept: ReadonlyMap<string, Kept> = new Map();
-  private wayOut: WayOut | null = null;
   private retry: NodeJS.Timeout | null = null;
   private state: string | null = null;
 
@@ -51,19 +50,17 @@ export class Gateways {
     return [...this.kept.values()].map(({ gateway }) => gateway.tally);
   }
 
-  /** @throws ConfigRefused. Nothing changes before `commit`. */
+  /** Nothing changes before `commit`. */
   prepare(
     loaded: LoadedConfig,
+    prepared: PreparedRegistries,
     ready: (key: string) => readonly number[],
   ): {
     /** Of the engine of a listener with a namespace; null where the configuration wants none. */
     readonly of: (engine: string) => RegistryGateway | null;
     readonly commit: () => Promise<void>;
-    readonly discard: () => void;
   } {
     const wanted = wantedBy(loaded.config);
-    const wayOut = new WayOut(siteOf(loaded));
-    const registries = registriesOf(loaded, wayOut);
     // What must outlive the process stays where it is until the next start.
     const state = this.state ?? loaded.config.state;
     const next = new Map<string, Kept>();
@@ -73,24 +70,21 @@ export class Gateways {
       if (next.has(address)) continue;
       const places = [at, buildsOf(at)];
       for (const place of places) given.set(textOf(place), ready(keyOf(textOf(place))));
-      next.set(address, this.kept.get(address) ?? this.make(places, state, registries));
+      next.set(address, this.kept.get(address) ?? this.make(places, state, prepared));
     }
     return {
       of: (engine) => {
         const at = wanted.get(engine);
         return at === undefined ? null : (next.get(textOf(at))?.gateway ?? null);
       },
-      discard: () => void wayOut.close(),
       commit: async () => {
-        const before = { kept: this.kept, wayOut: this.wayOut };
+        const before = this.kept;
         this.state = state;
         this.kept = next;
-        this.wayOut = wayOut;
-        for (const { gateway } of next.values()) gateway.use(registries);
-        for (const [address, one] of before.kept) {
+        for (const { gateway } of next.values()) gateway.use(prepared.registries, prepared.upstream);
+        for (const [address, one] of before) {
           if (!next.has(address)) closeOne(one);
         }
-        void before.wayOut?.close();
         await this.listen(given);
       },
     };
@@ -107,17 +101,17 @@ export class Gateways {
   close(): void {
     this.stopAccepting();
     for (const one of this.kept.values()) closeOne(one);
-    void this.wayOut?.close();
     this.kept = new Map();
   }
 
-  private make(places: readonly TcpAddress[], state: string, registries: Registries): Kept {
+  private make(places: readonly TcpAddress[], state: string, { registries, upstream }: PreparedRegistries): Kept {
     const [names, builds] = places as readonly [TcpAddress, TcpAddress];
     const addresses: GatewayAddresses = { names: textOf(names), builds: textOf(builds) };
     const gateway = new RegistryGateway({
       addresses,
       state,
       registries,
+      upstream,
       onFault: (registry, fault) => {
         if (fault instanceof OutFault) this.log.warn({ registry, reason: fault.reason }, 'registry');
         else this.log.error({ registry, err: fault }, 'gateway');
@@ -197,13 +191,4 @@ function textOf({ host, port }: TcpAddress): string {
 
 function keyOf(address: string): string {
   return `gateway ${address}`;
-}
-
-function registriesOf(loaded: LoadedConfig, wayOut: WayOut): Registries {
-  try {
-    return new Registries(loaded.config.registry, wayOut);
-  } catch (fault) {
-    void wayOut.close();
-    throw new ConfigRefused([loaded.fault(['registry', 'upstreams'], (fault as Error).message)]);
-  }
 }

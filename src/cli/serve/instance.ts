@@ -30,7 +30,9 @@ import { JobSweeps, processJobsOn } from './job-sweeps.ts';
 import { Jobs } from './jobs.ts';
 import { KeptStore } from './kept-store.ts';
 import { type DockerHost, Listening } from './listening.ts';
+import { Mirrors } from './mirrors.ts';
 import { namespaceAdministration } from './namespace-administration.ts';
+import { RegistryCache } from './registry-cache.ts';
 import { Standby } from './standby.ts';
 
 export interface InstanceOptions {
@@ -55,8 +57,10 @@ export class Instance {
   private readonly engines: Engines;
   private readonly listening: Listening;
   private readonly jobs: Jobs;
+  private readonly registryCache: RegistryCache;
   private readonly gateways: Gateways;
   private readonly cache: Cache;
+  private readonly mirrors: Mirrors;
   private readonly firewall: HostFirewall;
   private readonly admin: Admin;
   private readonly audit: Audit;
@@ -85,7 +89,9 @@ export class Instance {
     const recorder = new CallRecorder(opened);
     this.engines = new Engines(this.buffers, log);
     this.audit = new Audit(log);
+    this.registryCache = new RegistryCache(log);
     this.gateways = new Gateways(log);
+    this.mirrors = new Mirrors(this.registryCache, log);
     const decisions = new DecisionRecorder(this.audit);
     const recorded = recordedBy(recorder, decisions);
     this.jobs = new Jobs(recorded, this.buffers, log);
@@ -209,6 +215,7 @@ export class Instance {
     this.admin.close(true);
     this.gateways.stopAccepting();
     this.cache.stopAccepting();
+    this.mirrors.stopAccepting();
     this.stopOffering?.();
     this.firewall.end();
     // One process alone sweeps.
@@ -223,6 +230,8 @@ export class Instance {
     this.admin.close(keepFiles);
     this.gateways.close();
     this.cache.close();
+    this.mirrors.close();
+    this.registryCache.close();
     this.firewall.end();
     this.engines.close();
     await this.kept.close();
@@ -241,17 +250,20 @@ export class Instance {
       this.audit.check(audit);
       const kept = await this.kept.prepare(loaded.config);
       discards.push(kept.discard);
-      commits.push(kept.commit);
       // Listeners may have clients before everything is committed.
       if (this.state === 'starting') this.audit.open(audit);
       const admin = await this.admin.prepare(loaded.config.admin, take);
       discards.push(admin.discard);
       commits.push(admin.commit);
-      const gateways = this.gateways.prepare(loaded, take);
-      discards.push(gateways.discard);
-      commits.push(gateways.commit);
       const cache = this.cache.prepare(loaded, take);
       discards.push(cache.discard);
+      const registries = this.registryCache.prepare(loaded, kept.store);
+      discards.push(registries.discard);
+      const gateways = this.gateways.prepare(loaded, registries, take);
+      const mirrors = await this.mirrors.prepare(loaded, take);
+      discards.push(mirrors.discard);
+      // What runs is answered by the old store as long as the new one is not in its place.
+      commits.push(registries.commit, gateways.commit, mirrors.commit, kept.commit);
       const listening = await this.listening.prepare(loaded, {
         engine: engines.get,
         gateway: gateways.of,
@@ -280,6 +292,12 @@ export class Instance {
 
   private sockets(): ReadonlyMap<string, readonly net.Server[]> {
     const admin = [...this.admin.sockets].map(([key, sockets]) => [key, sockets.map(({ server }) => server)] as const);
-    return new Map([...this.listening.sockets(), ...admin, ...this.gateways.sockets(), ...this.cache.sockets()]);
+    return new Map([
+      ...this.listening.sockets(),
+      ...admin,
+      ...this.gateways.sockets(),
+      ...this.cache.sockets(),
+      ...this.mirrors.sockets(),
+    ]);
   }
 }

@@ -18,14 +18,20 @@ export class KeptStore {
   }
 
   /** @throws Error where the folder cannot be had */
-  async prepare(config: Config): Promise<{ readonly commit: () => Promise<void>; readonly discard: () => void }> {
+  async prepare(config: Config): Promise<{
+    /** Of the new configuration. */
+    readonly store: Store | null;
+    readonly commit: () => Promise<void>;
+    readonly discard: () => void;
+  }> {
     const before = this.#open;
     const place = placeOf(config);
     if (JSON.stringify(place) === JSON.stringify(before?.place ?? null)) {
-      return { commit: async () => {}, discard: () => {} };
+      return { store: before?.store ?? null, commit: async () => {}, discard: () => {} };
     }
     const next = place === null ? null : { place, store: await openStore(place) };
     return {
+      store: next?.store ?? null,
       commit: async () => {
         this.#open = next;
         await before?.store.close();

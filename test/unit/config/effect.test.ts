@@ -39,8 +39,6 @@ describe('settings without effect', () => {
       'listeners[1].auth[1]',
       'listeners[1].auth[2]',
       'cache.rules',
-      'registry.tags',
-      'registry.mirror',
       'registry.proxy',
       'gc',
     ]);

@@ -1,6 +1,9 @@
 // The gateway between an engine and a registry, each of them a test's own.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { basic, digestOf, type FakeRegistry, say, startFakeRegistry } from './fake-registry.ts';
 import { APP, alice, R, type Rig, startRig } from './rig.ts';
@@ -299,23 +302,30 @@ test('credentials go to the registry alone: not along a redirect, nor to a realm
   expect(thief.asked.at(-1)?.headers.authorization).toBe(basic('alice:secret'));
 });
 
-test("Berthgate's own credentials are for pulls without any, never for pushes, never over the client's", async () => {
-  const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
-  const folder = mkdtempSync('/tmp/berthgate-own-');
+test("Berthgate's own account is for the quota of what everybody may pull, and for nothing else", async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berthgate-own-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  writeFileSync(`${folder}/own.json`, JSON.stringify({ username: 'alice', password: 'secret' }));
+  writeFileSync(join(folder, 'own.json'), JSON.stringify({ username: 'alice', password: 'secret' }));
   const fake = await registry('basic');
-  const credentials = `${folder}/own.json`;
+  const credentials = join(folder, 'own.json');
   const rig = await startRig([{ url: fake.url, credentials }]);
   const guarded = await startRig([{ url: fake.url, credentials, private: true }]);
   await pushed(rig, rig.grant({ credentials: () => alice }));
-  expect((await rig.ask('GET', `${APP}/manifests/1`, { grant: rig.grant() })).status).toBe(200);
-  expect((await rig.ask('PUT', `${APP}/manifests/1`, { grant: rig.grant(), body: 'x' })).status).toBe(401);
-  const wrong = rig.grant({
-    credentials: () => ({ ...alice, kind: 'password', username: 'alice', password: 'wrong' }),
-  });
-  expect((await rig.ask('GET', `${APP}/manifests/1`, { grant: wrong })).status).toBe(401);
-  expect((await guarded.ask('GET', `${APP}/manifests/1`, { grant: guarded.grant() })).status).toBe(401);
+  const path = `${APP}/manifests/1`;
+  expect((await rig.ask('GET', path, { grant: rig.grant() })).status).toBe(401);
+  // The control: it is there for who has the right to it.
+  expect((await rig.ask('GET', path, { grant: rig.grant({ credentials: () => alice }) })).status).toBe(200);
+  fake.answer = ({ method, url, headers }, response) => {
+    const isOpen = method === 'HEAD' && url.includes('/manifests/') && headers.authorization === undefined;
+    if (isOpen) response.writeHead(200).end();
+    return isOpen;
+  };
+  expect((await rig.ask('GET', path, { grant: rig.grant() })).status).toBe(200);
+  expect(fake.asked.at(-1)?.headers.authorization).toBe(basic('alice:secret'));
+  expect((await rig.ask('PUT', path, { grant: rig.grant(), body: 'x' })).status).toBe(401);
+  const wrong = rig.grant({ credentials: () => ({ kind: 'password', username: 'alice', password: 'wrong' }) });
+  expect((await rig.ask('GET', path, { grant: wrong })).status).toBe(401);
+  expect((await guarded.ask('GET', path, { grant: guarded.grant() })).status).toBe(401);
 });
 
 test('a registry that a user names is not a way to what lies inside', async () => {

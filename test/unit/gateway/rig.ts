@@ -5,7 +5,14 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Grant, Registries, RegistryGateway, type Rights } from '../../../src/cache/registry/index.ts';
+import {
+  DirectRegistries,
+  type Grant,
+  MirrorTally,
+  Registries,
+  RegistryGateway,
+  type Rights,
+} from '../../../src/cache/registry/index.ts';
 import type { RegistryCredentials } from '../../../src/docker/registry-credentials.ts';
 import { WayOut, type WayOutOptions } from '../../../src/wire/way-out.ts';
 
@@ -69,6 +76,7 @@ export async function startRig(
     addresses: { names: `127.0.0.1:${port}`, builds: `127.0.0.2:${port}` },
     state,
     registries,
+    upstream: new DirectRegistries(registries, new MirrorTally(() => {})),
     onFault: (registry, fault) => faults.push(`${registry}: ${fault.message}`),
   });
   onTestFinished(async () => {

@@ -16,7 +16,7 @@ const upstream = z.strictObject({
   credentials: file()
     .meta({
       description:
-        'A JSON file, `{"username": …, "password": …}`: for pulls of clients that have no credentials of their own; not where it is `private`.',
+        'A JSON file, `{"username": …, "password": …}`: an account whose quota is used for what everybody may pull; what only that account may have is given to nobody. Not where it is `private`.',
     })
     .optional(),
   realms: listOf(registryHost()).prefault([]).meta({
@@ -36,12 +36,14 @@ export const registry = z.strictObject({
       'The registries that namespaces may use, as patterns of what image names say, `docker.io` among them. Clients without a namespace are held by the policy `images`.',
   }),
   tags: listOf(tagRule).prefault([]).meta({
-    description: 'For how long tags count as fresh; the first rule that matches.',
-    effect: 'none yet',
+    description:
+      'For how long tags count as fresh; the first rule that matches. A tag without a rule is checked at the registry each time, which counts against no quota.',
   }),
+  stale: duration()
+    .prefault('7d')
+    .meta({ description: 'For how long the last good answer is given while a registry has none.' }),
   mirror: httpListenUrl().nullable().prefault(null).meta({
     description: 'Where the mirror listens: for `registry-mirrors`, `hosts.toml` with `?ns=`, and path prefixes.',
-    effect: 'none yet',
   }),
   proxy: httpListenUrl().nullable().prefault(null).meta({
     description: 'Where the CONNECT proxy listens, with `/ca.crt` and `/setup/…`.',

@@ -1,0 +1,60 @@
+/** All registries behind the store: what has been pulled is there. What changes a registry goes through, and is forgotten here. */
+
+import type { Store } from '../store.ts';
+import { askerOf } from './asker.ts';
+import { BlobCache } from './blob-cache.ts';
+import { KeptManifests } from './kept-manifests.ts';
+import { LiveRegistry } from './live-registry.ts';
+import { ManifestCache } from './manifest-cache.ts';
+import type { MirrorTally } from './mirror-tally.ts';
+import { Origin } from './origin.ts';
+import { ProvenRights } from './proven-rights.ts';
+import type { Registries } from './registries.ts';
+import type { TagRules } from './tag-rules.ts';
+import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
+
+export interface CachedRegistriesOptions {
+  readonly store: Store;
+  readonly registries: Registries;
+  readonly tagRules: TagRules;
+  readonly staleMs: number;
+  readonly tally: MirrorTally;
+  /** What could not be kept, or was not what it should be. */
+  readonly onFault: (registry: string, fault: Error) => void;
+}
+
+export class CachedRegistries implements Upstream {
+  private readonly origin: Origin;
+  private readonly manifests: ManifestCache;
+  private readonly blobs: BlobCache;
+
+  constructor({ store, registries, tagRules, staleMs, tally, onFault }: CachedRegistriesOptions) {
+    const origin = new Origin(new LiveRegistry(registries), registries, tally);
+    const rights = new ProvenRights(store, staleMs);
+    this.origin = origin;
+    this.manifests = new ManifestCache({
+      origin,
+      rights,
+      manifests: new KeptManifests(store),
+      tally,
+      tagRules,
+      staleMs,
+    });
+    this.blobs = new BlobCache({ store, origin, rights, tally, onFault });
+  }
+
+  async ask(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const { method, resource } = request;
+    if (method !== 'GET' && method !== 'HEAD') return this.change(request);
+    if (resource.kind === 'manifest') return this.manifests.ask(request, resource.reference);
+    if (resource.kind === 'blob') return this.blobs.ask(request, resource.digest);
+    return this.origin.ask(request, askerOf(request));
+  }
+
+  private async change(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const answer = await this.origin.ask(request, askerOf(request));
+    await this.manifests.forget(request);
+    if (request.method === 'DELETE') await this.blobs.forget(request);
+    return answer;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The manifests that are kept, by registry and digest, with the repositories that have shown them, and what tags meant
+ * when they were looked at last.
+ */
+
+import { createHash } from 'node:crypto';
+import type { Digest, NewRecord, Store } from '../store.ts';
+import type { Repository } from './engine-names.ts';
+import { nameOf } from './grants.ts';
+import { descriptorsIn } from './manifest-descriptors.ts';
+
+export interface Manifest {
+  /** `sha256:…` */
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly size: number;
+  /** Null where it is in the store. */
+  readonly bytes: Buffer | null;
+}
+
+export interface TagMeaning {
+  readonly manifest: Manifest;
+  /** Milliseconds since 1970. */
+  readonly checkedAt: number;
+}
+
+const SHA256 = 'sha256:';
+const TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;[\x20-\x7e]*)?$/;
+
+export class KeptManifests {
+  private readonly store: Store;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  /** What the repository has shown; null also where another one of the same registry has. */
+  async find(repository: Repository, digest: string): Promise<Manifest | null> {
+    const records = await this.store.get(manifestKey(repository.registry, digest));
+    const own = records.find(({ variant }) => variant === repository.path);
+    return own === undefined ? null : asManifest(digest, own.meta, own.size);
+  }
+
+  /** The registry says that the repository has it: what another one has shown is that. */
+  async adopt(repository: Repository, digest: string): Promise<Manifest | null> {
+    const key = manifestKey(repository.registry, digest);
+    const records = await this.store.get(key);
+    const [any] = records;
+    if (any === undefined) return null;
+    const own = records.find(({ variant }) => variant === repository.path);
+    if (own === undefined && !(await this.store.put({ key, variant: repository.path, meta: any.meta }, any.digest))) {
+      return null;
+    }
+    return asManifest(digest, any.meta, any.size);
+  }
+
+  async tag(repository: Repository, tag: string, accepted: string): Promise<TagMeaning | null> {
+    const records = await this.store.get(tagKey(repository, tag));
+    const found = records.find(({ variant }) => variant === accepted);
+    if (found === undefined) return null;
+    const { mediaType, checkedAt } = found.meta as { readonly mediaType: string; readonly checkedAt: number };
+    return { manifest: { digest: `${SHA256}${found.digest}`, mediaType, size: found.size, bytes: null }, checkedAt };
+  }
+
+  async keepTag(repository: Repository, tag: string, accepted: string, manifest: Manifest): Promise<void> {
+    const meta = { mediaType: manifest.mediaType, checkedAt: Date.now() };
+    await this.store.put({ key: tagKey(repository, tag), variant: accepted, meta }, hexOf(manifest.digest));
+  }
+
+  /** @param bytes are what the digest says. Gives it also where it could not be kept. */
+  async keep(repository: Repository, mediaType: string, bytes: Buffer): Promise<Manifest> {
+    const digest = `${SHA256}${createHash('sha256').update(bytes).digest('hex')}`;
+    const type = TYPE.test(mediaType) ? mediaType : 'application/octet-stream';
+    const record: NewRecord = {
+      key: manifestKey(repository.registry, digest),
+      variant: repository.path,
+      meta: { mediaType: type },
+    };
+    const fill = this.store.begin({ digest: hexOf(digest), size: bytes.length });
+    await fill.write(bytes);
+    await fill.commit([record]);
+    return { digest, mediaType: type, size: bytes.length, bytes };
+  }
+
+  /** Null where it is not there any more. What belongs to it counts as used, too. */
+  async read(repository: Repository, { digest, bytes }: Manifest): Promise<Buffer | null> {
+    if (bytes !== null) return bytes;
+    const body = await this.store.open(hexOf(digest));
+    if (body === null) return null;
+    try {
+      const pieces: Buffer[] = [];
+      if (body.bytes !== null) pieces.push(body.bytes);
+      else for await (const piece of body.pieces()) pieces.push(Buffer.from(piece));
+      const read = Buffer.concat(pieces);
+      this.store.touch(manifestKey(repository.registry, digest));
+      for (const blob of descriptorsIn(read)) this.store.touch(blobKey(repository.registry, blob));
+      return read;
+    } finally {
+      body.close();
+    }
+  }
+
+  touchTag(repository: Repository, tag: string): void {
+    this.store.touch(tagKey(repository, tag));
+  }
+
+  async forgetTag(repository: Repository, tag: string): Promise<void> {
+    await this.store.delete(tagKey(repository, tag));
+  }
+
+  async forget(repository: Repository, digest: string): Promise<void> {
+    await this.store.delete(manifestKey(repository.registry, digest), repository.path);
+  }
+}
+
+/** Whether the store can keep what has the digest. */
+export function isKeepable(digest: string): boolean {
+  return digest.startsWith(SHA256);
+}
+
+export function hexOf(digest: string): Digest {
+  return digest.slice(SHA256.length);
+}
+
+export function blobKey(registry: string, digest: string): string {
+  return `blob:${registry}@${digest}`;
+}
+
+function manifestKey(registry: string, digest: string): string {
+  return `manifest:${registry}@${digest}`;
+}
+
+function tagKey(repository: Repository, tag: string): string {
+  return `tag:${nameOf(repository)}:${tag}`;
+}
+
+function asManifest(digest: string, meta: unknown, size: number): Manifest {
+  return { digest, mediaType: (meta as { readonly mediaType: string }).mediaType, size, bytes: null };
+}

@@ -1,0 +1,217 @@
+/**
+ * The mirror that engines, containerd, BuildKit and plain clients are pointed at: `registry-mirrors`, `?ns=` of
+ * `hosts.toml`, and names that begin with the registry. Takes nothing, gives what the client may have.
+ */
+
+import http from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import { OutFault } from '../../wire/way-out.ts';
+import { encodeHost } from './engine-names.ts';
+import { nameOf } from './grants.ts';
+import { type MirrorRoute, readMirrorRoute } from './mirror-route.ts';
+import type { MirrorTally } from './mirror-tally.ts';
+import { errorBody, OciError } from './oci-error.ts';
+import { takesMethod } from './route.ts';
+import { answerTags, dropBody, ignoreFaults, nextOf, sendBody, TOLD } from './tell-answer.ts';
+import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
+
+const HEAD_MS = 10_000;
+const IDLE_MS = 60_000;
+const MOST_HEAD_BYTES = 32 * 1024;
+const MOST_CONNECTIONS = 2048;
+const MOST_MANIFEST_BYTES = 8 * 1024 * 1024;
+const SENT = ['accept', 'range', 'if-none-match', 'if-range'];
+const REALM = 'Basic realm="berthgate"';
+
+export interface MirrorParts {
+  /** Another one after a reload. */
+  readonly upstream: () => Upstream;
+  readonly tally: MirrorTally;
+  readonly onFault: (registry: string, fault: Error) => void;
+}
+
+type Named = Extract<MirrorRoute, { readonly kind: 'named' }>;
+
+export class Mirror {
+  private readonly server: http.Server;
+
+  constructor(parts: MirrorParts) {
+    this.server = http.createServer(
+      { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
+      (request, response) => {
+        // Nothing here takes a body.
+        request.resume();
+        serve(parts, request, response).catch((fault: Error) => {
+          parts.onFault('', fault);
+          response.destroy();
+        });
+      },
+    );
+    this.server.maxConnections = MOST_CONNECTIONS;
+  }
+
+  accept(socket: Duplex): void {
+    this.server.emit('connection', socket);
+  }
+
+  /** Ends everything. */
+  close(): void {
+    this.server.closeAllConnections();
+  }
+}
+
+async function serve(parts: MirrorParts, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const [path = '', ...rest] = (request.url ?? '').split('?');
+  const query = rest.join('?');
+  const route = readMirrorRoute(path, query);
+  try {
+    if (route === null) throw new OciError('NAME_UNKNOWN', 'there is nothing of this name');
+    const method = request.method ?? '';
+    const reads = method === 'GET' || method === 'HEAD';
+    if (!reads || (route.kind === 'named' && !takesMethod({ name: route.name, ...route.route }, method))) {
+      throw new OciError('UNSUPPORTED', `${method} is not for a mirror: push to the registry itself`);
+    }
+    if (route.kind === 'root') return sayRoot(request, response);
+    await answer(parts, route, query, request, response);
+  } catch (fault) {
+    const isRefused = fault instanceof OciError && fault.code === 'UNAUTHORIZED';
+    if (isRefused && route?.kind === 'named') refuse(parts, route, 401, request, response);
+    else tell(parts, route, fault as Error, request, response);
+  }
+}
+
+function sayRoot(request: http.IncomingMessage, response: http.ServerResponse): void {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': 2 });
+  response.end(request.method === 'HEAD' ? undefined : '{}');
+}
+
+async function answer(
+  parts: MirrorParts,
+  named: Named,
+  query: string,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const said = await parts.upstream().ask(upstreamRequest(named, query, request, gone.signal));
+  ignoreFaults(said);
+  const { repository, route, mode, name } = named;
+  if (said.status === 401 || said.status === 403) {
+    dropBody(said);
+    return refuse(parts, named, said.status, request, response);
+  }
+  if (route.kind === 'tags' && said.status === 200)
+    return answerTags(mode === 'prefix' ? name : repository.path, said, response);
+  response.writeHead(said.status, toldHeaders(named, said));
+  const most = route.kind === 'blob' ? Number.POSITIVE_INFINITY : MOST_MANIFEST_BYTES;
+  await sendBody(nameOf(repository), said, request, response, most, () => {});
+}
+
+/**
+ * An engine shows a mirror no credentials, and goes to the registry itself for what the mirror has not. Who says the
+ * registry in the name has nowhere else to go.
+ */
+function refuse(
+  { tally }: MirrorParts,
+  { mode, repository }: Named,
+  status: number,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): void {
+  const name = nameOf(repository);
+  const { registry } = repository;
+  if (mode !== 'prefix') tally.bypasses++;
+  const isAsked = mode === 'prefix' && request.headers.authorization === undefined;
+  const [code, told] =
+    mode !== 'prefix'
+      ? (['NAME_UNKNOWN', 404] as const)
+      : isAsked
+        ? (['UNAUTHORIZED', 401] as const)
+        : (['DENIED', status] as const);
+  const body = errorBody(code, `the registry ${registry} does not let everybody have ${name}`);
+  response.writeHead(told, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    ...(told === 401 ? { 'WWW-Authenticate': REALM } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function upstreamRequest(
+  { repository, route }: Named,
+  query: string,
+  { method = '', headers }: http.IncomingMessage,
+  signal: AbortSignal,
+): UpstreamRequest {
+  const said = new URLSearchParams(query);
+  said.delete('ns');
+  const sent: Record<string, string> = {};
+  for (const name of SENT) {
+    const value = headers[name];
+    if (typeof value === 'string') sent[name] = value;
+  }
+  const lists = route.kind === 'tags' || route.kind === 'referrers';
+  return {
+    repository,
+    resource: route,
+    method,
+    query: lists ? said.toString() : '',
+    headers: sent,
+    body: null,
+    credentials: credentialsFor(repository.registry, headers.authorization),
+    signal,
+  };
+}
+
+/**
+ * A client has one password for a whole mirror, and would send it for every name that somebody writes. So the name of the
+ * user says which registry it is for, as in `docker login -u r.example.org__5000/alice`; no other ever sees it (RED-TEAM 64).
+ */
+function credentialsFor(registry: string, authorization: string | undefined): RegistryCredentials | null {
+  const [, value] = /^basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '') ?? [];
+  if (value === undefined) return null;
+  const [name = '', ...password] = Buffer.from(value, 'base64').toString().split(':');
+  const slash = name.indexOf('/');
+  if (slash < 0 || name.slice(0, slash) !== encodeHost(registry)) return null;
+  return { kind: 'password', username: name.slice(slash + 1), password: password.join(':') };
+}
+
+function toldHeaders({ mode, name, route }: Named, { headers, url }: UpstreamAnswer): http.OutgoingHttpHeaders {
+  const told: http.OutgoingHttpHeaders = {};
+  for (const field of TOLD) if (headers[field] !== undefined) told[field] = headers[field];
+  const next = route.kind === 'referrers' ? nextOf(headers.link, url) : null;
+  if (next !== null && route.kind === 'referrers' && mode !== 'ns') {
+    told.link = `</v2/${name}/referrers/${route.digest}${next}>; rel="next"`;
+  }
+  return told;
+}
+
+function tell(
+  { onFault }: MirrorParts,
+  route: MirrorRoute | null,
+  fault: Error,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): void {
+  const gone = fault.name === 'AbortError' || (fault as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
+  const registry = route?.kind === 'named' ? route.repository.registry : '';
+  if (!(fault instanceof OciError) && !gone) onFault(registry, fault);
+  // A part of an answer must never look like the whole.
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const { code, status, message } = asOciError(fault);
+  const body = errorBody(code, message);
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function asOciError(fault: Error): OciError {
+  if (fault instanceof OciError) return fault;
+  if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
+  return new OciError(fault.reason === 'inner-address' ? 'DENIED' : 'UNAVAILABLE', fault.message);
+}

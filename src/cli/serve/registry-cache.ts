@@ -1,0 +1,85 @@
+/** The registries of a running server, behind the store where there is one: what gateways and mirrors ask. */
+
+import {
+  CachedRegistries,
+  DirectRegistries,
+  MirrorTally,
+  Registries,
+  TagRules,
+  type Upstream,
+} from '../../cache/registry/index.ts';
+import type { Store } from '../../cache/store.ts';
+import { ConfigRefused, type LoadedConfig } from '../../operate/config/index.ts';
+import type { Log } from '../../operate/signals/index.ts';
+import { OutFault, WayOut } from '../../wire/way-out.ts';
+import { siteOf } from './site.ts';
+
+export interface PreparedRegistries {
+  readonly registries: Registries;
+  readonly upstream: Upstream;
+}
+
+export class RegistryCache {
+  readonly tally: MirrorTally;
+  private readonly log: Log;
+  private wayOut: WayOut | null = null;
+  private prepared: PreparedRegistries | null = null;
+
+  constructor(log: Log) {
+    this.log = log;
+    this.tally = new MirrorTally((registry, { limit, remaining }) => {
+      this.log.warn({ registry, limit, remaining }, 'the registry has few pulls left');
+    });
+  }
+
+  /** Of the configuration that serves now. */
+  get upstream(): Upstream {
+    if (this.prepared === null) throw new Error('no configuration is served yet');
+    return this.prepared.upstream;
+  }
+
+  readonly onFault = (registry: string, fault: Error): void => {
+    if (fault instanceof OutFault) this.log.warn({ registry, reason: fault.reason }, 'registry');
+    else this.log.error({ registry, err: fault }, 'registry cache');
+  };
+
+  /** @throws ConfigRefused. Nothing changes before `commit`. */
+  prepare(
+    loaded: LoadedConfig,
+    store: Store | null,
+  ): PreparedRegistries & { readonly commit: () => void; readonly discard: () => void } {
+    const wayOut = new WayOut(siteOf(loaded));
+    const registries = registriesOf(loaded, wayOut);
+    const { tags, stale } = loaded.config.registry;
+    const { tally, onFault } = this;
+    const upstream =
+      store === null
+        ? new DirectRegistries(registries, tally)
+        : new CachedRegistries({ store, registries, tagRules: new TagRules(tags), staleMs: stale, tally, onFault });
+    return {
+      registries,
+      upstream,
+      discard: () => void wayOut.close(),
+      commit: () => {
+        const before = this.wayOut;
+        this.wayOut = wayOut;
+        this.prepared = { registries, upstream };
+        void before?.close();
+      },
+    };
+  }
+
+  close(): void {
+    void this.wayOut?.close();
+    this.wayOut = null;
+  }
+}
+
+function registriesOf(loaded: LoadedConfig, wayOut: WayOut): Registries {
+  try {
+    return new Registries(loaded.config.registry, wayOut);
+  } catch (fault) {
+    void wayOut.close();
+    throw new ConfigRefused([loaded.fault(['registry', 'upstreams'], (fault as Error).message)]);
+  }
+}
