@@ -12,6 +12,7 @@ import type { GatewayParts } from './gateway-parts.ts';
 import { type Granted, mayPull, mayPush, nameOf } from './grants.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import { isPush, type Route, readRoute, takesMethod } from './route.ts';
+import { statusFor } from './tell-answer.ts';
 import { answerToken, capabilityOf, challengeFor } from './token-realm.ts';
 
 const HEAD_MS = 10_000;
@@ -120,7 +121,7 @@ function tell(
   if (response.headersSent || response.destroyed) return void response.destroy();
   const { code, status, message } = asOciError(fault, permitted);
   const body = errorBody(code, message);
-  response.writeHead(status, {
+  response.writeHead(statusFor(request, permitted?.route.kind ?? 'none', status), {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Docker-Distribution-Api-Version': 'registry/2.0',

@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
 import { isDigest } from '../../docker/image-reference.ts';
 import { acceptClass } from './accept-class.ts';
 import { type Asker, askerOf } from './asker.ts';
@@ -24,6 +25,9 @@ const MOST_BYTES = 8 * 1024 * 1024;
 /** How long a registry may think where there is something to be given instead. */
 const CHECK_MS = 5000;
 const FETCH_MS = 60_000;
+const TOLD_MS = 10 * 60_000;
+const MOST_TOLD = 1000;
+const MOST_TAGS_TOLD = 20;
 const FIRST_FORM = /distribution\.manifest\.v1\+/;
 
 export interface CacheParts {
@@ -60,6 +64,8 @@ interface Unkept extends Omit<LiveAnswer, 'body'> {
 export class ManifestCache {
   private readonly parts: CacheParts;
   private readonly fetches = new SharedWork<Fetched>();
+  /** Tags that an engine was told the meaning of by HEAD, by `NAME@DIGEST`: it asks for the digest next. */
+  private readonly told = new LRUCache<string, Question[]>({ max: MOST_TOLD, ttl: TOLD_MS });
 
   constructor(parts: CacheParts) {
     this.parts = parts;
@@ -127,7 +133,10 @@ export class ManifestCache {
       const answer = await this.give(question, kept, 'checked');
       if (answer !== null) return answer;
     }
-    if (request.method === 'HEAD') return { ...said, body: said.body };
+    if (request.method === 'HEAD') {
+      if (digest !== null && !byDigest) this.tell(question, digest);
+      return said;
+    }
     return this.fetch(question, digest, known);
   }
 
@@ -193,8 +202,21 @@ export class ManifestCache {
     // That it came with their own credentials, or none, is a proof like any other.
     if (!proven) this.parts.rights.prove(asker);
     const manifest = await this.parts.manifests.keep(repository, type, bytes);
+    const name = `${asker.name}@${manifest.digest}`;
+    for (const told of this.told.get(name) ?? []) {
+      await this.parts.manifests.keepTag(repository, told.reference, told.accepted, manifest);
+    }
+    this.told.delete(name);
     await this.parts.rights.keep(asker, manifest.digest.slice('sha256:'.length));
     return { manifest };
+  }
+
+  private tell(question: Question, digest: string): void {
+    const key = `${question.asker.name}@${digest}`;
+    const before = (this.told.get(key) ?? []).filter(
+      ({ reference, accepted }) => reference !== question.reference || accepted !== question.accepted,
+    );
+    this.told.set(key, [...before.slice(-MOST_TAGS_TOLD), question]);
   }
 
   private async keepMeaning({ asker, reference, byDigest, accepted }: Question, manifest: Manifest): Promise<void> {

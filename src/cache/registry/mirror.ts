@@ -13,7 +13,7 @@ import { type MirrorRoute, readMirrorRoute } from './mirror-route.ts';
 import type { MirrorTally } from './mirror-tally.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import { takesMethod } from './route.ts';
-import { answerTags, dropBody, ignoreFaults, nextOf, sendBody, TOLD } from './tell-answer.ts';
+import { answerTags, dropBody, ignoreFaults, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
 const HEAD_MS = 10_000;
@@ -104,7 +104,7 @@ async function answer(
   }
   if (route.kind === 'tags' && said.status === 200)
     return answerTags(mode === 'prefix' ? name : repository.path, said, response);
-  response.writeHead(said.status, toldHeaders(named, said));
+  response.writeHead(statusFor(request, route.kind, said.status), toldHeaders(named, said));
   const most = route.kind === 'blob' ? Number.POSITIVE_INFINITY : MOST_MANIFEST_BYTES;
   await sendBody(nameOf(repository), said, request, response, most, () => {});
 }
@@ -202,7 +202,8 @@ function tell(
   if (response.headersSent || response.destroyed) return void response.destroy();
   const { code, status, message } = asOciError(fault);
   const body = errorBody(code, message);
-  response.writeHead(status, {
+  const kind = route?.kind === 'named' ? route.route.kind : 'none';
+  response.writeHead(statusFor(request, kind, status), {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Docker-Distribution-Api-Version': 'registry/2.0',

@@ -9,6 +9,8 @@ import { OciError } from './oci-error.ts';
 import { readWhole } from './read-whole.ts';
 import type { KeptPart, UpstreamAnswer } from './upstream.ts';
 
+/** RFC 4918 §11.4: what it hangs on has failed. */
+const FAILED_DEPENDENCY = 424;
 const MOST_LIST_BYTES = 8 * 1024 * 1024;
 
 /** The fields that are for engines. */
@@ -35,6 +37,15 @@ export const TOLD = [
   'ratelimit-limit',
   'ratelimit-remaining',
 ];
+
+/**
+ * dockerd shows what is wrong only where the status is one of 4xx (distribution, HandleErrorResponse): of a registry that is
+ * gone it would say "unexpected HTTP status: 502", and nobody would know whose.
+ */
+export function statusFor({ headers }: http.IncomingMessage, kind: string, status: number): number {
+  const isDocker = headers['user-agent']?.startsWith('docker/') === true;
+  return isDocker && kind === 'manifest' && status >= 500 ? FAILED_DEPENDENCY : status;
+}
 
 /** An answer that is let go must not end the process. */
 export function ignoreFaults({ body }: UpstreamAnswer): void {
