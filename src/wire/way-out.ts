@@ -37,7 +37,7 @@ export interface Destination {
   readonly connectMs?: number;
 }
 
-type OutFaultReason = 'inner-address' | 'unknown-host' | 'unreachable' | 'tls' | 'timeout' | 'broken';
+export type OutFaultReason = 'inner-address' | 'unknown-host' | 'unreachable' | 'tls' | 'timeout' | 'broken';
 
 /** Why there was no answer. The message names the host and no address: what lies inside is nobody's business. */
 export class OutFault extends Error {
