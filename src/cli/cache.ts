@@ -2,6 +2,8 @@
 
 import type { CachedRecord, CacheFacts, CollectedFacts, PurgeLine, VerifyLine } from '../operate/admin/cache-api.ts';
 import { askRunning, DEFAULT_SOCKET, type RunningServer } from './ask-running.ts';
+import { listImages, ownPlatform, warmImages } from './cache-images.ts';
+import { printSize } from './print-size.ts';
 import type { AddCommand } from './program.ts';
 import { plain, printTable } from './table.ts';
 import { CommandFailed, type Terminal } from './terminal.ts';
@@ -14,6 +16,8 @@ PREFIX is the beginning of keys, as ls shows them.
 
 stats    how much is kept, of which kind, what went to make room, and what could not be kept
 ls       every record: its key, size and last use; --json has one object a line, with the digest too
+         ls --images lists images by the tags that they were asked for, with how much of them is there
+warm     pulls images ahead, as a client without credentials would
 rm       removes what is kept under one key, all variants
 purge    removes all records whose keys begin with PREFIX, or everything
 verify   reads every body and record again; what is not what it should be is removed, with what names it, and told
@@ -26,6 +30,7 @@ Examples:
   berthgate cache stats --config /etc/berthgate/berthgate.yaml
   berthgate cache ls http: --json
   berthgate cache purge http: --yes
+  berthgate cache warm debian:12 ghcr.io/org/tool:v1 --platform linux/amd64
   berthgate cache verify
 
 Exit codes: 0 done, 1 it failed, or verify has found something, 2 wrong usage.`;
@@ -34,6 +39,14 @@ const TELL_EVERY_MS = 1000;
 
 interface Options extends RunningServer {
   readonly json?: true;
+}
+
+interface ListOptions extends Options {
+  readonly images?: true;
+}
+
+interface WarmOptions extends Options {
+  readonly platform: string;
 }
 
 interface PurgeOptions extends Options {
@@ -64,10 +77,18 @@ export const cache: AddCommand = (program, terminal) => {
   );
   asking('ls', 'list what is kept', 'Lists every record that is kept.')
     .argument('[prefix]', 'how the keys begin', '')
-    .action(async (prefix: string, options: Options) => {
+    .option('--images', 'list images instead, by the tags that they were asked for')
+    .action(async (prefix: string, options: ListOptions) => {
+      if (options.images === true) return listImages(options, options.json === true, terminal);
       const { body } = await askRunning(options, terminal, 'GET', `/api/cache/records?${query({ prefix })}`);
       for await (const line of body.lines()) terminal.out(options.json ? `${line}\n` : printRecord(line));
     });
+  asking('warm', 'pull images ahead', 'Pulls images into the cache, as a client without credentials would.')
+    .argument('<reference...>', 'the images, as docker pull names them')
+    .option('--platform <platform>', 'os/architecture of an index, or all', ownPlatform())
+    .action((references: string[], options: WarmOptions) =>
+      warmImages(options, references, options.platform, options.json === true, terminal),
+    );
   asking('rm', 'remove what is kept under a key', 'Removes what is kept under one key.')
     .argument('<key>', 'the key, as ls shows it')
     .action(async (key: string, options: Options) => {
@@ -134,11 +155,11 @@ async function followPurge(lines: AsyncIterable<string>, asJson: boolean, termin
   let done: PurgeLine | null = null;
   for await (const { line, text } of parsed<PurgeLine>(lines)) {
     if (asJson) terminal.out(`${text}\n`);
-    else if (line.step === 'progress') progress(`removed ${records(line.removed)}, ${size(line.bytes)}`);
+    else if (line.step === 'progress') progress(`removed ${records(line.removed)}, ${printSize(line.bytes)}`);
     if (line.step === 'done') done = line;
   }
   if (done === null) throw new CommandFailed('berthgate: interrupted (the server ended): run it again for the rest');
-  if (!asJson) terminal.out(`removed ${records(done.removed)}, ${size(done.bytes)}\n`);
+  if (!asJson) terminal.out(`removed ${records(done.removed)}, ${printSize(done.bytes)}\n`);
 }
 
 async function followVerification(lines: AsyncIterable<string>, asJson: boolean, terminal: Terminal): Promise<void> {
@@ -147,7 +168,7 @@ async function followVerification(lines: AsyncIterable<string>, asJson: boolean,
   for await (const { line, text } of parsed<VerifyLine>(lines)) {
     if (line.step === 'done') done = line;
     if (asJson) terminal.out(`${text}\n`);
-    else if (line.step === 'progress') progress(`read ${line.checked} of ${line.of} bodies, ${size(line.bytes)}`);
+    else if (line.step === 'progress') progress(`read ${line.checked} of ${line.of} bodies, ${printSize(line.bytes)}`);
     else if (line.step === 'damaged record') terminal.out(`damaged record removed: ${line.name}\n`);
     else if (line.step !== 'done') {
       const keys = line.keys.length === 0 ? '' : `, of ${line.keys.map(plain).join(', ')}`;
@@ -156,7 +177,7 @@ async function followVerification(lines: AsyncIterable<string>, asJson: boolean,
   }
   if (done === null) throw new CommandFailed('berthgate: interrupted (the server ended): run it again');
   const { checked, bytes, corrupt, missing, damaged } = done;
-  if (!asJson) terminal.out(`read ${checked} bodies, ${size(bytes)}\n`);
+  if (!asJson) terminal.out(`read ${checked} bodies, ${printSize(bytes)}\n`);
   const wrong = corrupt + missing + damaged;
   if (wrong > 0) {
     const what = `${corrupt} corrupt, ${missing} missing, ${damaged} damaged records`;
@@ -168,13 +189,13 @@ function printFacts(facts: CacheFacts): string {
   const share = facts.maxBytes === 0 ? 0 : (100 * facts.bytes) / facts.maxBytes;
   const kinds = Object.entries(facts.kinds)
     .filter(([, kind]) => kind.records > 0)
-    .map(([kind, { records: count, bytes }]) => [kind, String(count), size(bytes)]);
+    .map(([kind, { records: count, bytes }]) => [kind, String(count), printSize(bytes)]);
   const notKept = Object.entries(facts.notKept).filter(([, count]) => count > 0);
   const lines = [
-    `kept      ${size(facts.bytes)} of ${size(facts.maxBytes)} (${share.toFixed(1)} %)${facts.complete ? '' : ', still counting'}`,
+    `kept      ${printSize(facts.bytes)} of ${printSize(facts.maxBytes)} (${share.toFixed(1)} %)${facts.complete ? '' : ', still counting'}`,
     `bodies    ${facts.bodies}, named by ${records(facts.records)}`,
     `fills     ${facts.fills} running`,
-    `evicted   ${records(facts.evicted.records)}, ${size(facts.evicted.bytes)}`,
+    `evicted   ${records(facts.evicted.records)}, ${printSize(facts.evicted.bytes)}`,
     ...notKept.map(([reason, count]) => `not kept  ${count}: ${reason}`),
     ...(facts.corrupt === 0 ? [] : [`corrupt   ${facts.corrupt} thrown away`]),
   ];
@@ -185,24 +206,13 @@ function printFacts(facts: CacheFacts): string {
 function printRecord(line: string): string {
   const { key, variant, size: bytes, lastUse } = JSON.parse(line) as CachedRecord;
   const name = variant === '' ? key : `${key} [${variant}]`;
-  return `${size(bytes).padStart(8)}  ${new Date(lastUse).toISOString().slice(0, 19)}Z  ${plain(name)}\n`;
+  return `${printSize(bytes).padStart(8)}  ${new Date(lastUse).toISOString().slice(0, 19)}Z  ${plain(name)}\n`;
 }
 
 function printCollected({ fills, bodies, bytes, records: count }: CollectedFacts): string {
-  return `removed ${fills} half written, ${bodies} bodies that nobody named (${size(bytes)}), ${records(count)} without a body\n`;
+  return `removed ${fills} half written, ${bodies} bodies that nobody named (${printSize(bytes)}), ${records(count)} without a body\n`;
 }
 
 function records(count: number): string {
   return `${count} record${count === 1 ? '' : 's'}`;
-}
-
-/** Rounded, for people. */
-function size(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let [value, unit] = [bytes, 0];
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)}${units[unit]}`;
 }

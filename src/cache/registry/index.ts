@@ -19,12 +19,14 @@ export { DirectRegistries } from './direct-registries.ts';
 export { EngineNames, type GatewayAddresses } from './engine-names.ts';
 export type { GatewayTally } from './gateway-tally.ts';
 export type { Grant, Rights } from './grants.ts';
+export { listImages } from './kept-images.ts';
 export type { LoginAnswer } from './login.ts';
 export { Mirror } from './mirror.ts';
 export { MirrorTally } from './mirror-tally.ts';
 export { allowedBy, Registries } from './registries.ts';
 export { TagRules } from './tag-rules.ts';
 export type { Upstream } from './upstream.ts';
+export { warmImage } from './warm-image.ts';
 
 /** As long as the name of a host may well be. */
 const SCOPE_DIGITS = 32;

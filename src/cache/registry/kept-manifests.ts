@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Digest, NewRecord, Store } from '../store.ts';
 import type { Repository } from './engine-names.ts';
 import { nameOf } from './grants.ts';
-import { descriptorsIn } from './manifest-descriptors.ts';
+import { readDescriptors } from './manifest-descriptors.ts';
 
 export interface Manifest {
   /** `sha256:…` */
@@ -93,7 +93,7 @@ export class KeptManifests {
       else for await (const piece of body.pieces()) pieces.push(Buffer.from(piece));
       const read = Buffer.concat(pieces);
       this.store.touch(manifestKey(repository.registry, digest));
-      for (const blob of descriptorsIn(read)) this.store.touch(blobKey(repository.registry, blob));
+      for (const { digest: blob } of readDescriptors(read).blobs) this.store.touch(blobKey(repository.registry, blob));
       return read;
     } finally {
       body.close();

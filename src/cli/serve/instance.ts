@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
 import { cacheApi } from '../../operate/admin/cache-api.ts';
+import { imagesApi } from '../../operate/admin/images-api.ts';
 import { namespacesApi } from '../../operate/admin/namespaces-api.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
 import {
@@ -25,6 +26,7 @@ import { cacheAdministration } from './cache-administration.ts';
 import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
+import { imageAdministration } from './image-administration.ts';
 import { installationId } from './installation.ts';
 import { JobSweeps, processJobsOn } from './job-sweeps.ts';
 import { Jobs } from './jobs.ts';
@@ -113,6 +115,7 @@ export class Instance {
       store: () => this.kept.store?.stats() ?? null,
       interception: () => this.cache.tally,
       jobs: () => ({ living: this.jobs.living(), ...this.jobs.tally }),
+      registryCache: () => this.registryCache.tally,
       version,
     });
     this.admin = new Admin(
@@ -132,6 +135,12 @@ export class Instance {
       },
       [
         namespacesApi(namespaceAdministration(() => this.listening.sides())),
+        imagesApi(
+          imageAdministration(
+            () => this.kept.store,
+            () => this.registryCache.upstream,
+          ),
+        ),
         cacheApi(cacheAdministration(() => this.kept.store)),
       ],
       log,

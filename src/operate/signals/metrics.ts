@@ -7,6 +7,7 @@ import type { DecisionCounts } from './decision-recorder.ts';
 import { type InterceptionFacts, interceptionMetrics } from './interception-metrics.ts';
 import { type JobSources, jobMetrics } from './job-metrics.ts';
 import { type Described, type Value, value } from './metric.ts';
+import { type RegistryCacheFacts, registryMetrics } from './registry-metrics.ts';
 
 export interface EngineFacts {
   readonly name: string;
@@ -50,10 +51,11 @@ interface MetricSources extends JobSources {
   readonly store: () => StoreFacts | null;
   /** What came to the cache's addresses; null where there is no cache. */
   readonly interception: () => InterceptionFacts | null;
+  readonly registryCache: () => RegistryCacheFacts;
   readonly version: string;
 }
 
-interface Metric extends Described {
+export interface Metric extends Described {
   readonly values: (sources: MetricSources) => Iterable<Value>;
 }
 
@@ -203,6 +205,7 @@ const metrics: readonly Metric[] = [
       for (const [reason, count] of summed(gateways().map(({ faults }) => faults))) yield value({ reason }, count);
     },
   },
+  ...registryMetrics,
   {
     name: 'berthgate_store_bytes',
     type: 'gauge',

@@ -143,12 +143,25 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
     }),
     interception: () => null,
     jobs: () => ({ living: 2, began: 5, ended: 3, leaks: 1, sweepSeconds: 2.5, removed: new Map([['container', 7]]) }),
+    registryCache: () => ({
+      answers: new Map([['manifest checked', 8]]),
+      quotas: new Map([['docker.io', { limit: 100, remaining: 9 }]]),
+      manifestsSaved: new Map([['docker.io', 8]]),
+      bypasses: 2,
+      bytesFromOrigins: 10,
+      bytesFromCache: 30,
+    }),
     version: '0.1.0',
   });
   const text = await registry.metrics();
   for (const line of [
     'berthgate_gateway_requests_total{kind="blob",status="200"} 5',
     'berthgate_store_bytes 5000',
+    'berthgate_registry_cache_answers_total{kind="manifest",outcome="checked"} 8',
+    'berthgate_registry_cache_bytes_total{from="cache"} 30',
+    'berthgate_registry_manifests_saved_total{registry="docker.io"} 8',
+    'berthgate_registry_quota_remaining{registry="docker.io"} 9',
+    'berthgate_registry_mirror_bypasses_total 2',
     'berthgate_store_limit_bytes 9000',
     'berthgate_store_bodies 2',
     'berthgate_store_records{kind="http"} 3',
