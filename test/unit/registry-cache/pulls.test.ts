@@ -230,7 +230,7 @@ test('what is kept outlives the process', async () => {
   const first = await startRig([{ url: fake.url }], { folder });
   await first.ask(`${APP}/manifests/1`, { headers: ACCEPT });
   await first.ask(`${APP}/blobs/${image.layerDigest}`);
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
   const second = await startRig([{ url: 'http://127.0.0.1:1' }], { folder });
   expect((await second.ask(`${APP}/manifests/1`, { headers: ACCEPT })).body.equals(image.manifest)).toBe(true);
   expect((await second.ask(`${APP}/blobs/${image.layerDigest}`)).body.equals(image.layer)).toBe(true);

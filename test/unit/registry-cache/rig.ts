@@ -87,7 +87,7 @@ export async function startRig(
     server.close();
     await wayOut.close();
     await store.close();
-    if (more.folder === undefined) rmSync(folder, { recursive: true, force: true });
+    if (more.folder === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   });
   return { store, tally, faults, low, port, ask: (path, options = {}) => ask(port, path, options) };
 }
