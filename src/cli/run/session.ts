@@ -18,6 +18,7 @@ import { Gateways } from '../serve/gateways.ts';
 import { JobSweeps, processJobsOn } from '../serve/job-sweeps.ts';
 import { Jobs } from '../serve/jobs.ts';
 import { Listening } from '../serve/listening.ts';
+import { RegistryCache } from '../serve/registry-cache.ts';
 import { placed } from './job-config.ts';
 import { freeGateway } from './own-gateway.ts';
 
@@ -38,6 +39,7 @@ export class Session {
   private readonly instance = randomBytes(16).toString('hex');
   private readonly folder: string;
   private readonly engines: Engines;
+  private readonly registries: RegistryCache;
   private readonly gateways: Gateways;
   private readonly listening: Listening;
   private readonly audit: Audit;
@@ -55,6 +57,7 @@ export class Session {
     const buffers = new ReadBuffers();
     this.audit = new Audit(log.log);
     this.engines = new Engines(buffers, log.log);
+    this.registries = new RegistryCache(log.log);
     this.gateways = new Gateways(log.log);
     const recorder = recordedBy(new CallRecorder(log), new DecisionRecorder(this.audit));
     this.listening = new Listening(recorder, buffers, log.log, new Jobs(recorder, buffers, log.log));
@@ -113,7 +116,9 @@ export class Session {
   private async serve(loaded: LoadedConfig): Promise<EngineSide> {
     const engines = this.engines.prepare(loaded.config.engines);
     engines.commit();
-    const gateways = this.gateways.prepare(loaded, () => []);
+    const registries = this.registries.prepare(loaded, null);
+    registries.commit();
+    const gateways = this.gateways.prepare(loaded, registries, () => []);
     await gateways.commit();
     const listening = await this.listening.prepare(loaded, {
       engine: engines.get,
@@ -139,6 +144,7 @@ export class Session {
     this.sweeps?.stop();
     await this.listening.stop();
     this.gateways.close();
+    this.registries.close();
     this.engines.close();
     this.audit.close();
     if (signal?.aborted === true) return;
