@@ -1,6 +1,6 @@
 /** The events of an engine that tell which containers, networks and volumes there are. */
 
-import { isObject, type Json, type JsonObject } from '../ground/json.ts';
+import { isObject, type Json, type JsonObject, printJson } from '../ground/json.ts';
 import type { NamedKind } from './named-things.ts';
 
 export interface NoticedEvent {
@@ -36,4 +36,24 @@ export function noticeOf(event: Json): NoticedEvent | null {
 
 export function isRemoval({ action }: NoticedEvent): boolean {
   return action === 'destroy';
+}
+
+export interface ImageNotice {
+  readonly action: string;
+  /** An id, or the name for what an engine tells by the name. */
+  readonly id: string;
+  /** An id, or a name. */
+  readonly name: string;
+  /** The same for the same event, whenever it is told. */
+  readonly key: string;
+}
+
+/** Null for what tells of no image. */
+export function imageNoticeOf(event: Json): ImageNotice | null {
+  if (!isObject(event) || event.Type !== 'image' || !isObject(event.Actor ?? null)) return null;
+  const { ID: id = '', Attributes: said = null } = event.Actor as JsonObject;
+  const { Action: action = '', timeNano: moment = 0 } = event;
+  const name = isObject(said) && typeof said.name === 'string' ? said.name : '';
+  if (typeof id !== 'string' || typeof action !== 'string') return null;
+  return { action, id, name, key: `${action} ${id} ${name} ${printJson(moment)}` };
 }

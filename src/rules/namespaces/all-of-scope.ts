@@ -102,7 +102,9 @@ export class AllOfScope implements Namespace {
       feed,
       desk,
       shows: (owner) => this.scope.has(owner),
-      told: (event, owner) => this.namespace(owner).tell(call.endpoint, event),
+      // Images are the runner's, not a project's.
+      showsImage: (event) => this.common.showsImage(event),
+      told: (event, owner) => (owner === null ? this.common : this.namespace(owner)).tell(call.endpoint, event),
     });
     return { ...passed, stream };
   }

@@ -8,6 +8,7 @@ import type { IpNetwork } from '../../ground/ip-network.ts';
 import type { SocketGiver } from '../../jobs/socket-giver.ts';
 import type { Directory } from './directory.ts';
 import type { EngineTraffic } from './firewall/engine-traffic.ts';
+import type { ImageActs } from './image-acts.ts';
 import type { ImageGateway, ImageSettings } from './image-gateway.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subnets } from './subnets.ts';
@@ -16,6 +17,7 @@ export interface EngineSide {
   readonly desk: EngineDesk;
   readonly feed: EventFeed;
   readonly directory: Directory;
+  readonly imageActs: ImageActs;
   readonly subnets: Subnets;
   /** Of namespaces that labels have chosen: whose they are. */
   readonly scopes: Map<string, string>;

@@ -4,15 +4,17 @@ import { withNameless } from '../../docker/image-listings.ts';
 import { formatReference, splitDomain, tagged } from '../../docker/image-reference.ts';
 import { importsFiles, namedImages } from '../../docker/named-images.ts';
 import { listIn } from '../../docker/named-things.ts';
+import { imageNoticeOf } from '../../docker/noticed-events.ts';
 import type { FilterValues } from '../../docker/query.ts';
 import { loginAnswer, readCredentials, registryHostOf, serverAddressIn } from '../../docker/registry-credentials.ts';
 import type { BodyStage } from '../../exchange/body-stage.ts';
 import type { Call } from '../../exchange/call.ts';
-import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { OwnAnswer } from '../../exchange/namespacing.ts';
 import type { Json } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
 import { ImageArchives } from './archives/image-archives.ts';
+import type { EngineSide } from './engine-side.ts';
+import type { ImageActs } from './image-acts.ts';
 import { listFilter } from './image-filters.ts';
 import type { ImageSettings } from './image-gateway.ts';
 import { ImageNames } from './image-names.ts';
@@ -36,21 +38,33 @@ export interface ImageStep {
 
 export class ImageCalls {
   private readonly images: OwnImages;
+  private readonly acts: ImageActs;
   private readonly removal: ImageRemoval;
   private readonly made: MadeImages;
   private readonly archives: ImageArchives;
 
   /** `label` is that of the namespace's own containers. */
-  constructor(images: OwnImages, desk: EngineDesk, settings: ImageSettings, label: string) {
+  constructor(images: OwnImages, { desk, imageActs }: EngineSide, settings: ImageSettings, label: string) {
+    this.acts = imageActs;
     this.images = images;
-    this.archives = new ImageArchives(images, desk);
-    this.made = new MadeImages(images, desk);
+    this.archives = new ImageArchives(images, desk, imageActs);
+    this.made = new MadeImages(images, desk, imageActs);
     this.removal = new ImageRemoval(images, {
       desk,
+      acts: imageActs,
       containers: async () =>
         listIn('container', await desk.ask('ContainerList', { query: { all: true, filters: { label: [label] } } })),
       imagesOf: (namespace) => new OwnImages(new ImageNames(namespace, settings), desk),
     });
+  }
+
+  /** Whether an event tells of an image of the namespace, as its clients may know. */
+  showsEvent(event: Json): boolean {
+    const notice = imageNoticeOf(event);
+    if (notice === null) return false;
+    const { names } = this.images;
+    const name = [notice.name, notice.id].find((one) => names.isOwn(one));
+    return name === undefined ? this.acts.ownerOf(event) === names.namespace : !names.isUnnamed(name);
   }
 
   /** Null for a call that is not about images. @throws Refusal */

@@ -20,6 +20,7 @@ import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { OwnAnswer } from '../../exchange/namespacing.ts';
 import type { Json } from '../../ground/json.ts';
+import type { ImageActs } from './image-acts.ts';
 import { pruneWish } from './image-filters.ts';
 import type { FoundImage, OwnImages } from './own-images.ts';
 import { ownerOf } from './ownership.ts';
@@ -29,6 +30,7 @@ const SHORT_ID = 12;
 
 export interface RemovalSide {
   readonly desk: EngineDesk;
+  readonly acts: ImageActs;
   /** The namespace's own containers, as the engine lists them. */
   readonly containers: () => Promise<readonly Json[]>;
   /** Whose images those of another namespace's containers are. */
@@ -98,6 +100,9 @@ export class ImageRemoval {
   }
 
   private async untag(id: string, name: string, noprune: boolean): Promise<{ status: number; answer: Json }> {
+    const { names } = this.images;
+    if (!names.isUnnamed(name)) this.side.acts.expect(names.namespace, 'untag', id);
+    this.side.acts.expect(names.namespace, 'delete', id);
     const order = { parameters: { name }, query: noprune ? { noprune } : {} };
     const first = await this.side.desk.order('ImageDelete', order);
     if (first.status !== 409 || !/container/.test(messageIn(first.answer))) return first;

@@ -9,6 +9,7 @@ import { engineName, type Namespace, type Namespacing } from '../../exchange/nam
 import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { EngineTraffic } from './firewall/engine-traffic.ts';
+import { ImageActs } from './image-acts.ts';
 import { type Installation, Ledger } from './ledger.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
@@ -51,6 +52,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       desk,
       feed,
       directory,
+      imageActs: new ImageActs(feed),
       subnets: new Subnets(desk),
       scopes: new Map(),
       traffic: new EngineTraffic(desk),
@@ -63,6 +65,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       closing: new Map(),
       start() {
         directory.start();
+        side.imageActs.start();
         if (sweeping !== null) return;
         // What cannot be removed now is tried again; an engine that is gone says so to its callers.
         const sweep = async (): Promise<void> => {
@@ -74,6 +77,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       },
       end() {
         directory.end();
+        side.imageActs.end();
         side.ledger.end();
         if (sweeping !== null) clearInterval(sweeping);
         sweeping = null;

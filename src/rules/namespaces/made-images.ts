@@ -9,14 +9,17 @@ import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import { refuse } from '../../exchange/judge.ts';
 import { Refusal } from '../../ground/refusal.ts';
+import type { ImageActs } from './image-acts.ts';
 import { needReference, type OwnImages } from './own-images.ts';
 import { RULE } from './references.ts';
 
 export class MadeImages {
   private readonly images: OwnImages;
   private readonly desk: EngineDesk;
+  private readonly acts: ImageActs;
 
-  constructor(images: OwnImages, desk: EngineDesk) {
+  constructor(images: OwnImages, desk: EngineDesk, acts: ImageActs) {
+    this.acts = acts;
     this.images = images;
     this.desk = desk;
   }
@@ -36,7 +39,10 @@ export class MadeImages {
         hint: 'fetch it yourself, and pipe it into `docker import -`',
       });
     }
-    return this.named(call);
+    const named = await this.named(call);
+    const { repo = '', tag = '' } = named.query;
+    this.acts.expectImport(this.images.names.namespace, `${repo}:${tag}`);
+    return named;
   }
 
   /** An image without a name is kept by one that nobody is shown. */

@@ -32,12 +32,14 @@ export interface EventSources {
   readonly desk: EngineDesk;
   /** Whose events are the client's. */
   readonly shows: (namespace: string) => boolean;
-  /** In the client's names; undefined where it is not to be told. */
-  readonly told: (event: Json, namespace: string) => Json | undefined;
+  /** Whether it tells of an image of the client's. */
+  readonly showsImage: (event: Json) => boolean;
+  /** In the client's names; undefined where it is not to be told. `namespace`: null for an image. */
+  readonly told: (event: Json, namespace: string | null) => Json | undefined;
 }
 
 /** @throws Refusal for times that dockerd would not read */
-export function ownEvents(call: Call, { feed, desk, shows, told }: EventSources): OwnStream {
+export function ownEvents(call: Call, { feed, desk, shows, showsImage, told }: EventSources): OwnStream {
   const filters = (call.query.filters ?? {}) as FilterValues;
   const since = momentIn(call, 'since');
   const until = momentIn(call, 'until');
@@ -46,13 +48,12 @@ export function ownEvents(call: Call, { feed, desk, shows, told }: EventSources)
   }
   const begin = async (out: Telling): Promise<() => void> => {
     const show = (event: Json): void => {
-      const owner = ownerOfEvent(event);
-      const shown = owner === null ? undefined : told(event, owner);
+      const shown = told(event, ownerOfEvent(event));
       if (shown !== undefined && fitsFilters(shown, filters)) out.tell(shown);
     };
     const isOwn = (event: Json): boolean => {
       const owner = ownerOfEvent(event);
-      return owner !== null && shows(owner);
+      return owner === null ? showsImage(event) : shows(owner);
     };
     const past = { since: String(call.query.since ?? '') || '0' };
     if (until !== null && until <= Date.now() + OVERLAP_MS) {

@@ -196,8 +196,7 @@ export function needReference(text: string, place: string): ImageReference {
   });
 }
 
-/** In dockerd's words, the same for what is another's and for what is not there. */
-export function missingImage(text: string): Refusal {
+function missingImage(text: string): Refusal {
   const reference = readReference(text);
   return new Refusal('not-found', `No such image: ${reference === null ? text : familiarReference(tagged(reference))}`);
 }

@@ -73,7 +73,7 @@ export class OwnNamespace implements Namespace {
     this.shared = new SharedNetworks(settings.networks.shared, side.desk);
     const images = new ImageNames(holder?.namespace ?? name, settings.images);
     this.images = new OwnImages(images, side.desk);
-    this.imageCalls = new ImageCalls(this.images, side.desk, settings.images, holder?.label ?? labelled(name));
+    this.imageCalls = new ImageCalls(this.images, side, settings.images, holder?.label ?? labelled(name));
     this.buildkit = new OwnBuildkit(name, this.images, settings.builds);
     this.outward = new Outward(name, side.directory, this.shared, images);
     this.network = new OwnNetwork(name, side, settings);
@@ -99,6 +99,11 @@ export class OwnNamespace implements Namespace {
   /** What of the engine's answer is the namespace's, as its clients know it. */
   tell(endpoint: Endpoint, document: Json): Json {
     return this.outward.answer(endpoint, document, [], STRICT.test(endpoint.id));
+  }
+
+  /** Whether an event tells of an image of the namespace, as its clients may know. */
+  showsImage(event: Json): boolean {
+    return this.imageCalls.showsEvent(event);
   }
 
   /** Knows afterwards what has to be known to tell an answer of the call. */
@@ -226,6 +231,7 @@ export class OwnNamespace implements Namespace {
       feed,
       desk,
       shows: (owner) => owner === this.name,
+      showsImage: (event) => this.showsImage(event),
       told: (event) => passed.names.told(event, 200),
     });
     return { ...passed, stream };

@@ -84,6 +84,7 @@ async function filesIn(bytes: Buffer): Promise<Readonly<Record<string, string>>>
 const naming = (readsLayouts = false) => ({
   readsLayouts,
   name: async (text: string) => readReference(`127.0.0.1:5350/alice/${text}`) as ImageReference,
+  loads: () => {},
   unnamed: () => readReference('127.0.0.1:5350/alice/u_image:x') as ImageReference,
 });
 const load = (bytes: Buffer, size = 4096, readsLayouts = false) =>

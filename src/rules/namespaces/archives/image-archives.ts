@@ -11,15 +11,18 @@ import type { EngineDesk } from '../../../exchange/engine-desk.ts';
 import type { Json } from '../../../ground/json.ts';
 import { Refusal } from '../../../ground/refusal.ts';
 import { endpointOf } from '../entering.ts';
-import { missingImage, type OwnImages } from '../own-images.ts';
+import type { ImageActs } from '../image-acts.ts';
+import type { OwnImages } from '../own-images.ts';
 import { loadedArchive } from './loaded-archive.ts';
 import { savedArchive } from './saved-archive.ts';
 
 export class ImageArchives {
   private readonly images: OwnImages;
   private readonly desk: EngineDesk;
+  private readonly acts: ImageActs;
 
-  constructor(images: OwnImages, desk: EngineDesk) {
+  constructor(images: OwnImages, desk: EngineDesk, acts: ImageActs) {
+    this.acts = acts;
     this.images = images;
     this.desk = desk;
   }
@@ -27,8 +30,13 @@ export class ImageArchives {
   /** In the engine's names, with what its answer passes through. @throws Refusal for what is not there */
   async save(call: Call): Promise<{ readonly call: Call; readonly answer: BodyStage }> {
     const spellings = new Set<string>();
-    for (const name of savedNames(call)) for (const spelling of await this.spellings(name)) spellings.add(spelling);
     const { names } = this.images;
+    for (const name of savedNames(call)) {
+      for (const { id, spelling } of await this.saved(name)) {
+        spellings.add(spelling);
+        this.acts.expect(names.namespace, 'save', id);
+      }
+    }
     const told = (name: string): string | undefined => (names.isUnnamed(name) ? undefined : names.told(name, true));
     return {
       call: {
@@ -59,6 +67,7 @@ export class ImageArchives {
         await this.images.keepFormer(tagged(reference), null);
         return names.toEngine(tagged(reference));
       },
+      loads: (id) => this.acts.expect(names.namespace, 'load', id),
       unnamed: (id) => {
         const { repository, tag } = names.unnamed(`l${randomBytes(16).toString('hex')}`);
         unnamed.set(`${repository}:${tag}`, id);
@@ -75,23 +84,27 @@ export class ImageArchives {
   }
 
   /** Without a tag, a name means all that are of its repository. @throws Refusal */
-  private async spellings(text: string): Promise<readonly string[]> {
+  private async saved(text: string): Promise<readonly SavedImage[]> {
     const reference = readReference(text);
     if (reference !== null && reference.tag === null && reference.digest === null) {
-      const all = await this.images.all();
       const same = (other: ImageReference | null): boolean =>
         other?.domain === reference.domain && other.path === reference.path;
       const { names } = this.images;
-      const tags = all.flatMap((image) => image.tags);
-      const own = tags.filter((tag) => names.isOwn(tag) && same(clientOf(tag, (read) => names.toClient(read))));
+      const all = (await this.images.all()).flatMap(({ id, tags }) => tags.map((spelling) => ({ id, spelling })));
+      const own = all.filter(
+        ({ spelling }) => names.isOwn(spelling) && same(clientOf(spelling, (read) => names.toClient(read))),
+      );
       if (own.length > 0) return own;
-      const shared = tags.filter((tag) => names.isShared(tag) && same(readReference(tag)));
+      const shared = all.filter(({ spelling }) => names.isShared(spelling) && same(readReference(spelling)));
       if (shared.length > 0) return shared;
     }
-    const found = await this.images.find(text);
-    if (found === null) throw missingImage(text);
-    return [found.spelling];
+    return [await this.images.need(text)];
   }
+}
+
+interface SavedImage {
+  readonly id: string;
+  readonly spelling: string;
 }
 
 function clientOf(tag: string, toClient: (reference: ImageReference) => ImageReference | null): ImageReference | null {

@@ -37,6 +37,8 @@ export interface LoadNaming {
   readonly readsLayouts: boolean;
   /** The engine's name for what the archive calls `text`. @throws Refusal */
   name(text: string): Promise<ImageReference>;
+  /** The engine is about to load the image of this id. */
+  loads(id: string): void;
   /** A name for what has none; `id` of the image, where it is known. */
   unnamed(id: string | null): ImageReference;
 }
@@ -153,6 +155,7 @@ class LoadedArchive {
         image.names.length === 0
           ? [this.naming.unnamed(this.naming.readsLayouts ? null : config.file.digest)]
           : await this.named(image.names);
+      this.naming.loads(config.file.digest);
       renamed.push({
         config: config.path,
         layers: layers.map(({ path }) => path),
@@ -168,6 +171,7 @@ class LoadedArchive {
     const entries: { readonly part: ArchivedPart; readonly name: ImageReference }[] = [];
     for (const part of manifests) {
       this.requireWhole(part, 0);
+      this.naming.loads(part.digest);
       const [name] = part.name === null ? [this.naming.unnamed(part.digest)] : await this.named([part.name]);
       entries.push({ part, name: name as ImageReference });
     }
