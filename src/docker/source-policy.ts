@@ -34,6 +34,10 @@ export interface SourceRule {
   readonly marks?: SourceMark;
   /** A source that is marked so does not match. */
   readonly unless?: SourceMark;
+  /** What the client calls the only image that matches: where it is not to be taken, the rule is left out. */
+  readonly of?: string;
+  /** Sources alone with an attribute that matches the regular expression. */
+  readonly where?: { readonly key: string; readonly matches: string };
 }
 
 export interface SourceMark {
@@ -45,14 +49,20 @@ const REGEX = 2;
 const ACTIONS = { allow: 0, deny: 1 } as const;
 const CONVERT = 2;
 const NOT_EQUAL = 1;
+const MATCHES = 2;
 
 /** Rules behind those that a message says already: what is printed twice is merged. */
 export function withSourceRules(policyBytes: Json | undefined, rules: readonly SourceRule[]): string {
   const printed = printMessage(policy, {
     Version: 1,
-    Rules: rules.map(({ action, regex, marks, unless }): Json => {
-      const constraints = unless === undefined ? [] : [{ Key: unless.key, Value: unless.value, Condition: NOT_EQUAL }];
-      const selector = { Identifier: regex, MatchType: REGEX, Constraints: constraints };
+    Rules: rules.map(({ action, regex, marks, unless, where }, at): Json => {
+      const constraints = [
+        ...(unless === undefined ? [] : [{ Key: unless.key, Value: unless.value, Condition: NOT_EQUAL }]),
+        ...(where === undefined ? [] : [{ Key: where.key, Value: where.matches, Condition: MATCHES }]),
+      ];
+      // Up to BuildKit 0.25 rules of the same identifier have the constraints of the first of them: none is said twice.
+      const identifier = constraints.length === 0 ? regex : `(?:rule${at}){0}${regex}`;
+      const selector = { Identifier: identifier, MatchType: REGEX, Constraints: constraints };
       if (typeof action === 'string') return { Action: ACTIONS[action], Selector: selector };
       const attributes = marks === undefined ? {} : { Attrs: { [marks.key]: marks.value } };
       return { Action: CONVERT, Selector: selector, Updates: { Identifier: action.convertTo, ...attributes } };

@@ -1,8 +1,10 @@
 /** What judges a call: rules of a listener that may refuse it, or change what it says. */
 
 import type { z } from 'zod';
+import type { SourceRule } from '../docker/source-policy.ts';
 import type { IpNetwork } from '../ground/ip-network.ts';
 import type { Json } from '../ground/json.ts';
+import type { BuildAddresses } from './build-addresses.ts';
 import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
 import type { EngineDesk } from './engine-desk.ts';
@@ -22,8 +24,10 @@ export interface Change {
 
 /** From where a build may take what it is made of; the engine itself holds to it. */
 export interface BuildSources {
-  /** Images alone, what the client brings, and no frontend but the engine's own. */
+  /** Images alone, what the client brings and what is `fetched`, and no frontend but the engine's own. */
   readonly closed?: true;
+  /** What may be fetched all the same. */
+  readonly fetched?: readonly SourceRule[];
   /** Regular expressions (RE2) for whole references, `docker.io/library/debian:12`; absent: every image. */
   readonly allowed?: readonly string[];
   readonly denied?: readonly string[];
@@ -92,6 +96,8 @@ export interface PolicyCreation {
   readonly ownPorts: readonly number[];
   /** What the listener says of ports and networks of its namespaces; null for the engine as it is. */
   readonly namespaced: NamespacedListener | null;
+  /** What the listener lets builds fetch; absent where only the policies say. */
+  readonly buildAddresses?: BuildAddresses;
   /** The absolute path of a file that the configuration names. */
   readonly resolve: (file: string) => string;
   readonly log: PolicyLog;

@@ -1,6 +1,8 @@
 // What a listener says of builds: whose cache they share, and how long they may take; by both builders.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,11 +10,38 @@ import { serveListeners } from '../engine/in-process.ts';
 import { ask } from '../engine/raw-client.ts';
 import { type CommandResult, describeEachEngine, docker, dockerCli, freePort } from '../engines/index.ts';
 
-type Who = 'first' | 'second' | 'stranger' | 'hurried' | 'plain';
+type Who = 'first' | 'second' | 'stranger' | 'hurried' | 'fetching' | 'plain';
 
 const run = `bst-${randomBytes(3).toString('hex')}`;
 const folder = mkdtempSync(join(tmpdir(), 'berthgate-build-settings-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** In the network of the engine. */
+class Site {
+  readonly asked: string[] = [];
+  port = 0;
+  private readonly server = http.createServer((request, answer) => {
+    this.asked.push(String(request.url));
+    answer.end('from the inside');
+  });
+
+  async open(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+}
+
+const [site, other] = [new Site(), new Site()];
+beforeAll(() => Promise.all([site.open(), other.open()]));
+afterAll(() => {
+  site.close();
+  other.close();
+});
 
 describeEachEngine(
   'settings of builds',
@@ -40,6 +69,11 @@ describeEachEngine(
           second: { namespace: `${run}-2`, builds: { cacheScope: `${run}-owner` } },
           stranger: { namespace: `${run}-3`, builds: { cacheScope: `${run}-stranger` } },
           hurried: { namespace: `${run}-4`, builds: { maxTime: '1s' } },
+          fetching: {
+            namespace: `${run}-5`,
+            policies: ['conservative'],
+            builds: { urls: [`127.0.0.1:${site.port}`] },
+          },
           plain: { builds: { maxTime: '1s' } },
         },
         {
@@ -54,7 +88,7 @@ describeEachEngine(
       const tags = listed.json<{ RepoTags: string[] | null }[]>().flatMap(({ RepoTags }) => RepoTags ?? []);
       const ours = tags.filter((tag) => tag.startsWith(`${gateway}/`));
       if (ours.length > 0) await docker(engine, ['rmi', '--force', ...ours]);
-      for (const number of [1, 2, 3, 4]) await dockerCli(engine, ['network', 'rm', `${run}-${number}.bridge`]);
+      for (const number of [1, 2, 3, 4, 5]) await dockerCli(engine, ['network', 'rm', `${run}-${number}.bridge`]);
     });
 
     describe.each(builders)('with DOCKER_BUILDKIT=%s', (builder) => {
@@ -81,6 +115,20 @@ describeEachEngine(
         for (const who of ['first', 'stranger'] as const)
           expect((await at(who, ['images', '--all'])).stdout).not.toMatch(/s_[0-9a-f]{32}|cache/);
       });
+
+      test.each(['hurried', 'fetching', 'plain'] as const)(
+        'a build fetches from the hosts that are listed alone (%s)',
+        async (who) => {
+          const add = (port: number): string => `FROM scratch\nADD http://127.0.0.1:${port}/word /word\n`;
+          expect((await build(who, builder, add(other.port), '--no-cache')).stderr).toMatch(
+            /denied by policy|must not ADD http/,
+          );
+          expect(other.asked).toEqual([]);
+          const { code, stderr } = await build(who, builder, add(site.port), '--no-cache');
+          expect([who, code], stderr).toEqual([who, who === 'fetching' ? 0 : 1]);
+          expect(site.asked.splice(0).length > 0).toBe(who === 'fetching');
+        },
+      );
 
       test.each(['hurried', 'plain'] as const)('a build that takes too long is ended (%s)', async (who) => {
         const { code, stdout, stderr } = await build(who, builder, 'FROM busybox\nRUN sleep 3600\n');

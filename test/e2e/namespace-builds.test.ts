@@ -83,7 +83,7 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
             alice: { namespace: mine, policies: ['conservative'] },
             bob: { namespace: theirs, policies: ['conservative'] },
             denied: { namespace: `${mine}-d`, policies: [{ use: 'images', build: { deny: [`${HOST}/**`] } }] },
-            listed: { namespace: `${mine}-l`, policies: [{ use: 'images', build: { allow: ['busybox'] } }] },
+            listed: { namespace: `${mine}-l`, policies: [{ use: 'images', build: { allow: ['busybox', 'team/*'] } }] },
           },
           {
             engines: [{ name: 'engine', url: engine.host, gateway }],
@@ -169,9 +169,22 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
           expect(code).not.toBe(0);
           expect(stderr).toContain('denied by policy');
         }
-        const { code, stderr } = await build('listed', `FROM ${HOST}/team/base:1\n`);
-        expect(code).not.toBe(0);
-        expect(stderr).toMatch(/cannot hold to it in a namespace.*DOCKER_BUILDKIT=0/);
+      });
+
+      test('what a policy does not list is not built from, whatever it is called', async () => {
+        await built('listed', 'FROM busybox\nRUN echo listed >/f\n', '--tag', 'team/listed:1');
+        await built('listed', 'FROM busybox\nRUN echo other >/f\n', '--tag', 'other');
+        await built('listed', 'FROM team/listed:1\nCOPY --from=busybox /bin/true /x\n', '--tag', 'team/listed:2');
+        const engineName = `${gateway}/${mine}-l/docker.io/library/other:latest`;
+        // The control: that is where it is, and without a list it is built from.
+        await docker(engine.host, ['image', 'inspect', engineName]);
+        for (const image of [`${HOST}/team/base:1`, 'other', engineName, `${gateway}/${mine}-l/u_image:x`]) {
+          for (const dockerfile of [`FROM ${image}\n`, `FROM busybox\nCOPY --from=${image} / /x\n`]) {
+            const { code, stderr } = await build('listed', dockerfile);
+            expect([image, code], stderr).toEqual([image, 1]);
+            expect(stderr).toContain('denied by policy');
+          }
+        }
       });
 
       test('a build is cached for its owner, and for nobody else', async () => {

@@ -1,11 +1,10 @@
 /** Builds take what the policies let them: BuildKit itself holds to it, since nobody has read the Dockerfile yet. */
 
+import { randomBytes } from 'node:crypto';
 import { withOwnFrontend, withSources } from '../../docker/buildkit-requests.ts';
 import { imageSource, type SourceRule } from '../../docker/source-policy.ts';
 import type { Call } from '../../exchange/call.ts';
-import { refuse } from '../../exchange/judge.ts';
 import type { BuildSources } from '../../exchange/policy.ts';
-import type { Refusal } from '../../ground/refusal.ts';
 
 /** No rule allows the scheme. */
 const DENIED = 'denied://by-policy';
@@ -16,39 +15,58 @@ const closed: readonly SourceRule[] = [
   { action: 'allow', regex: '^(docker-image|local)://' },
 ];
 
+/** Own rules say which of them. */
+const AT_GATEWAY = '127(?:\\.[0-9]+){3}:[0-9]+/.*';
+
+/** Of what a list allows: nobody who describes a source by itself knows the value. */
+const word = randomBytes(16).toString('hex');
+
 /**
  * `own`: how a namespace finds images; a conversion ends the look at the rules, so that what was denied before it would be
- * forgotten. @throws Refusal where no rules of BuildKit could say what the policies say
+ * forgotten: what is not to be is turned into what nothing allows, and what is listed is marked.
  */
 export function bounded(call: Call, sources: readonly BuildSources[], own: readonly SourceRule[]): Call {
-  if (own.length > 0) return boundedInNamespace(call, sources, own);
-  const isClosed = sources.some(({ closed }) => closed === true);
-  const allowed = sources.flatMap(({ allowed }) => (allowed === undefined ? [] : [allowed]));
-  if (allowed.length > 1) throw inexpressible('two policies list images, and BuildKit holds to one list alone');
+  const isClosed = own.length > 0 || sources.some((one) => one.closed === true);
+  // Which hosts are connected to for images is the gateway's to say.
+  const denying = own.length > 0 ? sources.filter((one) => one.closed !== true) : sources;
+  const denied = denying.flatMap((one) => one.denied ?? []);
+  const lists = sources.flatMap((one) => (one.allowed === undefined ? [] : [one.allowed]));
   const rules: readonly SourceRule[] = [
-    ...(isClosed ? closed : []),
-    ...allowed.flatMap((images): readonly SourceRule[] => [
-      { action: 'deny', regex: imageSource('.*') },
-      ...images.map((image): SourceRule => ({ action: 'allow', regex: imageSource(image) })),
-    ]),
-    ...sources.flatMap(({ denied = [] }) =>
-      denied.map((image): SourceRule => ({ action: 'deny', regex: imageSource(image) })),
-    ),
+    ...(isClosed ? [...closed, ...fetchedBy(sources)] : []),
+    ...denied.map((image): SourceRule => ({ action: { convertTo: DENIED }, regex: imageSource(image) })),
+    ...lists.flatMap((images, at) => listed(images, at, own.length > 0)),
+    ...own.filter(({ of }) => of === undefined || lists.every((images) => isListed(of, images))),
   ];
-  const bound = rules.length === 0 ? call : withSources(call, rules);
+  if (rules.length === 0) return call;
+  const bound = withSources(call, [{ action: 'deny', regex: `^${DENIED}$` }, ...rules]);
   return isClosed ? withOwnFrontend(bound) : bound;
 }
 
-/** Which hosts are connected to is the gateway's to say; what a policy denies by name is turned into what nothing allows. */
-function boundedInNamespace(call: Call, sources: readonly BuildSources[], own: readonly SourceRule[]): Call {
-  if (sources.some(({ allowed }) => allowed !== undefined)) {
-    throw inexpressible('a policy lists images or registries, and BuildKit cannot hold to it in a namespace');
-  }
-  const denied = sources.flatMap((one) => (one.closed === true ? [] : (one.denied ?? [])));
-  const rules = denied.map((image): SourceRule => ({ action: { convertTo: DENIED }, regex: imageSource(image) }));
-  return withOwnFrontend(withSources(call, [...closed, ...rules, ...own]));
+function isListed(name: string, images: readonly string[]): boolean {
+  return images.some((image) => new RegExp(`^(?:${image})$`).test(name));
 }
 
-function inexpressible(message: string): Refusal {
-  return refuse('builds', 'sources', message, { hint: 'set DOCKER_BUILDKIT=0' });
+/** What all of those allow who say anything. */
+function fetchedBy(sources: readonly BuildSources[]): readonly SourceRule[] {
+  return sources.find((one) => one.fetched !== undefined)?.fetched ?? [];
+}
+
+/**
+ * All of a list are marked, and what has no mark of each list is turned away. What a namespace finds at its gateway has been
+ * on the list before, or is left out of the rules of its own.
+ */
+function listed(images: readonly string[], at: number, found: boolean): readonly SourceRule[] {
+  const mark = { key: `berthgate.list.${at}`, value: word };
+  return [
+    ...[...images, ...(found ? [AT_GATEWAY] : [])].map(
+      (image): SourceRule => ({
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: what the whole expression has matched, for RE2.
+        action: { convertTo: 'docker-image://${1}' },
+        regex: `^docker-image://(${image})$`,
+        marks: mark,
+        unless: mark,
+      }),
+    ),
+    { action: { convertTo: DENIED }, regex: imageSource('.*'), unless: mark },
+  ];
 }

@@ -1,5 +1,6 @@
 /** The namespaces of a listener, made of what its configuration says. */
 
+import { BuildAddresses } from '../../exchange/build-addresses.ts';
 import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { NamespacedListener } from '../../exchange/policy.ts';
 import { type IpNetwork, readIpNetwork } from '../../ground/ip-network.ts';
@@ -60,7 +61,10 @@ export function settingsOf(
 ): Omit<NamespaceSettings, 'sockets'> {
   const { name, url } = engines.find((one) => engine === undefined || one.name === engine) ?? {};
   return {
-    builds: { cacheScopeOf: readCacheScope(builds?.cacheScope ?? null, listener) },
+    builds: {
+      cacheScopeOf: readCacheScope(builds?.cacheScope ?? null, listener),
+      addresses: new BuildAddresses(builds?.urls ?? []),
+    },
     ports: ports ?? PORTS,
     images: { gateway: name === undefined ? null : gatewayOf(name), shared: images.shared },
     networks: {

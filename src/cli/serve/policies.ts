@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { BuildAddresses } from '../../exchange/build-addresses.ts';
 import { type EngineDesk, emptyDesk } from '../../exchange/engine-desk.ts';
 import type { Policy, PolicyKind, PolicyLog } from '../../exchange/policy.ts';
 import {
@@ -15,7 +16,7 @@ import {
 import { inMode, type Mode, modes } from '../../rules/policies/mode.ts';
 import { ownPaths } from '../../rules/policies/own-paths.ts';
 import { ownSockets } from '../../rules/policies/own-sockets.ts';
-import { alwaysFirst } from '../../rules/policies/policies.ts';
+import { alwaysFirst, BuildsPolicy } from '../../rules/policies/policies.ts';
 import { forJobs, namespacedListener } from './namespaces.ts';
 import { ownPortsOf } from './own-ports.ts';
 
@@ -54,9 +55,16 @@ export function makePolicies(loaded: LoadedConfig, index: number, from: MadeFrom
   const { policies, faults } = createPolicies(loaded, index, from);
   if (faults.length > 0) throw new ConfigRefused(faults);
   const listener = loaded.config.listeners[index];
-  const open = policies.length === 0 && listener?.namespace === null;
-  if (open || listener === undefined) return policies;
-  return [...alwaysFirst, ...ownSocketsOf(loaded, listener, from), ...policies];
+  const addresses = addressesOf(listener);
+  if ((policies.length === 0 && addresses === null) || listener === undefined) return policies;
+  const builds = addresses === null ? [] : [new BuildsPolicy(addresses)];
+  return [...alwaysFirst, ...ownSocketsOf(loaded, listener, from), ...policies, ...builds];
+}
+
+/** What builds may fetch; null where only the policies say: the engine as it is, with nothing said of builds. */
+function addressesOf(listener: ListenerConfig | undefined): BuildAddresses | null {
+  if (listener === undefined || (listener.namespace === null && listener.builds === null)) return null;
+  return new BuildAddresses(listener.builds?.urls ?? []);
 }
 
 function ownSocketsOf({ config }: LoadedConfig, listener: ListenerConfig, from: MadeFrom): readonly Policy[] {
@@ -111,7 +119,9 @@ function createPolicies(loaded: LoadedConfig, index: number, from: MadeFrom): Cr
       faults.push(...(mode.faults ?? []), ...(read.faults ?? []));
       continue;
     }
+    const buildAddresses = addressesOf(listener);
     const creation = {
+      ...(buildAddresses === null ? {} : { buildAddresses }),
       listener: listener.name,
       engine,
       ownPorts: ownPortsOf(loaded.config),

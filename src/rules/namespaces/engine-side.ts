@@ -1,6 +1,7 @@
 /** What the namespaces of one engine have in common. */
 
 import type { LRUCache } from 'lru-cache';
+import type { BuildAddresses } from '../../exchange/build-addresses.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { EventFeed } from '../../exchange/event-feed.ts';
 import type { Identity } from '../../exchange/identity.ts';
@@ -73,6 +74,7 @@ export interface BuildSettings {
    * that of its owner. @throws Refusal where the identity has none
    */
   readonly cacheScopeOf: (identity: Identity, namespace: string) => string;
+  readonly addresses: BuildAddresses;
 }
 
 /** Of one listener. */

@@ -36,6 +36,9 @@ import { RULE } from './references.ts';
 /** Registries by name, and by addresses that are not the machine's own: the gateway is at one of those. */
 const HOST = '([a-z0-9-]*[a-z][a-z0-9.-]*|(?:[0-9]|[1-9][0-9]|1[013-9][0-9]|12[0-689]|2[0-9][0-9])(?:\\.[0-9]+){3})';
 const WORD = /[^\s,"']+/g;
+const IMAGE = 'docker-image://';
+/** A name within an address, where it is not looked for as a word. */
+const SOURCE = /docker-image:\/\/([^\s,"']+)/g;
 const NAMES_KEPT = 1000;
 /** Between two targets of one call. */
 const LINGER_MS = 30_000;
@@ -103,7 +106,7 @@ export class OwnBuildkit {
     const prefix = prefixOf(gateway, grant);
     const here = await this.here(pullsAnew(call));
     const sources: readonly SourceRule[] = [
-      ...here,
+      ...here.filter(({ action }) => action !== 'allow'),
       { ...convert(`${HOST}/(.*)`, `docker-image://${prefix}${group(1)}/${group(2)}`), unless: SHARED },
       {
         ...convert(`${HOST}:([0-9]+)/(.*)`, `docker-image://${prefix}${group(1)}__${group(2)}/${group(3)}`),
@@ -113,7 +116,7 @@ export class OwnBuildkit {
       ...this.prefixes(gateway).map(
         (one): SourceRule => ({ action: 'allow', regex: imageSource(`${escaped(one)}.*`) }),
       ),
-      { action: 'allow', regex: imageSource(`${escaped(gateway.names.prefixOf(this.namespace))}.*`) },
+      ...here.filter(({ action }) => action === 'allow'),
       ...here.filter(({ marks }) => marks !== undefined).map(({ regex }): SourceRule => ({ action: 'allow', regex })),
     ];
     return { call: named, sources, ended };
@@ -155,8 +158,11 @@ export class OwnBuildkit {
           const shared = `${escaped(formatReference(tagged(reference)))}(?:@.*)?`;
           return names.isShared(tag) ? [{ ...convert(shared, group(0)), marks: SHARED }] : [];
         }
-        const client = pulls ? null : names.toClient(reference);
-        return client === null ? [] : [convert(escaped(formatReference(client)), `docker-image://${tag}`)];
+        const client = names.toClient(reference);
+        if (client === null) return [];
+        const of = formatReference(client);
+        const allow: SourceRule = { action: 'allow', regex: imageSource(`${escaped(tag)}(?:@.*)?`), of };
+        return pulls ? [allow] : [convert(escaped(of), IMAGE + tag), allow];
       }),
     );
   }
@@ -221,7 +227,9 @@ export class OwnBuildkit {
       if (mark.mark === 'privilege' && !HARMLESS.has(mark.reach)) {
         throw refuse(RULE, 'builder', `must be left out: ${mark.why}`, { place });
       }
-      if (mark.mark === 'fetches') throw refuse(RULE, 'builder', 'no build here connects to an address', { place });
+      if (mark.mark === 'fetches' && !this.settings.addresses.permits(String(value))) {
+        throw refuse(RULE, 'builder', 'no build here connects to this address', { place });
+      }
       if (mark.mark !== 'uses' && mark.mark !== 'makes') continue;
       const isOurs = mark.kind === 'session' || (mark.kind === 'build' && mark.spelling === 'name');
       if (isOurs && typeof value === 'string') return engineName(this.namespace, value);
@@ -244,7 +252,9 @@ function convert(image: string, to: string): SourceRule {
 /** What BuildKit says of its sources, and of the names that it gives. */
 function inClientsWords(text: string, names: ImageNames, said: LRUCache<string, string>): string {
   const spelled = text.replace(WORD, (word) => said.get(word) ?? word);
-  return names.inProse(names.ofBuildsInProse(spelled));
+  return names
+    .inProse(names.ofBuildsInProse(spelled))
+    .replace(SOURCE, (_, name: string) => IMAGE + names.inProse(name));
 }
 
 function escaped(text: string): string {

@@ -8,6 +8,8 @@ import { injectKind } from './inject.ts';
 import { limitsKind } from './limits/limits.ts';
 import { reservedLabels } from './reserved-labels.ts';
 
+export { BuildsPolicy } from './builds.ts';
+
 const kinds: readonly PolicyKind[] = [conservativeKind, endpointsKind, imagesKind, injectKind, limitsKind];
 
 export const policyKinds: ReadonlyMap<string, PolicyKind> = new Map(kinds.map((kind) => [kind.name, kind]));

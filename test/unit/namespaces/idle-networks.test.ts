@@ -1,5 +1,7 @@
 // When the default network of a namespace goes, seen from an engine that has one container beside it.
+
 import { describe, expect, test } from 'vitest';
+import { BuildAddresses } from '../../../src/exchange/build-addresses.ts';
 import { type EngineDesk, emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import type { Json } from '../../../src/ground/json.ts';
 import { engineSide } from '../../../src/rules/namespaces/index.ts';
@@ -60,7 +62,7 @@ describe('the default network of a namespace', () => {
     const networks = { pools: [], size: 26, allowed: null, shared: [], routes: async () => [] };
     side.subnets.choose = async () => [];
     const network = new OwnNetwork('nsa', side, {
-      builds: { cacheScopeOf: () => 'nsa' },
+      builds: { cacheScopeOf: () => 'nsa', addresses: new BuildAddresses([]) },
       ports: { address: '127.0.0.1', range: { first: 1, last: 2 } },
       images: { gateway: null, shared: [] },
       networks,

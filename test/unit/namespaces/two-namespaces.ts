@@ -1,6 +1,7 @@
 // An engine with the same things for two namespaces, as far as a namespace asks it.
 import { EngineNames } from '../../../src/cache/registry/index.ts';
 import { table } from '../../../src/docker/table.ts';
+import { BuildAddresses } from '../../../src/exchange/build-addresses.ts';
 import type { Call } from '../../../src/exchange/call.ts';
 import { type EngineDesk, emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import type { Identity } from '../../../src/exchange/identity.ts';
@@ -67,7 +68,7 @@ export function twoNamespaces(): TwoNamespaces {
   };
   const side = engineSide(desk, { id: 'test', alone: true, onEnded: () => {} });
   const settings = {
-    builds: { cacheScopeOf: (_: Identity, namespace: string) => namespace },
+    builds: { cacheScopeOf: (_: Identity, namespace: string) => namespace, addresses: new BuildAddresses([]) },
     images: { gateway: gateway(), shared: ['*'] },
     ports: { address: '127.0.0.1', range: { first: 1024, last: 65_535 } },
     networks: {

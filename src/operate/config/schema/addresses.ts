@@ -153,6 +153,16 @@ export function hostPattern() {
   });
 }
 
+/** The same, also with a port. */
+export function hostPortPattern() {
+  const reading = { kind: 'host', what: 'a host name, *.example.org for all below it, or either with a port' };
+  return textOf(reading, (text) => {
+    const [, below, host = '', port] = /^(\*\.)?(.*?)(?::([0-9]{1,5}))?$/.exec(text) ?? [];
+    if (below !== undefined && isIP(host) !== 0) return undefined;
+    return readsAsHost(host) && !host.includes(':') && Number(port ?? 1) <= 65_535 ? text.toLowerCase() : undefined;
+  });
+}
+
 export function ipAddress() {
   const reading = { kind: 'IP address', what: 'an IP address' };
   return textOf(reading, (text) => (isIP(text) !== 0 && !text.includes('%') ? text : undefined));

@@ -1,7 +1,7 @@
 /** The sockets that clients come in on, and what holds for who comes in on each. */
 
 import { z } from 'zod';
-import { cidr, hostPattern, ipAddress, listenUrl } from './addresses.ts';
+import { cidr, hostPortPattern, ipAddress, listenUrl } from './addresses.ts';
 import { expecting, wholeNumber, yesOrNo } from './field.ts';
 import { account, file, headerName, listOf, oneOf, partName, template, word } from './names.ts';
 import { authenticatorUse, policyUse } from './plugin-use.ts';
@@ -77,9 +77,9 @@ const builds = z.strictObject({
     description:
       "Whose builds share a cache and cache mounts: a template as of `namespace`, without labels. Absent: those of a namespace; those of a job share its owner's.",
   }),
-  urls: listOf(hostPattern()).prefault([]).meta({
-    description: 'Hosts that a build may take its context from.',
-    effect: 'refuse until it is there',
+  urls: listOf(hostPortPattern()).prefault([]).meta({
+    description:
+      'Hosts that a build may fetch from, by HTTP and by git: `ADD` of an address, contexts, named contexts; each also with a port.',
   }),
   frontends: listOf(word('the name of an image'))
     .prefault(['docker/dockerfile'])
@@ -161,7 +161,10 @@ export const listener = z.strictObject({
   builds: builds
     .nullable()
     .prefault(null)
-    .meta({ description: 'What builds may do. Absent: what stands below as defaults, but for their time.' }),
+    .meta({
+      description:
+        'What builds may do. Absent: as the defaults below say, but for as long as they take; without a namespace only the policies say.',
+    }),
   cache: yesOrNo().prefault(false).meta({ description: 'Whether containers made here are pointed to the cache.' }),
   jobSocket: jobSocket.nullable().prefault(null).meta({
     description: "Containers that ask for the engine's socket get one of their own. Absent: none.",

@@ -7,7 +7,11 @@ import { refuse } from '../../../exchange/judge.ts';
 import type { Bounds } from './closed-list.ts';
 
 /** Null for every other call, and for builds whose files do not come with the call. */
-export function judgeOfFetches(name: string, { allowed, registries }: Bounds, call: Call): BuildJudge | null {
+export function judgeOfFetches(
+  name: string,
+  { allowed, registries, addresses }: Bounds,
+  call: Call,
+): BuildJudge | null {
   const build = buildOf(call);
   if (build === null || build.byBuildKit || !build.brought) return null;
   return {
@@ -19,7 +23,7 @@ export function judgeOfFetches(name: string, { allowed, registries }: Bounds, ca
       });
     },
     address(text, line, certain) {
-      if (certain && allowed.permitsText('query.remote', text)) return;
+      if (certain && (addresses.permitsFile(text) || allowed.permitsText('query.remote', text))) return;
       throw refuse(name, 'fetches', `must not ADD ${text}${certain ? '' : ', which may be an address'}`, {
         place: `Dockerfile:${line}`,
         hint: 'the engine connects from the host: fetch it in a RUN step, or list it under allow, query.remote',

@@ -4,6 +4,7 @@ import type { Mark } from '../../../docker/marks.ts';
 import { engineSocketPath, holdsReadOnly } from '../../../docker/mounted-paths.ts';
 import { isNeutral } from '../../../docker/neutral.ts';
 import type { Leaf } from '../../../docker/visit.ts';
+import type { BuildAddresses } from '../../../exchange/build-addresses.ts';
 import type { Json } from '../../../ground/json.ts';
 import type { JsonPath } from '../../../ground/json-path.ts';
 import type { Allowed } from './allowed.ts';
@@ -26,6 +27,8 @@ export interface Bounds {
   readonly allowed: Allowed;
   readonly ports: Ports;
   readonly registries: Registries;
+  /** What the listener lets builds fetch. */
+  readonly addresses: BuildAddresses;
 }
 
 /** What one walk found that is to be looked into behind it. */
@@ -107,10 +110,19 @@ export class ClosedList implements Walked {
       case 'publish':
         return this.bounds.ports.objectionTo(mark, leaf);
       case 'registry':
-        return this.bounds.registries.permits(mark, leaf) ? null : this.refusal(mark, leaf);
+        return this.bounds.registries.permits(mark, leaf) || this.isFetchedByBuild(leaf)
+          ? null
+          : this.refusal(mark, leaf);
       default:
         return this.refusal(mark, leaf);
     }
+  }
+
+  /** By BuildKit, which holds to it: the files of a classic build at an address would be read by nobody. */
+  private isFetchedByBuild({ place, value }: Leaf): boolean {
+    return (
+      typeof value === 'string' && /^Frontend(?:Attrs|Opt)[.[]/.test(place) && this.bounds.addresses.permits(value)
+    );
   }
 
   private mount(mark: Mark, leaf: Leaf): Finding | null {

@@ -11,6 +11,7 @@ import { makeReadOnly } from '../../../docker/mounted-paths.ts';
 import { isEmpty, withoutUnknown } from '../../../docker/neutral.ts';
 import { isReaper } from '../../../docker/testcontainers.ts';
 import { visitCall } from '../../../docker/visit-call.ts';
+import { BuildAddresses } from '../../../exchange/build-addresses.ts';
 import type { Call } from '../../../exchange/call.ts';
 import { refuse } from '../../../exchange/judge.ts';
 import type { Change, Policy, PolicyContext, PolicyCreation, PolicyKind, Verdict } from '../../../exchange/policy.ts';
@@ -50,13 +51,14 @@ class Conservative implements Policy {
 
   constructor(
     { allow, ports, registries, restarts, ulimits, subnets }: Options,
-    { ownPorts, namespaced }: Pick<PolicyCreation, 'ownPorts' | 'namespaced'>,
+    { ownPorts, namespaced, buildAddresses }: Pick<PolicyCreation, 'ownPorts' | 'namespaced' | 'buildAddresses'>,
   ) {
     const { binds = [], ...places } = allow;
     this.bounds = {
       allowed: new Allowed(places as AllowOption, binds),
       ports: new Ports({ ...placeOfPorts(ports, namespaced), ownPorts }),
       registries: new Registries(registries ?? null),
+      addresses: buildAddresses ?? new BuildAddresses([]),
     };
     this.limits = { restarts, ulimits };
     this.subnets =
