@@ -31,6 +31,8 @@ export interface SocketNote {
   readonly listener: string;
   /** The namespace of the container. */
   readonly parent: string;
+  /** The namespace of the container that has begun the job, which is nobody's for long: its builds are cached with those of this one. */
+  readonly home: string;
   readonly owner: SocketOwner;
   /** The label, and its value, by which containers share the job. */
   readonly group: { readonly label: string; readonly value: string } | null;
@@ -55,11 +57,13 @@ export function readSocketNote(text: string | undefined): SocketNote | null {
   const said = text === undefined || text === '' ? null : parse(text);
   if (!isObject(said) || said.v !== 1) return null;
   const { job, temporary, nested, listener, parent, folder } = said;
+  const { home } = said;
   const owner = readOwner(said.owner);
   const linked = textsOf(said.linked);
   const bound = textsOf(said.bound);
   const group = isObject(said.group ?? null) ? (said.group as JsonObject) : null;
   if (typeof job !== 'string' || typeof listener !== 'string' || typeof parent !== 'string') return null;
+  if (typeof home !== 'string') return null;
   if (typeof temporary !== 'boolean' || typeof nested !== 'boolean') return null;
   if (typeof folder !== 'string' || !FOLDER.test(folder) || owner === null || linked === null || bound === null)
     return null;
@@ -70,6 +74,7 @@ export function readSocketNote(text: string | undefined): SocketNote | null {
     nested,
     listener,
     parent,
+    home,
     owner,
     folder,
     linked,

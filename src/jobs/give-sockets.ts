@@ -86,6 +86,7 @@ export class GiveSockets implements SocketGiver {
       nested: false,
       listener,
       parent,
+      home: parent,
       owner: { user, groups, claims, by },
       group,
       ...places,

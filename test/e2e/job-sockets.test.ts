@@ -47,6 +47,25 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
       expect(await leftOf(job)).toEqual([]);
     });
 
+    test("what a job has built is in the cache of its owner's next one, by both builders", async () => {
+      const builders = Number(jobs.engine.version.split('.')[0]) >= 24 ? ['0', '1'] : ['0'];
+      const dockerfile = `FROM busybox AS made\\nRUN head -c 16 /dev/urandom | md5sum >/made # ${jobs.ns}\\nFROM busybox\\nCOPY --from=made /made /\\nCMD cat /made\\n`;
+      const made: string[] = [];
+      for (const name of ['cold', 'warm']) {
+        await startJob(name);
+        const job = await jobOf(name);
+        for (const builder of builders) {
+          const build = `export DOCKER_BUILDKIT=${builder}; printf '${dockerfile}' | docker build --tag made-${builder} - >&2`;
+          made.push(await within(name, `${build} && docker run --rm made-${builder}`));
+        }
+        await done(at('rm', '--force', name));
+        await endOf(job);
+        expect(await leftOf(job)).toEqual([]);
+      }
+      expect(made.slice(builders.length)).toEqual(made.slice(0, builders.length));
+      expect(new Set(made).size).toBe(builders.length);
+    });
+
     test('its client is shown what it asked for, and never the socket of the host', async () => {
       await done(
         at(

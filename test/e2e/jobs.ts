@@ -63,6 +63,7 @@ export function describeJobs(
       const ns = `job-${randomBytes(3).toString('hex')}`;
       let served: Awaited<ReturnType<typeof serveListeners<string>>> | undefined;
       let client = '';
+      let gateway = '';
       const host = (listener: string): string => `unix://${served?.sockets[listener]}`;
       const at = (...args: readonly string[]): Promise<CommandResult> =>
         dockerCli(host('ci'), args, { timeoutMs: 120_000 });
@@ -71,6 +72,7 @@ export function describeJobs(
 
       beforeAll(async () => {
         client = await makeJobClient(engine);
+        gateway = `127.0.0.1:${await freePort()}`;
         const own = { policies: ['conservative'], networks: { pools: [`${engine.subnetPrefix}.128.0/17`] } };
         const more = Object.entries(others).map(([key, jobSocket]) => {
           return [key, { ...own, namespace: `${ns}-${key}`, jobSocket }] as const;
@@ -79,7 +81,7 @@ export function describeJobs(
           engine.host,
           { ci: { ...own, namespace: ns, jobSocket: {} }, ...Object.fromEntries(more) },
           {
-            engines: [{ name: 'engine', url: engine.host, gateway: `127.0.0.1:${await freePort()}` }],
+            engines: [{ name: 'engine', url: engine.host, gateway }],
             images: { shared: ['busybox', client] },
           },
         );
@@ -89,6 +91,12 @@ export function describeJobs(
           await removeAll((method, path, more) => ask(engine.socket, method, path, more), one);
         }
         await served?.stop();
+        // What keeps builds for the owner's next job.
+        const images = (await ask(engine.socket, 'GET', '/images/json')).json<{ RepoTags: string[] | null }[]>();
+        const kept = images.flatMap(({ RepoTags }) =>
+          (RepoTags ?? []).filter((tag) => tag.startsWith(`${gateway}/s_`)),
+        );
+        if (kept.length > 0) await docker(engine, ['rmi', '--force', ...kept]);
         if (client !== '') await docker(engine, ['rmi', '--force', client]);
       });
 

@@ -215,7 +215,7 @@ export class Jobs {
       policies,
       engine,
       desk: side.desk,
-      namespacing: new OneNamespace(note.job, side, { ...settings, sockets }),
+      namespacing: new OneNamespace(note.job, side, { ...settings, builds: buildsOf(note, settings), sockets }),
       help,
       recorder: this.recorder,
       caller: () => served.container,
@@ -246,6 +246,12 @@ export class Jobs {
 }
 
 /** Whoever reaches the socket is the job. */
+/** What a job builds is in the cache of its owner's next one. */
+function buildsOf({ home, owner }: SocketNote, { builds }: JobRules['settings']): NamespaceSettings['builds'] {
+  const scope = (): string => builds.cacheScopeOf(owner, home);
+  return { ...builds, cacheScopeOf: scope };
+}
+
 function isTheJob({ job, temporary, owner }: SocketNote): Authenticator {
   const identity: Identity = temporary
     ? { user: job, groups: [], claims: owner.claims, by: 'job-socket', owner }

@@ -58,6 +58,7 @@ describe('what a container with a socket says of it', () => {
     job: `j-${'0'.repeat(20)}`,
     temporary: true,
     nested: false,
+    home: 'alice',
     listener: 'ci',
     parent: 'shop',
     owner: { user: 'alice', groups: ['g'], claims: { project_path: 'a/b' }, by: 'peer' },
