@@ -158,13 +158,10 @@ export const listener = z.strictObject({
     description:
       'The networks of a namespace. Absent: a /26 of 10.128.0.0/9 each, the subnets that the policies allow, and none that is shared.',
   }),
-  builds: builds
-    .nullable()
-    .prefault(null)
-    .meta({
-      description:
-        'What builds may do. Absent: as the defaults below say, but for as long as they take; without a namespace only the policies say.',
-    }),
+  builds: builds.nullable().prefault(null).meta({
+    description:
+      'What builds may do. Absent: as the defaults below say, but for as long as they take; without a namespace only the policies say.',
+  }),
   cache: yesOrNo().prefault(false).meta({ description: 'Whether containers made here are pointed to the cache.' }),
   jobSocket: jobSocket.nullable().prefault(null).meta({
     description: "Containers that ask for the engine's socket get one of their own. Absent: none.",
