@@ -5,6 +5,7 @@
 import { runsBuild } from '../docker/build-call.ts';
 import type { Endpoint } from '../docker/endpoint.ts';
 import { table } from '../docker/table.ts';
+import { withWarnings } from '../docker/warnings.ts';
 import { printJson } from '../ground/json.ts';
 import { Refusal } from '../ground/refusal.ts';
 import type { Exchange } from '../wire/inbound.ts';
@@ -19,7 +20,7 @@ import { becomesTunnel, Carrier, requestFor } from './carry.ts';
 import type { ApiRange, Engine } from './engine.ts';
 import { identify } from './identify.ts';
 import type { Identity, Peer } from './identity.ts';
-import { type Decision, type Judgement, judge } from './judge.ts';
+import { type Decision, type Judgement, judge, warningsOf } from './judge.ts';
 import { keepGiven } from './keep-given.ts';
 import { meaningOf } from './meaning.ts';
 import { asItIs, type MediatedConnection, type Mediation, serveInner } from './mediation.ts';
@@ -218,8 +219,11 @@ export class Way {
   ): Promise<void> {
     const { call, names, answer, stream, build, body, through, ended } = await namespace.enter(keepGiven(judgement));
     try {
-      if (answer !== null) answerHere(exchange, answer);
-      else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
+      if (answer !== null) {
+        // What was done here is the engine's doing as well.
+        await judgement.heard?.(answer.body, answer.status);
+        answerHere(exchange, warned(answer, judgement));
+      } else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
       else {
         const back = translatorOf(call.endpoint, judgement, names);
         if (body !== undefined && isBodyless(exchange.head.framing)) {
@@ -243,6 +247,11 @@ export class Way {
 function answerHere(exchange: Exchange, { status, body }: OwnAnswer): void {
   const headers = body === null ? [] : ['Content-Type', 'application/json'];
   exchange.answer({ status, reason: '', headers }, body === null ? null : `${printJson(body)}\n`);
+}
+
+function warned(answer: OwnAnswer, judgement: Judgement): OwnAnswer {
+  if (answer.status >= 300) return answer;
+  return { ...answer, body: withWarnings(judgement.call.endpoint, answer.body, warningsOf(judgement)) };
 }
 
 function isBodyless(framing: Framing): boolean {

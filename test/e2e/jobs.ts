@@ -133,7 +133,7 @@ export function describeJobs(
 }
 
 /** Containers, networks, volumes and images of a namespace. */
-async function leftOn(engine: TestEngine, namespace: string): Promise<readonly string[]> {
+export async function leftOn(engine: TestEngine, namespace: string): Promise<readonly string[]> {
   const filters = encodeURIComponent(JSON.stringify({ label: [`berthgate.namespace=${namespace}`] }));
   const list = async <T>(path: string): Promise<T> =>
     (await ask(engine.socket, 'GET', `/${path}filters=${filters}`)).json<Record<string, unknown>>() as T;

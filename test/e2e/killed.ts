@@ -24,6 +24,8 @@ export interface Killable {
   /** What the process says, of the one that runs now. */
   readonly process: () => Watched;
   start(): Promise<void>;
+  /** Another process takes over; gives the one that was there, and what the new one says. */
+  takeOver(): Promise<{ readonly before: Watched; readonly now: Watched }>;
   /** Kills it now. */
   kill(): Promise<void>;
   /** The call is made; the process is killed at its nth call that changes the engine. Whether that call came. */
@@ -34,12 +36,16 @@ export interface Killable {
   stop(): Promise<void>;
 }
 
-/** `images`: of the engine's own, what the namespace may use beside busybox; `gateway`: for images of its own. */
+/**
+ * `images`: of the engine's own, what the namespace may use beside busybox; `gateway`: for images of its own; `listener`:
+ * goes over what the listener says.
+ */
 export async function startKillable(
   engine: TestEngine,
   namespace: string,
   images: readonly string[] = [],
   gateway: string | null = null,
+  listener: Readonly<Record<string, unknown>> = {},
 ): Promise<Killable> {
   if (!existsSync(program)) throw new Error(`${program} is not there: npm run build`);
   const folder = await mkdtemp(join(tmpdir(), 'berthgate-kill-'));
@@ -52,7 +58,7 @@ export async function startKillable(
       state: join(folder, 'state'),
       engines: [{ name: 'engine', url: `unix://${relayed}`, gateway }],
       images: { shared: ['busybox', ...images] },
-      listeners: [{ name: 'own', url: `unix://${socket}`, auth: ['anonymous'], namespace, policies: [] }],
+      listeners: [{ name: 'own', url: `unix://${socket}`, auth: ['anonymous'], namespace, policies: [], ...listener }],
       admin: { url: `unix://${admin}` },
     }),
   );
@@ -113,6 +119,13 @@ export async function startKillable(
   });
   await new Promise<void>((resolve) => relay.listen(relayed, resolve));
 
+  const serve = async (...more: readonly string[]): Promise<Watched> => {
+    const bound = ['--pdeathsig', 'KILL', process.execPath, program, 'serve', '--config', config, ...more];
+    const watched = new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
+    await watched.said(/^export DOCKER_HOST=/m);
+    return watched;
+  };
+
   const killable: Killable = {
     socket: socket as string,
     admin: admin as string,
@@ -123,9 +136,12 @@ export async function startKillable(
       return running;
     },
     async start() {
-      const bound = ['--pdeathsig', 'KILL', process.execPath, program, 'serve', '--config', config];
-      running = new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
-      await running.said(/^export DOCKER_HOST=/m);
+      running = await serve();
+    },
+    async takeOver() {
+      const before = killable.process();
+      running = await serve('--take-over');
+      return { before, now: running };
     },
     kill: die,
     async killedAt(nth, moment, method, path, more = {}) {

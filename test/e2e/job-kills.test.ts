@@ -1,0 +1,189 @@
+// kill -9 of a Berthgate with jobs, and upgrades: the sockets of jobs that run are there again, what has lost its container
+// is gone, and nobody's stream is cut by an upgrade.
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import http from 'node:http';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { removeAll } from '../attacks/two-users.ts';
+import { type Ask, ask, type WholeAnswer } from '../engine/raw-client.ts';
+import { describeEachEngine } from '../engines/index.ts';
+import { leftOn } from './jobs.ts';
+import { type Killable, startKillable } from './killed.ts';
+
+const SOCKET = '/var/run/docker.sock';
+const MOST_CALLS = 10;
+const RECOVERED_MS = 90_000;
+
+interface Note {
+  readonly job: string;
+  readonly folder: string;
+}
+
+/** Polled, of engines and sockets that tell nobody. What does not come true is seen by the assertions that follow. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + RECOVERED_MS;
+  while (!(await holds().catch(() => false)) && Date.now() < deadline) await pause(50);
+}
+
+describeEachEngine(
+  'kill -9 of a Berthgate with jobs',
+  (engine) => {
+    const ns = `jobk-${randomBytes(3).toString('hex')}`;
+    let killable: Killable | undefined;
+    const it = (): Killable => killable as Killable;
+    const kept = (): readonly string[] => (existsSync(folders()) ? readdirSync(folders()) : []);
+    const folders = (): string => join(dirname(it().config), 'state/jobs');
+    const direct = (method: string, path: string) => ask(engine.socket, method, path);
+    const sleeping = (more: Readonly<Record<string, unknown>> = {}) => ({
+      body: { Image: 'busybox', Cmd: ['sleep', '900'], HostConfig: { Init: true, ...more } },
+    });
+    const noteOf = async (name: string): Promise<Note | null> => {
+      const answer = await direct('GET', `/containers/${ns}.${name}/json`);
+      if (answer.status === 404) return null;
+      const { Config } = answer.json<{ Config: { Labels: Record<string, string> } }>();
+      return JSON.parse(Config.Labels['berthgate.socket'] ?? '') as Note;
+    };
+    /** A call over the socket of a container, as whoever is in it would make it. */
+    const over = ({ folder }: Note, method: string, path: string, more: Ask = {}): Promise<WholeAnswer> =>
+      ask(join(folders(), folder, 'docker.sock'), method, path, more);
+    const answers = async (note: Note): Promise<boolean> => (await over(note, 'GET', '/_ping')).status === 200;
+    const startHolder = async (name: string): Promise<Note> => {
+      await it().call('POST', `/containers/create?name=${name}`, sleeping({ Binds: [`${SOCKET}:${SOCKET}`] }));
+      expect((await it().call('POST', `/containers/${name}/start`)).status).toBe(204);
+      return (await noteOf(name)) as Note;
+    };
+    /** Of every kind. */
+    const fill = async (note: Note): Promise<void> => {
+      await over(note, 'POST', '/networks/create', { body: { Name: 'net' } });
+      const more = sleeping({ Binds: ['data:/data'], NetworkMode: 'net' });
+      expect((await over(note, 'POST', '/containers/create?name=db', more)).status).toBe(201);
+      expect((await over(note, 'POST', '/containers/db/start')).status).toBe(204);
+      expect(await leftOn(engine, note.job)).toHaveLength(3);
+    };
+
+    beforeAll(async () => {
+      killable = await startKillable(engine, ns, [], null, { jobSocket: {} });
+    });
+    afterAll(async () => {
+      await killable?.stop();
+      await removeAll((method, path, more) => ask(engine.socket, method, path, more), ns);
+    });
+
+    test('at every call of a create with a socket: the container is whole, or is not', async () => {
+      let calls = 0;
+      for (let nth = 1; nth <= MOST_CALLS; nth++) {
+        const create = sleeping({ Binds: [`${SOCKET}:${SOCKET}`] });
+        const killed = await it().killedAt(nth, 'answered', 'POST', `/containers/create?name=c${nth}`, create);
+        if (killed) await it().start();
+        const note = await noteOf(`c${nth}`);
+        if (note !== null) {
+          await until(() => answers(note));
+          const path = `/containers/${ns}.c${nth}/archive?path=${encodeURIComponent(SOCKET)}`;
+          await until(async () => (await direct('GET', path)).status === 200);
+          expect((await direct('GET', path)).status).toBe(200);
+          expect((await it().call('DELETE', `/containers/c${nth}?force=1`)).status).toBe(204);
+        }
+        await until(async () => kept().length === 0);
+        expect(kept()).toEqual([]);
+        if (!killed) break;
+        calls++;
+      }
+      // The create, and the link.
+      expect(calls).toBeGreaterThanOrEqual(2);
+    });
+
+    test('while jobs run: one goes on at its socket, the other has lost its container and is ended', async () => {
+      const [stays, goes] = [await startHolder('stays'), await startHolder('goes')];
+      for (const note of [stays, goes]) await fill(note);
+      await it().kill();
+      // The control: nobody is there to do it.
+      await direct('DELETE', `/containers/${ns}.goes?force=1`);
+      expect(await leftOn(engine, goes.job)).toHaveLength(3);
+      await expect(answers(stays)).rejects.toThrow(/ECONNREFUSED/);
+      await it().start();
+      await until(() => answers(stays));
+      const listed = (await over(stays, 'GET', '/containers/json')).json<{ Names: string[] }[]>();
+      expect(listed.map(({ Names }) => Names[0])).toEqual(['/db']);
+      await until(async () => (await leftOn(engine, goes.job)).length === 0);
+      expect(await leftOn(engine, goes.job)).toEqual([]);
+      expect(await leftOn(engine, stays.job)).toHaveLength(3);
+      expect((await it().call('DELETE', '/containers/stays?force=1')).status).toBe(204);
+      await until(async () => (await leftOn(engine, stays.job)).length === 0);
+      expect(await leftOn(engine, stays.job)).toEqual([]);
+    });
+
+    test.each(['containers', 'networks', 'volumes'])('as the end of a job begins to remove %s', async (kind) => {
+      const note = await startHolder(`end-${kind}`);
+      await fill(note);
+      const dead = new Promise<void>((resolve) => {
+        it().before(new RegExp(`^DELETE /v[\\d.]+/${kind}/`), async () => resolve(it().kill()));
+      });
+      await it()
+        .call('DELETE', `/containers/end-${kind}?force=1`)
+        .catch(() => {});
+      await dead;
+      // The control: what comes after is still there.
+      if (kind !== 'volumes') expect((await leftOn(engine, note.job)).length).toBeGreaterThan(0);
+      await it().start();
+      await until(async () => (await leftOn(engine, note.job)).length === 0);
+      expect(await leftOn(engine, note.job)).toEqual([]);
+      await until(async () => kept().length === 0);
+      expect(kept()).toEqual([]);
+    });
+
+    test('an upgrade cuts no stream of a job, and the new process ends it', async () => {
+      const note = await startHolder('upgraded');
+      const talking = {
+        Image: 'busybox',
+        Cmd: ['sh', '-c', 'while :; do echo word; sleep 0.1; done'],
+        HostConfig: { Init: true },
+      };
+      await over(note, 'POST', '/containers/create?name=talks', { body: talking });
+      await over(note, 'POST', '/containers/talks/start');
+      const heard = await listen(
+        join(folders(), note.folder, 'docker.sock'),
+        '/containers/talks/logs?follow=1&stdout=1',
+      );
+      await heard.more();
+      const { before, now } = await it().takeOver();
+      await before.said(/another process has taken the sockets over/);
+      await heard.more();
+      expect((await over(note, 'GET', '/containers/json')).json<unknown[]>()).toHaveLength(1);
+      await now.said(/"listener":"own\.job".*"endpoint":"ContainerList"/);
+      await heard.more();
+      heard.leave();
+      expect((await before.ended).code).toBe(0);
+      expect((await it().call('DELETE', '/containers/upgraded?force=1')).status).toBe(204);
+      await now.said(/"msg":"a job has ended"/);
+      expect(await leftOn(engine, note.job)).toEqual([]);
+      expect(before.stderr).not.toMatch(new RegExp(`"job":"${note.job}".*has ended`));
+    });
+  },
+  (engine) => engine.socket !== '' && engine.name !== '26.1',
+);
+
+/** A stream that goes on: `more` resolves when more of it has come. */
+async function listen(socketPath: string, path: string) {
+  const request = http.request({ socketPath, path, agent: false });
+  const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    request.on('error', reject);
+    request.on('response', resolve);
+    request.end();
+  });
+  return {
+    more: () =>
+      new Promise<void>((resolve, reject) => {
+        const cut = (): void => reject(new Error('the stream has ended'));
+        answer.once('close', cut);
+        answer.once('data', () => {
+          answer.pause();
+          answer.off('close', cut);
+          resolve();
+        });
+        answer.resume();
+      }),
+    leave: () => request.destroy(),
+  };
+}
