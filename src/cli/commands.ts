@@ -6,6 +6,7 @@ import { check } from './check.ts';
 import { explain } from './explain/explain.ts';
 import { firewall } from './firewall.ts';
 import { init } from './init.ts';
+import { jobs } from './jobs.ts';
 import { namespaces } from './namespaces.ts';
 import { passthrough } from './passthrough.ts';
 import type { AddCommand } from './program.ts';
@@ -21,6 +22,7 @@ export const commands: readonly AddCommand[] = [
   explain,
   init,
   namespaces,
+  jobs,
   cache,
   tokens,
   audit,

@@ -1,11 +1,12 @@
 /** `berthgate namespaces`: what the namespaces of a running server have, and the end of one. */
 
 import { InvalidArgumentError } from 'commander';
-import type { NamespaceSummary, NamespaceThing, RemovalLine } from '../operate/admin/namespaces-api.ts';
+import type { NamespaceSummary, NamespaceThing } from '../operate/admin/namespaces-api.ts';
 import { isNamespace } from '../rules/namespaces/index.ts';
 import { askRunning, DEFAULT_SOCKET, type RunningServer } from './ask-running.ts';
+import { followRemoval } from './follow-removal.ts';
 import type { AddCommand } from './program.ts';
-import { plain, printTable } from './table.ts';
+import { printTable } from './table.ts';
 import { CommandFailed, type Terminal } from './terminal.ts';
 
 const help = `
@@ -80,43 +81,6 @@ async function confirm(name: string, terminal: Terminal): Promise<void> {
   if (answer === undefined || answer === null)
     throw new CommandFailed('berthgate: say --yes where nobody can be asked');
   if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailed('berthgate: nothing was removed');
-}
-
-async function followRemoval(
-  lines: AsyncIterable<string>,
-  name: string,
-  asJson: boolean,
-  terminal: Terminal,
-): Promise<void> {
-  const removed = new Map<string, number>();
-  let complete: boolean | null = null;
-  try {
-    for await (const text of lines) {
-      const line = JSON.parse(text) as RemovalLine;
-      if (asJson) terminal.out(`${text}\n`);
-      if (line.step === 'done') complete = line.complete;
-      else if (line.step === 'removed') removed.set(line.thing.kind, (removed.get(line.thing.kind) ?? 0) + 1);
-      if (!asJson && line.step !== 'done') terminal.out(`${printStep(line)}\n`);
-    }
-  } catch (fault) {
-    if (complete === null) throw interrupted(name, (fault as Error).message);
-  }
-  if (complete === null) throw interrupted(name, 'the server ended');
-  const counts = [...removed].map(([kind, count]) => `${count} ${kind}${count === 1 ? '' : 's'}`);
-  if (!asJson) terminal.out(`removed ${counts.length === 0 ? 'nothing: there was nothing' : counts.join(', ')}\n`);
-  if (!complete) throw new CommandFailed(`berthgate: something of ${name} is left, see above`);
-}
-
-function interrupted(name: string, why: string): CommandFailed {
-  return new CommandFailed(`berthgate: interrupted (${why}): run it again to remove what is left of ${name}`);
-}
-
-function printStep(line: Exclude<RemovalLine, { readonly step: 'done' }>): string {
-  const what = line.thing === null ? 'the engine' : `${line.thing.kind} ${line.thing.name}`;
-  const engine = line.step === 'waiting' ? line.engine : line.thing.engine;
-  return line.step === 'removed'
-    ? `${engine}: removed ${what}`
-    : `${engine}: ${line.step === 'left' ? 'left' : 'trying again'}: ${what}: ${plain(line.reason)}`;
 }
 
 function printList(all: readonly NamespaceSummary[]): string {

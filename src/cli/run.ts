@@ -139,6 +139,6 @@ function keptText(job: string): string {
   return [
     `kept as ${job}`,
     `  look at it:  docker ps --all --filter label=berthgate.job=${job}   (networks and volumes alike)`,
-    `  remove it:   berthgate jobs rm ${job}`,
+    `  remove it:   berthgate jobs rm ${job} --direct`,
   ].join('\n');
 }

@@ -15,6 +15,7 @@ import {
   docker,
   dockerClis,
   dockerEnvironment,
+  freePort,
   hasRegistry,
   startRegistry,
   type TestEngine,
@@ -102,7 +103,8 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
           join(folder, 'berthgate.yaml'),
           JSON.stringify({
             state: join(folder, 'state'),
-            engines: [{ name: 'engine', url: engine.host }],
+            engines: [{ name: 'engine', url: engine.host, gateway: `127.0.0.1:${await freePort()}` }],
+            admin: { url: `unix://${folder}/admin.sock` },
             listeners: [
               { name: 'strict', url: `unix://${folder}/unused.sock`, policies: ['conservative'] },
               { name: 'other', url: `unix://${folder}/unused2.sock` },
@@ -217,6 +219,78 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
         expect(await codeOf('--', '/etc/passwd')).toBe(126);
         expect(await codeOf()).toBe(2);
         expect(await codeOf('--listener', 'nobody', '--', 'true')).toBe(1);
+      });
+
+      const jobs = (...more: readonly string[]): Promise<CommandResult> =>
+        command(process.execPath, [program, 'jobs', ...more, '--config', join(folder, 'berthgate.yaml')], {
+          env: env(),
+        });
+
+      test('kept, it is there to be looked at until it is told to go', async () => {
+        const { code, stdout, stderr } = await through(
+          `echo JOB $BERTHGATE_JOB; docker create --name web busybox; docker tag busybox app; exit 9`,
+          '--keep',
+        );
+        const [, job = ''] = /^JOB (j-\w+)$/m.exec(stdout) ?? [];
+        expect(code).toBe(9);
+        expect(stderr).toContain(`berthgate jobs rm ${job} --direct`);
+        // The next one leaves it alone.
+        await through('true');
+        expect(kinds(await left(job))).toEqual(ALL);
+        const listed = JSON.parse((await jobs('list', '--direct', '--json')).stdout) as { job: string }[];
+        expect(listed.find((one) => one.job === job)).toMatchObject({
+          engine: 'engine',
+          holder: 'process',
+          state: 'kept',
+          containers: 1,
+          networks: 1,
+          volumes: 0,
+          images: 1,
+        });
+        const removed = await jobs('rm', job, '--direct');
+        expect(removed).toMatchObject({ code: 0, stderr: '' });
+        expect(removed.stdout).toMatch(/^engine: removed container web$/m);
+        expect(await left(job)).toEqual([]);
+        expect(await jobs('rm', job, '--direct')).toMatchObject({ code: 1, stderr: `berthgate: no job ${job}\n` });
+      });
+
+      test('a server lists and ends jobs, and ends by itself those of processes that were killed', async () => {
+        const living = begin('docker volume create data; read wait');
+        const job = await jobOf(living);
+        await living.said(/^data$/m);
+        const killed = begin('docker volume create data; read wait');
+        const dead = await jobOf(killed);
+        await killed.said(/^data$/m);
+        const gone = once(killed.child, 'exit');
+        killed.signal('SIGKILL');
+        await gone;
+        const bound = [
+          '--pdeathsig',
+          'KILL',
+          process.execPath,
+          program,
+          'serve',
+          '--config',
+          join(folder, 'berthgate.yaml'),
+        ];
+        const server = new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
+        try {
+          await server.said(/^export DOCKER_HOST=/m);
+          await expect.poll(() => left(dead), { timeout: 60_000, interval: 100 }).toEqual([]);
+          expect((await jobs('list')).stdout).toMatch(
+            new RegExp(`^${job} +engine +\\w+ +process +lives +\\d+\\w +0 +0 +1 +0$`, 'm'),
+          );
+          const metrics = (await ask(join(folder, 'admin.sock'), 'GET', '/metrics')).text;
+          expect(metrics).toMatch(/^berthgate_job_leaks_total [1-9]/m);
+          expect((await jobs('rm', job)).stdout).toMatch(/^removed 1 volume$/m);
+          expect(await left(job)).toEqual([]);
+        } finally {
+          server.signal('SIGTERM');
+          await server.end();
+          living.type('\n');
+          await living.end();
+          killed.kill();
+        }
       });
 
       test('a listener of the configuration lends its policies', async () => {

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
 import { cacheApi } from '../../operate/admin/cache-api.ts';
 import { imagesApi } from '../../operate/admin/images-api.ts';
+import { jobsApi } from '../../operate/admin/jobs-api.ts';
 import { namespacesApi } from '../../operate/admin/namespaces-api.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
 import {
@@ -28,6 +29,7 @@ import { HostFirewall } from './firewall.ts';
 import { Gateways } from './gateways.ts';
 import { imageAdministration } from './image-administration.ts';
 import { installationId } from './installation.ts';
+import { jobAdministration } from './job-administration.ts';
 import { JobSweeps, processJobsOn } from './job-sweeps.ts';
 import { Jobs } from './jobs.ts';
 import { KeptStore } from './kept-store.ts';
@@ -139,6 +141,15 @@ export class Instance {
           imageAdministration(
             () => this.kept.store,
             () => this.registryCache.upstream,
+          ),
+        ),
+        jobsApi(
+          jobAdministration(() =>
+            this.listening.sides().map((side) => ({
+              side,
+              processes: processJobsOn(side, this.enginesHere.has(side.desk.name)),
+              sockets: this.jobs.on(side).filter(({ note }) => note.temporary),
+            })),
           ),
         ),
         cacheApi(cacheAdministration(() => this.kept.store)),

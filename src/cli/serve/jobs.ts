@@ -11,7 +11,7 @@ import type { Policy } from '../../exchange/policy.ts';
 import type { Recorder } from '../../exchange/recorder.ts';
 import { Listener, type ListenerSetup } from '../../front/listeners/index.ts';
 import { GiveSockets } from '../../jobs/give-sockets.ts';
-import type { ServedSocket } from '../../jobs/job.ts';
+import type { Job, ServedSocket } from '../../jobs/job.ts';
 import { JobSockets } from '../../jobs/job-sockets.ts';
 import { JobTally } from '../../jobs/job-tally.ts';
 import { SocketFolders } from '../../jobs/socket-folders.ts';
@@ -131,6 +131,10 @@ export class Jobs {
     let count = 0;
     for (const sockets of this.sockets.values()) count += sockets.living().length;
     return count;
+  }
+
+  on(side: EngineSide): readonly Job[] {
+    return this.sockets.get(side)?.living() ?? [];
   }
 
   private socketsOf(side: EngineSide): JobSockets {
