@@ -85,6 +85,8 @@ export interface NamespacedListener {
   readonly ports: { readonly address: string; readonly range: { readonly first: number; readonly last: number } };
   /** What a client may ask for; null where only policies say. */
   readonly subnets: readonly IpNetwork[] | null;
+  /** How all names that the engine has for images of a namespace begin; null where it has none. */
+  readonly images: ((namespace: string) => string) | null;
 }
 
 /** What a policy is made with, beside its options. */

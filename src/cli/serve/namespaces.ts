@@ -5,7 +5,7 @@ import type { Namespacing } from '../../exchange/namespacing.ts';
 import type { NamespacedListener } from '../../exchange/policy.ts';
 import { type IpNetwork, readIpNetwork } from '../../ground/ip-network.ts';
 import type { SocketGiver } from '../../jobs/socket-giver.ts';
-import type { Cidr, ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
+import type { Cidr, Config, ListenerConfig, LoadedConfig } from '../../operate/config/index.ts';
 import {
   choosesByLabel,
   type EngineSide,
@@ -18,6 +18,7 @@ import {
   type PortSettings,
   readCacheScope,
 } from '../../rules/namespaces/index.ts';
+import { gatewayAddresses } from './gateways.ts';
 
 /** What holds where a listener with a namespace says nothing about its ports and networks. */
 const PORTS: PortSettings = { address: '127.0.0.1', range: { first: 1024, last: 65_535 } };
@@ -83,7 +84,14 @@ function networkOf({ address, prefix }: Cidr): IpNetwork {
 }
 
 /** What policies know of it: null for the engine as it is. */
-export function namespacedListener({ namespace, networks, ports }: ListenerConfig): NamespacedListener | null {
+export function namespacedListener(config: Config, listener: ListenerConfig): NamespacedListener | null {
+  const { namespace, networks, ports, engine: named } = listener;
   if (namespace === null) return null;
-  return { ports: ports ?? PORTS, subnets: networks?.allowed.map(networkOf) ?? null };
+  const engine = config.engines.find(({ name }) => named === undefined || named === name);
+  const addresses = engine === undefined ? null : gatewayAddresses(config, engine.name);
+  return {
+    ports: ports ?? PORTS,
+    subnets: networks?.allowed.map(networkOf) ?? null,
+    images: addresses === null ? null : (owner) => `${addresses.names}/${owner}/`,
+  };
 }

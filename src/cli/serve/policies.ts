@@ -125,7 +125,7 @@ function createPolicies(loaded: LoadedConfig, index: number, from: MadeFrom): Cr
       listener: listener.name,
       engine,
       ownPorts: ownPortsOf(loaded.config),
-      namespaced: namespacedListener(ofJobs ? forJobs(listener) : listener),
+      namespaced: namespacedListener(loaded.config, ofJobs ? forJobs(listener) : listener),
       resolve: (file: string) => resolve(resolve(loaded.file, '..'), file),
       log,
     };

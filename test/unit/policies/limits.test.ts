@@ -44,12 +44,12 @@ class Desk implements EngineDesk {
   }
 }
 
-function limits(options: unknown, desk: EngineDesk = new Desk()): Policy {
+function limits(options: unknown, desk: EngineDesk = new Desk(), namespaced: unknown = null): Policy {
   const creation = {
     listener: 'people',
     engine: desk,
     ownPorts: [],
-    namespaced: null,
+    namespaced,
     resolve: String,
     log: { info() {}, warn() {} },
   };
@@ -313,6 +313,21 @@ describe('bytes', () => {
     expect(await reached({ imageBytes: 50 }, pull)).toContain('in use: 50B');
     (await judgeBy(limits({ total: { imageBytes: 51 } }, desk), pull)).ended(200);
     await expect.poll(() => reached({ imageBytes: 150 }, pull)).toContain('in use: 150B');
+  });
+
+  test('of images are those that the namespace has names for', async () => {
+    const desk = new Desk();
+    const image = (Id: string, Size: number, ...RepoTags: readonly string[]) => ({ Id, Size, RepoTags });
+    const names = [
+      image('i1', 100, 'gateway/shop/docker.io/library/app:1', 'gateway/other/docker.io/library/app:1'),
+      image('i2', 20, 'gateway/shop/u_image:x'),
+      image('i3', 3000, 'gateway/shop2/docker.io/library/app:1', 'shop/app:1'),
+    ];
+    desk.df = { Images: names } as never;
+    const policy = limits({ total: { imageBytes: 120 } }, desk, { images: (name: string) => `gateway/${name}/` });
+    const load: Said = { path: '/images/load', namespace: 'shop' };
+    expect((await refusalBy(policy, load)).message).toContain('for one namespace is reached; in use: 120B');
+    (await judgeBy(policy, { ...load, namespace: 'nobody' })).ended(200);
   });
 
   test('of the build cache are of who was building when they appeared', async () => {

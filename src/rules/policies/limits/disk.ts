@@ -59,16 +59,19 @@ export class Disk {
     this.now = now;
   }
 
-  /** The bytes of a holder; measured anew where the last measure is old, or says more than `max`. */
-  async held(holder: Holder, stock: Stock, max: number): Promise<number> {
+  /**
+   * The bytes of a holder; measured anew where the last measure is old, or says more than `max`. `prefix`: how the names of
+   * all its images begin, where they do.
+   */
+  async held(holder: Holder, stock: Stock, max: number, prefix: string | null = null): Promise<number> {
     const { sample } = this;
     if (sample !== null && !(stock === 'buildCacheBytes' && this.cache.hasOthers(holder))) {
-      const bytes = this.sum(sample.used, holder, stock);
+      const bytes = this.sum(sample.used, holder, stock, prefix);
       const ageMs = this.now() - sample.atMs;
       if (bytes < max ? ageMs < GOOD_MS : ageMs < FULL_MS) return bytes;
     }
     const { used } = await this.measure();
-    return this.sum(used, holder, stock);
+    return this.sum(used, holder, stock, prefix);
   }
 
   /** What the call has pulled or named is the holder's. */
@@ -113,7 +116,8 @@ export class Disk {
     }
   }
 
-  private sum({ images, containers, volumes, cached }: UsedDisk, holder: Holder, stock: Stock): number {
+  private sum(used: UsedDisk, holder: Holder, stock: Stock, prefix: string | null): number {
+    const { images, containers, volumes, cached } = used;
     const bytes = (things: readonly { readonly bytes: number }[]): number =>
       things.reduce((sum, thing) => sum + thing.bytes, 0);
     if (stock === 'buildCacheBytes') return this.cache.sum(cached, holder);
@@ -127,9 +131,9 @@ export class Disk {
     if (stock === 'layerBytes') return bytes(own);
     const named = this.named.get(holder);
     const run = new Set(own.map(({ imageId }) => imageId));
-    return bytes(
-      images.filter(({ id, names }) => run.has(id) || names.some((name) => named?.has(whole(name)) === true)),
-    );
+    const isOwn = (name: string): boolean =>
+      prefix === null ? named?.has(whole(name)) === true : name.startsWith(prefix);
+    return bytes(images.filter(({ id, names }) => run.has(id) || names.some(isOwn)));
   }
 }
 

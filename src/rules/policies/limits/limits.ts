@@ -126,11 +126,17 @@ class LimitsPolicy implements Policy {
     for (const stock of stocksOf(call)) {
       const max = total?.[stock];
       if (max === undefined) continue;
-      const held = await this.shared.disk.held(callHolder(call), stock, max);
+      const held = await this.shared.disk.held(callHolder(call), stock, max, this.imagesOf(call));
       if (held < max) continue;
       const message = `the limit of ${formatSize(max)} for ${oneHolder(call)} is reached; in use: ${formatSize(held)}`;
       throw refuse(POLICY, `total-${stock}`, message, { hint: diskHints[stock] }, 'over-limit');
     }
+  }
+
+  /** How the engine's names of the caller's images begin; null where names do not tell whose they are. */
+  private imagesOf({ namespace }: Call): string | null {
+    const { namespaced } = this.creation;
+    return namespace === null ? null : (namespaced?.images?.(namespace) ?? null);
   }
 
   private judgeStream(call: Call, verdict: Verdict): Verdict {
@@ -175,8 +181,8 @@ class LimitsPolicy implements Policy {
   }
 
   private callEnded(call: Call, labels: Readonly<Record<string, string>>, status: number): void {
-    if (status >= 200 && status < 300 && this.options.total?.imageBytes !== undefined)
-      this.shared.disk.note(callHolder(call), call);
+    const noted = this.options.total?.imageBytes !== undefined && this.imagesOf(call) === null;
+    if (status >= 200 && status < 300 && noted) this.shared.disk.note(callHolder(call), call);
     if (this.options.lifetime === undefined) return;
     const expires = labels[EXPIRES_LABEL];
     const { lifetimes } = this.shared;
