@@ -1,6 +1,9 @@
 // Containers of a listener with `cache` ask the cache without being told, and show nothing of it. On every engine.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type InProcess, serveInFrontOf } from '../engine/in-process.ts';
 import { type CommandResult, describeEachEngine, docker, dockerCli, freePort } from '../engines/index.ts';
@@ -28,6 +31,7 @@ describeEachEngine(
     let site: Site;
     let berthgate: InProcess;
     let metricsPort = 0;
+    let store = '';
     let address = '';
     let passAddress = '';
     const through = (args: readonly string[], timeoutMs = 60_000): Promise<CommandResult> =>
@@ -40,6 +44,7 @@ describeEachEngine(
 
     beforeAll(async () => {
       site = await startSite();
+      store = mkdtempSync(join(tmpdir(), 'berthgate-store-'));
       for (const layout of layouts) await makeImage(engine, imageOf(layout), layout, site.ca);
       const [own, pass] = [await takeAddress(engine, 1), await takeAddress(engine, 2)];
       given.push(own.give, pass.give);
@@ -52,6 +57,7 @@ describeEachEngine(
         {
           outbound: site.outbound,
           cache: {
+            store,
             address: [address],
             passAddress: [passAddress],
             hosts: [HOST, { host: PINNED, tls: 'pass' }],
@@ -63,6 +69,7 @@ describeEachEngine(
     afterAll(async () => {
       await berthgate?.stop();
       site?.stop();
+      rmSync(store, { recursive: true, force: true });
       for (const give of given) await give();
       const left = await docker(engine, ['ps', '-aq', '--filter', `name=${run}`]);
       if (left !== '') await docker(engine, ['rm', '-f', ...left.split('\n')]);
@@ -88,7 +95,22 @@ describeEachEngine(
       expect(got.stdout, got.stderr).toContain(BODY_HASH);
       const proxied = ['run', '--rm', '-e', `http_proxy=http://${address}`, 'busybox', 'sh', '-c', plain];
       expect((await dockerCli(engine, proxied)).stdout).toContain(BODY_HASH);
-      expect(site.asked).toContain(`http ${HOST} /plain`);
+      expect(site.asked.filter((one) => one === `http ${HOST} /plain`)).toHaveLength(1);
+    });
+
+    test('what one container has fetched comes to the others from the store, over TLS too, and is counted', async () => {
+      const counted = async (): Promise<number> =>
+        Number(/http_cache_requests_total\{kind="fresh",scheme="https"\} (\d+)/.exec(await page('/metrics'))?.[1] ?? 0);
+      const fetched = ['run', '--rm', imageOf('debian'), 'sh', '-c', fetchScript(bundleOf.debian, '/twice')];
+      expect((await through(fetched)).stdout).toContain(BODY_HASH);
+      const before = await counted();
+      expect((await through(fetched)).stdout).toContain(BODY_HASH);
+      expect(await counted()).toBe(before + 1);
+      expect(site.asked.filter((one) => one === `https ${HOST} /twice`)).toHaveLength(1);
+      // The control: the other scheme is another thing.
+      const plain = ['run', '--rm', imageOf('debian'), 'sh', '-c', `wget -q -O - http://${HOST}/twice | sha256sum`];
+      expect((await through(plain)).stdout).toContain(BODY_HASH);
+      expect(site.asked).toContain(`http ${HOST} /twice`);
     });
 
     test('a host that is to pass shows its own certificate', async () => {

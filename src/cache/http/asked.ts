@@ -2,19 +2,11 @@
 
 import type { Exchange } from '../../wire/exchange.ts';
 import type { RawHeaders } from '../../wire/message.ts';
+import type { Arrival } from '../arrival.ts';
 import { type Directives, directivesOfRequest } from './directives.ts';
 import { has } from './fields.ts';
 import { type ReadRequestFields, readRequestFields } from './request-fields.ts';
 import type { SiteRule } from './site-rules.ts';
-
-/** How a connection came to the cache. */
-export interface Arrival {
-  readonly scheme: 'http' | 'https';
-  /** What TLS was ended for: the host of every request on it. Null where there was none. */
-  readonly serverName: string | null;
-  /** Whose requests they are, for the account; null where nobody knows. */
-  readonly account: string | null;
-}
 
 export interface Asked {
   readonly exchange: Exchange;

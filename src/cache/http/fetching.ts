@@ -16,6 +16,8 @@ const PAUSES_MS = [100, 200, 400, 800, 1600, 3200, 6400];
 export interface FetchParts {
   /** Asks for the same thing with these fields beside. @throws OutFault */
   readonly ask: (headers: readonly string[]) => Promise<OriginAnswer>;
+  /** Nobody wants the rest any more. */
+  readonly isOver: () => boolean;
   readonly onBytes: (bytes: number) => void;
   readonly onResume: () => void;
 }
@@ -73,7 +75,7 @@ interface Known {
 /** Null where it is not to be had any more. */
 async function resume(
   { validator, tag, status, length, from }: Known,
-  { ask }: FetchParts,
+  { ask, isOver }: FetchParts,
   pause: () => number | undefined,
 ): Promise<Resumed | null> {
   if (validator === null || status !== 200) return null;
@@ -81,6 +83,7 @@ async function resume(
     const ms = pause();
     if (ms === undefined) return null;
     await sleep(ms);
+    if (isOver()) return null;
     let answer: OriginAnswer;
     try {
       answer = await ask(['Range', `bytes=${from}-`, 'If-Range', validator]);

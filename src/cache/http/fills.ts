@@ -21,6 +21,7 @@ interface Filling {
   spoiled: boolean;
   /** All bytes are there. */
   settling: boolean;
+  readonly origin: OriginAnswer;
   ended: Promise<void>;
 }
 
@@ -28,6 +29,7 @@ export class Fills {
   private readonly parts: Parts;
   /** How many have come to their end. */
   ended = 0;
+  private closed = false;
   private readonly running = new Map<string, Set<Filling>>();
 
   constructor(parts: Parts) {
@@ -38,7 +40,7 @@ export class Fills {
   begin(asked: Asked, answer: OriginAnswer, again: (headers: readonly string[]) => Promise<OriginAnswer>): Landing {
     const names = selectingNames(answer.headers, asked.rule);
     if (names === null) return { kind: 'alone', answer, reason: 'vary' };
-    const fill = this.parts.store.begin(answer.length === null ? {} : { size: answer.length });
+    const fill = this.parts.store().begin(answer.length === null ? {} : { size: answer.length });
     const coming: Coming = {
       status: answer.status,
       reason: answer.reason,
@@ -51,9 +53,24 @@ export class Fills {
     const cookies = ['Set-Cookie', 'Set-Cookie2'].flatMap((name) =>
       linesOf(answer.headers, name.toLowerCase()).flatMap((value) => [name, value]),
     );
-    const filling: Filling = { answer: coming, fill, spoiled: false, settling: false, ended: Promise.resolve() };
+    const filling: Filling = {
+      answer: coming,
+      fill,
+      spoiled: false,
+      settling: false,
+      origin: answer,
+      ended: Promise.resolve(),
+    };
     filling.ended = this.run(asked, answer, filling, again);
     return { kind: 'kept', answer: coming, fill, cookies, ended: filling.ended };
+  }
+
+  /** Gives up what is not whole; resolves when nothing is written any more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    const all = [...this.running.values()].flatMap((fillings) => [...fillings]);
+    for (const one of all) if (!one.settling) discard(one.origin);
+    await Promise.all(all.map(({ ended }) => ended));
   }
 
   /** What is on its way, and is what this one would be given; the latest first. */
@@ -91,7 +108,7 @@ export class Fills {
     filling: Filling,
     ask: (headers: readonly string[]) => Promise<OriginAnswer>,
   ): Promise<void> {
-    const { store, tally, onFault } = this.parts;
+    const { tally, onFault } = this.parts;
     const key = keyOf(asked.url);
     const { answer: coming, fill } = filling;
     const running = this.running.get(key) ?? new Set();
@@ -99,6 +116,7 @@ export class Fills {
     try {
       await fetchBody(answer, fill, {
         ask,
+        isOver: () => this.closed,
         onBytes: (bytes) => {
           tally.bytesFromOrigins += bytes;
         },
@@ -109,7 +127,7 @@ export class Fills {
       filling.settling = true;
       const variant = variantOf(coming.selectedBy);
       const committed = await fill.commit([{ key, variant, meta: { ...coming, length: fill.written } }]);
-      if (filling.spoiled) await store.delete(key, variant);
+      if (filling.spoiled) await this.parts.store().delete(key, variant);
       if (!committed.kept) {
         tally.failed(committed.reason);
         onFault(asked, 'not kept', new Error(committed.reason));

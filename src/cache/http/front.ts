@@ -1,14 +1,14 @@
 /** Connections of clients: HTTP for the configured hosts and for nobody else, so that it is no relay. */
 
 import type net from 'node:net';
-import type { Duplex } from 'node:stream';
 import { ChannelStream } from '../../wire/channel-stream.ts';
 import type { Exchange } from '../../wire/exchange.ts';
 import { InboundConnection } from '../../wire/inbound.ts';
 import type { InboundLimits } from '../../wire/inbound-limits.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
+import type { Arrival, Connect, SpeaksHttp } from '../arrival.ts';
 import { answerText } from './answer-text.ts';
-import { type Arrival, type Asked, readAsked } from './asked.ts';
+import { type Asked, readAsked } from './asked.ts';
 import type { HttpCache } from './http-cache.ts';
 import type { Origins } from './origin.ts';
 import type { SiteRules } from './site-rules.ts';
@@ -24,7 +24,7 @@ const LIMITS: InboundLimits = {
 };
 
 export interface FrontParts {
-  readonly cache: HttpCache;
+  readonly cache: Pick<HttpCache, 'serve' | 'pseudonym'>;
   readonly origins: () => Origins;
   readonly rules: () => SiteRules;
   readonly onRefused: (host: string, status: number) => void;
@@ -36,10 +36,7 @@ interface Turned {
   readonly reason: string;
 }
 
-/** What becomes of `CONNECT HOST:PORT`; null where there is no way to it. */
-export type Connect = (authority: string) => ((stream: Duplex) => void) | null;
-
-export class HttpFront {
+export class HttpFront implements SpeaksHttp {
   private readonly parts: FrontParts;
   private readonly buffers = new ReadBuffers();
   private readonly open = new Set<InboundConnection>();
@@ -49,7 +46,7 @@ export class HttpFront {
   }
 
   /** A connection on which HTTP is spoken, whatever ended its TLS. */
-  accept(socket: net.Socket, arrival: Arrival, connect: Connect | null = null): void {
+  accept(socket: net.Socket, arrival: Arrival, connect: Connect | null): void {
     const connection = new InboundConnection(socket, {
       limits: LIMITS,
       buffers: this.buffers,
@@ -71,6 +68,7 @@ export class HttpFront {
 
   private serve(exchange: Exchange, arrival: Arrival, connect: Connect | null): void {
     const { method, target } = exchange.head;
+    arrival.onRequest?.();
     exchange.keepsHalfOpen = false;
     if (method === 'CONNECT') {
       const open = connect?.(target) ?? null;

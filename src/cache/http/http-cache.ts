@@ -62,6 +62,11 @@ export class HttpCache {
     }
   }
 
+  /** What is half here is given up. Nothing is written into the store after this. */
+  close(): Promise<void> {
+    return this.fills.close();
+  }
+
   private async answer(asked: Asked): Promise<void> {
     const { method, directives, url } = asked;
     if (method !== 'GET' && method !== 'HEAD') {
@@ -118,7 +123,7 @@ export class HttpCache {
   /** The one that is kept for this request and came last. */
   private async find(asked: Asked): Promise<Looked> {
     const key = keyOf(asked.url);
-    const records = await this.parts.store.get(key);
+    const records = await this.parts.store().get(key);
     if (this.fills.isSpoiled(key)) return { found: null, others: false };
     let found: Found | null = null;
     for (const record of records) {
@@ -132,9 +137,9 @@ export class HttpCache {
 
   /** False where its bytes are gone. */
   private async sendFound(asked: Asked, found: Found, judged: Judgement, kind: ServedKind): Promise<boolean> {
-    const body = await this.parts.store.open(found.record.digest);
+    const body = await this.parts.store().open(found.record.digest);
     if (body === null) return false;
-    this.parts.store.touch(found.record.key);
+    this.parts.store().touch(found.record.key);
     const { ttlSeconds } = judged;
     const told = kind === 'fresh' && judged.ttlSeconds <= 0 ? 'stale' : kind;
     const marks =
@@ -213,7 +218,7 @@ export class HttpCache {
         found.answer,
         without(answer.headers, (name) => name === 'content-length'),
       );
-      if (isOurs && (await this.parts.store.put(record, record.digest)))
+      if (isOurs && (await this.parts.store().put(record, record.digest)))
         return { kind: 'refreshed', record, answer: news };
       return this.land(asked, null, leads);
     }
@@ -256,7 +261,7 @@ export class HttpCache {
     });
     if (answer === null) return;
     if (found !== null && answer.status === 200) {
-      const { store } = this.parts;
+      const store = this.parts.store();
       const { key, variant, digest } = found.record;
       if (describes(found.answer, answer.headers))
         await store.put({ key, variant, meta: refreshed(found.answer, answer) }, digest);
@@ -297,7 +302,7 @@ export class HttpCache {
   private async forget(url: URL): Promise<void> {
     this.flights.forget(url.href);
     this.fills.spoil(keyOf(url));
-    await this.parts.store.delete(keyOf(url));
+    await this.parts.store().delete(keyOf(url));
   }
 
   private fail(asked: Asked, fault: unknown): void {

@@ -1,7 +1,6 @@
 /** The HTTP cache as others use it: sockets in, on which HTTP is spoken. */
 
-export type { Arrival } from './asked.ts';
-export { type Connect, HttpFront } from './front.ts';
+export { HttpFront } from './front.ts';
 export { HttpCache } from './http-cache.ts';
 export { Origins } from './origin.ts';
 export { type SiteRuleOptions, SiteRules } from './site-rules.ts';

@@ -6,6 +6,7 @@ import type { RawHeaders } from '../../wire/message.ts';
 import { type Out, OutFault, type WayOut } from '../../wire/way-out.ts';
 import { fieldValue, has } from './fields.ts';
 import { printDate } from './http-date.ts';
+import { meansHost } from './site-rules.ts';
 
 /** A host that does not let us in keeps nobody waiting twice. */
 const DOWN_MS = 10_000;
@@ -84,13 +85,8 @@ export class Origins {
   }
 
   private entry(hostname: string): (OriginHost & { readonly out: Out }) | null {
-    const host = hostname.toLowerCase();
-    return this.hosts.find((one) => matches(one.host, host)) ?? null;
+    return this.hosts.find((one) => meansHost(one.host, hostname)) ?? null;
   }
-}
-
-function matches(pattern: string, host: string): boolean {
-  return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) && host.length >= pattern.length : host === pattern;
 }
 
 function isDown(fault: unknown): boolean {

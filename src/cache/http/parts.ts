@@ -6,7 +6,7 @@ import type { Origins } from './origin.ts';
 import type { HttpCacheTally, ServedKind } from './tally.ts';
 
 export interface HttpCacheParts {
-  readonly store: Store;
+  readonly store: () => Store;
   readonly origins: () => Origins;
   readonly tally: HttpCacheTally;
   readonly onServed: (asked: Asked, kind: ServedKind, bytes: number) => void;

@@ -11,13 +11,14 @@ export interface SiteRule {
   readonly forward: ReadonlySet<string> | null;
 }
 
+/** As the configuration says it; durations in milliseconds. */
 export interface SiteRuleOptions {
-  /** Whether a host is meant. */
-  readonly host: (host: string) => boolean;
+  /** Lower case; `*.NAME` for all below it. */
+  readonly host: string;
   readonly path: string;
-  readonly minFreshMs?: number | undefined;
-  readonly maxFreshMs?: number | undefined;
-  readonly staleIfErrorMs?: number | undefined;
+  readonly minFresh?: number | undefined;
+  readonly maxFresh?: number | undefined;
+  readonly staleIfError?: number | undefined;
   readonly forward?: readonly string[] | undefined;
 }
 
@@ -31,24 +32,30 @@ export const noRule: SiteRule = {
 };
 
 export class SiteRules {
-  private readonly rules: readonly { readonly host: (host: string) => boolean; readonly path: Glob; rule: SiteRule }[];
+  private readonly rules: readonly { readonly host: string; readonly path: Glob; readonly rule: SiteRule }[];
 
   constructor(options: readonly SiteRuleOptions[]) {
     this.rules = options.map((one) => ({
       host: one.host,
       path: compileGlob(one.path, { separator: '/' }),
       rule: {
-        minFreshSeconds: seconds(one.minFreshMs),
-        maxFreshSeconds: seconds(one.maxFreshMs),
-        staleIfErrorSeconds: seconds(one.staleIfErrorMs) ?? DAY_SECONDS,
+        minFreshSeconds: seconds(one.minFresh),
+        maxFreshSeconds: seconds(one.maxFresh),
+        staleIfErrorSeconds: seconds(one.staleIfError) ?? DAY_SECONDS,
         forward: one.forward?.includes('*') ? null : new Set(one.forward?.map((name) => name.toLowerCase())),
       },
     }));
   }
 
   for({ hostname, pathname }: URL): SiteRule {
-    return this.rules.find(({ host, path }) => host(hostname) && path(pathname))?.rule ?? noRule;
+    return this.rules.find(({ host, path }) => meansHost(host, hostname) && path(pathname))?.rule ?? noRule;
   }
+}
+
+/** @param pattern lower case; `*.NAME` for all below it */
+export function meansHost(pattern: string, hostname: string): boolean {
+  const host = hostname.toLowerCase();
+  return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) && host.length >= pattern.length : host === pattern;
 }
 
 function seconds(ms: number | undefined): number | null {

@@ -19,10 +19,8 @@ export type ServedKind =
 export interface Served {
   readonly kind: ServedKind;
   readonly scheme: 'http' | 'https';
-  readonly host: string;
   /** Of the body. */
   readonly bytes: number;
-  readonly account: string | null;
 }
 
 export class HttpCacheTally {

@@ -1,7 +1,7 @@
 /** Which address a request means. What two programs could read in two ways is refused. */
 
 import type { RequestHead } from '../../wire/message.ts';
-import type { Arrival } from './asked.ts';
+import type { Arrival } from '../arrival.ts';
 import { linesOf } from './fields.ts';
 
 const AUTHORITY = /^([a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i;

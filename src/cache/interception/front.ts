@@ -3,10 +3,10 @@
  * host, the address or the client wants it so; other hosts are nobody's here. Knows nothing of how answers are cached.
  */
 
-import http from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import type { SpeaksHttp } from '../arrival.ts';
 import type { Authority } from './authority.ts';
 import { readClientHello } from './client-hello.ts';
 import { Distrust } from './distrust.ts';
@@ -17,11 +17,7 @@ import { splice } from './splice.ts';
 
 const HELLO_MS = 10_000;
 const HANDSHAKE_MS = 15_000;
-const HEAD_MS = 30_000;
-const IDLE_MS = 75_000;
-const MOST_HEAD_BYTES = 64 * 1024;
 const HTTPS = 443;
-const HTTP = 80;
 /** A fatal alert: there is no such name here. */
 const UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
@@ -31,24 +27,12 @@ export interface CachedHost {
   readonly tls: 'intercept' | 'pass';
 }
 
-/** What is asked for, whoever the client said it to. */
-export interface Asked {
-  readonly scheme: 'http' | 'https';
-  /** Lower case, without a port. */
-  readonly host: string;
-  /** Path and query. */
-  readonly path: string;
-  /** The client's address. */
-  readonly from: string;
-}
-
-export type AnswerRequest = (request: http.IncomingMessage, response: http.ServerResponse, asked: Asked) => void;
-
 export interface FrontOptions {
   readonly hosts: readonly CachedHost[];
   /** Null where no host is intercepted. */
   readonly authority: Authority | null;
-  readonly answer: AnswerRequest;
+  /** Who speaks HTTP on what is plain or has been made so. */
+  readonly http: SpeaksHttp;
   /** Bytes to and from a server outside. */
   readonly tunnel: (host: string, port: number) => Promise<Duplex>;
   /** Whether the client's container has our CA just now. */
@@ -58,39 +42,24 @@ export interface FrontOptions {
   onFault(host: string, fault: Error): void;
 }
 
-/** Of a connection whose TLS was ended here. */
-interface Ended {
-  readonly host: string;
-  readonly network: string;
-  /** Whether it has asked for anything. */
-  said: boolean;
+interface Came {
+  /** Whether the address is one that TLS is ended at. */
+  readonly intercepts: boolean;
+  /** What the client of an explicit proxy has named; null where the name in its TLS is all there is. */
+  readonly wanted: string | null;
+  /** Its address. */
+  readonly client: string;
 }
 
 export class CacheFront {
   readonly tally = new InterceptionTally();
   private options: FrontOptions;
   private readonly distrust: Distrust;
-  private readonly server: http.Server;
-  private readonly ended = new WeakMap<Duplex, Ended>();
   private readonly open = new Set<Duplex>();
 
   constructor(options: FrontOptions, now?: () => number) {
     this.options = options;
     this.distrust = new Distrust((host, network) => this.options.onDistrust(host, network), now);
-    this.server = http.createServer(
-      {
-        headersTimeout: HEAD_MS,
-        requestTimeout: 0,
-        keepAliveTimeout: IDLE_MS,
-        maxHeaderSize: MOST_HEAD_BYTES,
-        // Looked at here, and answered in our own words.
-        requireHostHeader: false,
-      },
-      (request, response) => this.serve(request, response),
-    );
-    this.server.on('connect', (request, socket, head) => this.connect(request, socket, head));
-    // Nothing is upgraded: who asks for it is answered as if they had not.
-    this.server.on('clientError', (_fault, socket) => socket.destroy());
   }
 
   /** Other hosts, another CA: who is connected stays. */
@@ -101,13 +70,18 @@ export class CacheFront {
   /** At port 80: plain HTTP, and an explicit proxy. */
   acceptPlain(socket: net.Socket): void {
     this.keep(socket);
-    this.server.emit('connection', socket);
+    const client = addressOf(socket);
+    this.options.http.accept(
+      socket,
+      { scheme: 'http', serverName: null, client, onRequest: () => this.tally.requests.http++ },
+      (authority) => this.wayTo(authority, client),
+    );
   }
 
   /** At port 443. `intercepts`: whether the address is one that TLS is ended at. */
   acceptTls(socket: net.Socket, intercepts: boolean): void {
     this.keep(socket);
-    this.readHello(socket, intercepts, null);
+    this.readHello(socket, { intercepts, wanted: null, client: addressOf(socket) });
   }
 
   get connections(): number {
@@ -116,7 +90,6 @@ export class CacheFront {
 
   close(): void {
     for (const socket of this.open) socket.destroy();
-    this.server.close();
   }
 
   private keep(socket: Duplex): void {
@@ -125,8 +98,8 @@ export class CacheFront {
     socket.on('error', () => socket.destroy());
   }
 
-  /** `wanted`: what the client of an explicit proxy has named; null where the name in its TLS is all there is. */
-  private readHello(socket: Duplex, intercepts: boolean, wanted: string | null): void {
+  private readHello(socket: Duplex, came: Came): void {
+    const { wanted } = came;
     let bytes: Buffer = Buffer.alloc(0);
     const timer = setTimeout(() => socket.destroy(), HELLO_MS);
     const done = (): void => {
@@ -146,7 +119,7 @@ export class CacheFront {
       done();
       const name = hello.kind === 'hello' ? hello.name : null;
       if (name === null || (wanted !== null && name !== wanted)) this.refuse(socket);
-      else this.begin(socket, bytes, name, intercepts);
+      else this.begin(socket, bytes, name, came);
     };
     socket.on('data', onData);
     socket.on('end', onEnd);
@@ -154,42 +127,47 @@ export class CacheFront {
     socket.resume();
   }
 
-  private begin(socket: Duplex, hello: Buffer, host: string, intercepts: boolean): void {
+  private begin(socket: Duplex, hello: Buffer, host: string, { intercepts, client }: Came): void {
     const { hosts, authority, trusts } = this.options;
     const known = knownHost(hosts, host);
     if (known === null) {
       this.refuse(socket);
       return;
     }
-    const address = addressOf(socket);
-    const network = networkOf(address);
+    const network = networkOf(client);
     socket.unshift(hello);
     const context = known.tls === 'intercept' && intercepts ? (authority?.contextFor(host) ?? null) : null;
-    if (context === null || !trusts(address) || this.distrust.passes(host, network)) {
+    if (context === null || !trusts(client) || this.distrust.passes(host, network)) {
       this.tally.connections.passed++;
       void this.pass(socket, host);
       return;
     }
     this.tally.connections.intercepted++;
-    this.intercept(socket as net.Socket, context, host, network);
+    this.intercept(socket as net.Socket, context, host, client);
   }
 
-  private intercept(socket: net.Socket, secureContext: tls.SecureContext, host: string, network: string): void {
+  private intercept(socket: net.Socket, secureContext: tls.SecureContext, host: string, client: string): void {
     // TLS has no half of a connection: who ends it has gone.
     socket.allowHalfOpen = false;
     const secured = new tls.TLSSocket(socket, { isServer: true, secureContext });
     const timer = setTimeout(() => secured.destroy(), HANDSHAKE_MS);
-    const ended: Ended = { host, network, said: false };
-    this.ended.set(secured, ended);
+    const network = networkOf(client);
+    let said = false;
+    const onRequest = (): void => {
+      this.tally.requests.https++;
+      if (said) return;
+      said = true;
+      this.distrust.trusted(host, network);
+    };
     this.keep(secured);
     secured.once('secure', () => {
       clearTimeout(timer);
-      this.server.emit('connection', secured);
+      this.options.http.accept(secured, { scheme: 'https', serverName: host, client, onRequest }, null);
     });
     // Many look at the certificate only when the handshake is over, and leave without a word.
     secured.once('close', () => {
       clearTimeout(timer);
-      if (ended.said) return;
+      if (said) return;
       this.tally.handshakeRefused(host);
       this.distrust.failed(host, network);
     });
@@ -211,72 +189,23 @@ export class CacheFront {
     socket.end(UNRECOGNIZED_NAME);
   }
 
-  private serve(request: http.IncomingMessage, response: http.ServerResponse): void {
-    const ended = this.ended.get(request.socket);
-    if (ended?.said === false) {
-      ended.said = true;
-      this.distrust.trusted(ended.host, ended.network);
-    }
-    const read = ended === undefined ? readPlain(request) : readSecured(request, ended.host);
-    if (read === null) {
-      answerText(response, 400, 'the request names no host');
-      return;
-    }
-    const { scheme, host, path, wrongly } = read;
-    this.tally.requests[scheme]++;
-    if (wrongly || knownHost(this.options.hosts, host) === null) {
-      answerText(response, 421, `${host} is not served here`);
-      return;
-    }
-    this.options.answer(request, response, { scheme, host, path, from: addressOf(request.socket) });
-  }
-
-  /** An explicit proxy, for the cached hosts alone. */
-  private connect(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
-    const [, host = '', port = ''] = /^([^:/@[\]]+):(\d+)$/.exec(request.url ?? '') ?? [];
-    const known = knownHost(this.options.hosts, canonical(host));
-    if (this.ended.has(request.socket) || known === null || Number(port) !== HTTPS) {
+  /** For the clients of an explicit proxy: to the cached hosts alone. */
+  private wayTo(authority: string, client: string): ((stream: Duplex) => void) | null {
+    const [, name = '', port = ''] = /^([^:/@[\]]+):(\d+)$/.exec(authority) ?? [];
+    const host = canonical(name);
+    if (knownHost(this.options.hosts, host) === null || Number(port) !== HTTPS) {
       this.tally.connections.refused++;
-      socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
-      return;
+      return null;
     }
-    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-    if (head.length > 0) socket.unshift(head);
-    this.readHello(socket, true, canonical(host));
+    return (stream) => {
+      this.keep(stream);
+      this.readHello(stream, { intercepts: true, wanted: host, client });
+    };
   }
 }
 
 function knownHost(hosts: readonly CachedHost[], host: string): CachedHost | null {
   return hosts.find((one) => matchesHost([one.host], host)) ?? null;
-}
-
-interface Read extends Omit<Asked, 'from'> {
-  /** What is asked for is not what the connection is for. */
-  readonly wrongly: boolean;
-}
-
-function readPlain({ url = '', headers }: http.IncomingMessage): Read | null {
-  if (!url.startsWith('/')) {
-    const [, authority = '', path = ''] = /^http:\/\/([^/?#@]+)([/?][^#]*)?$/i.exec(url) ?? [];
-    const host = hostIn(authority, HTTP);
-    return host === null
-      ? null
-      : { scheme: 'http', host, path: path.startsWith('/') ? path : `/${path}`, wrongly: false };
-  }
-  const host = hostIn(headers.host ?? '', HTTP);
-  return host === null ? null : { scheme: 'http', host, path: url, wrongly: false };
-}
-
-function readSecured({ url = '', headers }: http.IncomingMessage, secured: string): Read | null {
-  const host = hostIn(headers.host ?? '', HTTPS);
-  if (host === null || !url.startsWith('/')) return null;
-  return { scheme: 'https', host, path: url, wrongly: host !== secured };
-}
-
-/** Null for what is no name, or has another port than the usual one. */
-function hostIn(authority: string, usual: number): string | null {
-  const [, host, port] = /^([A-Za-z0-9_.-]+)(?::(\d+))?$/.exec(authority) ?? [];
-  return host === undefined || (port !== undefined && Number(port) !== usual) ? null : canonical(host);
 }
 
 function canonical(host: string): string {
@@ -285,10 +214,4 @@ function canonical(host: string): string {
 
 function addressOf(socket: Duplex): string {
   return (socket as Partial<net.Socket>).remoteAddress ?? '';
-}
-
-function answerText(response: http.ServerResponse, status: number, text: string): void {
-  const body = `berthgate: ${text}\n`;
-  response.writeHead(status, { 'Content-Type': 'text/plain', 'Content-Length': Buffer.byteLength(body) });
-  response.end(body);
 }

@@ -1,8 +1,7 @@
 /** What the rest of Berthgate uses of interception. */
 
 export { Authority } from './authority.ts';
-export { forwarder } from './forward.ts';
-export { type AnswerRequest, CacheFront, type FrontOptions } from './front.ts';
+export { CacheFront, type FrontOptions } from './front.ts';
 export type { InterceptionTally } from './interception-tally.ts';
 export { PassFront } from './pass-front.ts';
 export { ServedContainers } from './served-containers.ts';

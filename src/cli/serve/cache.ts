@@ -3,16 +3,16 @@
 import type net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { HttpCache, HttpCacheTally, HttpFront, Origins, SiteRules } from '../../cache/http/index.ts';
 import {
-  type AnswerRequest,
   Authority,
   CacheFront,
   ContainerTrust,
   type FrontOptions,
-  forwarder,
   type InterceptionTally,
   ServedContainers,
 } from '../../cache/interception/index.ts';
+import type { Store } from '../../cache/store.ts';
 import { LiveContainerFiles } from '../../exchange/container-files.ts';
 import type { Engine } from '../../exchange/engine.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
@@ -35,6 +35,8 @@ interface Made {
   readonly site: WayOutOptions;
   readonly authority: Authority | null;
   readonly wayOut: WayOut;
+  readonly origins: Origins;
+  readonly rules: SiteRules;
   readonly options: FrontOptions;
 }
 
@@ -50,9 +52,42 @@ export class Cache {
   private retry: NodeJS.Timeout | null = null;
   private fault: string | null = null;
 
-  constructor(log: Log, standby: Standby) {
+  /** What HTTP was spoken, whoever it was for. */
+  readonly httpTally = new HttpCacheTally();
+  private readonly http: HttpFront;
+  private readonly keeping: HttpCache;
+
+  /** @param store there wherever the configuration has a cache */
+  constructor(log: Log, standby: Standby, store: () => Store | null) {
     this.log = log;
     this.standby = standby;
+    const live = (): Made => {
+      if (this.made === null) throw new Error('nothing is cached any more');
+      return this.made;
+    };
+    this.keeping = new HttpCache({
+      store: () => {
+        const found = store();
+        if (found === null) throw new Error('there is no store');
+        return found;
+      },
+      origins: () => live().origins,
+      tally: this.httpTally,
+      onServed: ({ method, url, arrival: { scheme, client } }, kind, bytes) => {
+        this.httpTally.served({ kind, scheme, bytes });
+        log.debug({ method, url: `${url.origin}${url.pathname}`, client, kind, bytes }, 'cache: served');
+      },
+      onFault: ({ url }, what, fault) => {
+        const reason = fault instanceof Error ? fault.message : String(fault);
+        log.warn({ url: `${url.origin}${url.pathname}`, reason }, `cache: ${what}`);
+      },
+    });
+    this.http = new HttpFront({
+      cache: this.keeping,
+      origins: () => live().origins,
+      rules: () => live().rules,
+      onRefused: (host, status) => log.debug({ host, status }, 'cache: refused'),
+    });
   }
 
   get tally(): InterceptionTally | null {
@@ -134,6 +169,13 @@ export class Cache {
     this.retry = null;
     for (const sockets of this.open.values()) for (const socket of sockets) socket.close();
     this.open.clear();
+    this.http.drain();
+  }
+
+  /** Nothing is written into the store after this. */
+  async end(): Promise<void> {
+    this.close();
+    await this.keeping.close();
   }
 
   /** Containers that were pointed here are passed through from now on. */
@@ -160,9 +202,6 @@ export class Cache {
     }
     const site = siteOf(loaded);
     const wayOut = new WayOut(site);
-    const forward = forwarder(wayOut.to());
-    const answer: AnswerRequest = (request, response, { scheme, host, path }) =>
-      void forward(request, response, new URL(`${scheme}://${host}${path}`));
     const intercepted = hosts.filter(({ tls }) => tls === 'intercept').map(({ host }) => host);
     const { life: lifeMs, rotate: rotateMs } = config.cache.ca;
     const folder = join(config.state, 'ca');
@@ -178,14 +217,19 @@ export class Cache {
     const options: FrontOptions = {
       hosts,
       authority,
-      answer,
+      http: this.http,
       tunnel: (host, port) => wayOut.tunnel(host, port),
       trusts: (address) => [...this.trusts].every((one) => one.trusts(address)),
       onDistrust: (host, network) =>
         this.log.warn({ host, network }, 'cache: clients refuse our CA; the host is passed through for a while'),
       onFault: (host, fault) => this.log.warn({ host, reason: fault.message }, 'cache: passing through'),
     };
-    return { config, site, authority, wayOut, options };
+    const origins = new Origins(
+      hosts.map(({ host, origin }) => ({ host, origin: origin === null ? null : new URL(origin) })),
+      wayOut,
+    );
+    const rules = new SiteRules(config.cache.rules);
+    return { config, site, authority, wayOut, origins, rules, options };
   }
 
   /** Of the addresses those where somebody listens: nobody is pointed to the others. */

@@ -100,7 +100,7 @@ export class Instance {
     const recorded = recordedBy(recorder, decisions);
     this.jobs = new Jobs(recorded, this.buffers, log);
     this.listening = new Listening(recorded, this.buffers, log, this.jobs);
-    this.cache = new Cache(log, new Standby(log, program ?? null, passing));
+    this.cache = new Cache(log, new Standby(log, program ?? null, passing), () => this.kept.store);
     this.firewall = new HostFirewall(log, () => this.cache.openings());
     this.jobSweeps = new JobSweeps(
       () => this.listening.sides().map((side) => processJobsOn(side, this.enginesHere.has(side.desk.name))),
@@ -118,6 +118,7 @@ export class Instance {
       interception: () => this.cache.tally,
       jobs: () => ({ living: this.jobs.living(), ...this.jobs.tally }),
       registryCache: () => this.registryCache.tally,
+      httpCache: this.cache.httpTally,
       version,
     });
     this.admin = new Admin(
@@ -249,7 +250,7 @@ export class Instance {
     await this.listening.stop();
     this.admin.close(keepFiles);
     this.gateways.close();
-    this.cache.close();
+    await this.cache.end();
     this.mirrors.close();
     this.registryCache.close();
     this.firewall.end();

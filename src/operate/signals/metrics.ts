@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { type MetricObjectWithValues, Registry } from 'prom-client';
 import { type CallTally, durationBounds } from './call-tally.ts';
 import type { DecisionCounts } from './decision-recorder.ts';
+import { type HttpCacheFacts, httpCacheMetrics } from './http-cache-metrics.ts';
 import { type InterceptionFacts, interceptionMetrics } from './interception-metrics.ts';
 import { type JobSources, jobMetrics } from './job-metrics.ts';
 import { type Described, type Value, value } from './metric.ts';
@@ -52,6 +53,7 @@ interface MetricSources extends JobSources {
   /** What came to the cache's addresses; null where there is no cache. */
   readonly interception: () => InterceptionFacts | null;
   readonly registryCache: () => RegistryCacheFacts;
+  readonly httpCache: HttpCacheFacts;
   readonly version: string;
 }
 
@@ -352,6 +354,7 @@ const metrics: readonly Metric[] = [
     },
   },
   ...interceptionMetrics,
+  ...httpCacheMetrics,
 ];
 
 /** For the reference page. */

@@ -119,8 +119,8 @@ describe('a range', () => {
 
 test('the first rule that fits counts', () => {
   const rules = new SiteRules([
-    { host: (host) => host === 'a.example.org', path: '/pool/**', minFreshMs: 60_000, forward: ['X-One'] },
-    { host: () => true, path: '/**', maxFreshMs: 5000, forward: ['*'] },
+    { host: 'a.example.org', path: '/pool/**', minFresh: 60_000, forward: ['X-One'] },
+    { host: '*.example.org', path: '/**', maxFresh: 5000, forward: ['*'] },
   ]);
   expect(rules.for(new URL('http://a.example.org/pool/x/y.deb'))).toMatchObject({
     minFreshSeconds: 60,

@@ -6,9 +6,8 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { Arrival, Connect } from '../../../src/cache/arrival.ts';
 import {
-  type Arrival,
-  type Connect,
   HttpCache,
   HttpCacheTally,
   HttpFront,
@@ -102,22 +101,26 @@ export async function startRig(serve: Serve, options: RigOptions = {}): Promise<
   const tally = new HttpCacheTally();
   const faults: string[] = [];
   const cache = new HttpCache({
-    store,
+    store: () => store,
     origins: () => origins,
     tally,
-    onServed: ({ url, arrival: { scheme, account } }, kind, bytes) =>
-      tally.served({ kind, scheme, host: url.hostname, bytes, account }),
+    onServed: ({ arrival: { scheme } }, kind, bytes) => tally.served({ kind, scheme, bytes }),
     onFault: (_asked, what, fault) => faults.push(`${what}: ${(fault as Error).message}`),
   });
   const front = new HttpFront({ cache, origins: () => origins, rules: () => rules, onRefused: () => {} });
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-    front.accept(socket, { scheme: 'http', serverName: null, account: null, ...options.arrival }, options.connect),
+    front.accept(
+      socket,
+      { scheme: 'http', serverName: null, client: '127.0.0.1', ...options.arrival },
+      options.connect ?? null,
+    ),
   );
   await listen(server);
   const { port } = server.address() as AddressInfo;
   onTestFinished(async () => {
     server.close();
-    front.close();
+    void front.close();
+    await cache.close();
     await store.close();
     await wayOut.close();
     rmSync(folder, { recursive: true, force: true });

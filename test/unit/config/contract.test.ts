@@ -96,8 +96,10 @@ describe('the contract', () => {
         maxBytes: 53_687_091_200,
         address: ['172.17.0.1'],
         passAddress: ['172.17.0.2'],
-        hosts: [{ host: 'archive.example.org', tls: 'intercept' }],
-        rules: [{ host: 'archive.example.org', path: '/pool/**', minFresh: 30 * day }],
+        hosts: [{ host: 'archive.example.org', tls: 'intercept', origin: null }],
+        rules: [
+          { host: 'archive.example.org', path: '/pool/**', minFresh: 30 * day, staleIfError: 86_400_000, forward: [] },
+        ],
         ca: { life: 7 * day, rotate: 2 * day },
       },
       registry: {
@@ -216,8 +218,8 @@ cache:
     expect(config.listeners[1]).toMatchObject({ mode: 0o660, owner: 1000, group: 'docker', namespace: null });
     expect(config.cache?.store).toEqual({ kind: 's3', bucket: 'bytes', prefix: 'of/berthgate' });
     expect(config.cache?.hosts).toEqual([
-      { host: 'archive.example.org', tls: 'pass' },
-      { host: '*.example.org', tls: 'intercept' },
+      { host: 'archive.example.org', tls: 'pass', origin: null },
+      { host: '*.example.org', tls: 'intercept', origin: null },
     ]);
   });
 

@@ -7,9 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
+import { HttpFront, Origins, SiteRules } from '../../../src/cache/http/index.ts';
+import { Pseudonym } from '../../../src/cache/http/marks.ts';
 import { Authority } from '../../../src/cache/interception/authority.ts';
 import { readClientHello } from '../../../src/cache/interception/client-hello.ts';
 import { type CachedHost, CacheFront } from '../../../src/cache/interception/front.ts';
+import { WayOut } from '../../../src/wire/way-out.ts';
 
 const CACHED = 'archive.example.org';
 const PASSED = 'pinned.example.org';
@@ -17,6 +20,25 @@ const HOSTS: readonly CachedHost[] = [
   { host: CACHED, tls: 'intercept' },
   { host: PASSED, tls: 'pass' },
 ];
+
+/** Answers with what it was asked for. */
+const origins = new Origins(
+  HOSTS.map(({ host }) => ({ host, origin: null })),
+  new WayOut({ proxy: null, noProxy: [], ca: [], allowPrivate: [] }),
+);
+const rules = new SiteRules([]);
+const echoing = new HttpFront({
+  cache: {
+    pseudonym: new Pseudonym(),
+    serve: async ({ exchange, url }) => {
+      const text = `${url.protocol.slice(0, -1)} ${url.host} ${url.pathname}${url.search}`;
+      exchange.answer({ status: 200, reason: 'OK', headers: [] }, text);
+    },
+  },
+  origins: () => origins,
+  rules: () => rules,
+  onRefused: () => {},
+});
 
 const ends: (() => void)[] = [];
 afterEach(() => {
@@ -84,7 +106,7 @@ async function startRig(): Promise<Rig> {
     {
       hosts: HOSTS,
       authority,
-      answer: (_request, response, { scheme, host, path }) => response.end(`${scheme} ${host} ${path}`),
+      http: echoing,
       tunnel: async (host, port) => {
         dialed.push(`${host}:${port}`);
         const socket = net.connect({ host: '127.0.0.1', port: originPort, allowHalfOpen: true });
@@ -246,7 +268,7 @@ test('plain HTTP is served for cached hosts, however it is asked for, and for no
   expect(proxied).toEqual({ status: 200, text: `http ${PASSED} /b?c` });
   expect((await plain(plainPort, { path: '/', headers: { Host: 'bank.example.com' } })).status).toBe(421);
   expect((await plain(plainPort, { path: 'http://bank.example.com/', headers: { Host: CACHED } })).status).toBe(421);
-  expect((await plain(plainPort, { path: '/', headers: { Host: `${CACHED}:8080` } })).status).toBe(400);
+  expect((await plain(plainPort, { path: '/', headers: { Host: `${CACHED}:8080` } })).status).toBe(421);
   expect((await plain(plainPort, { path: 'http://127.0.0.1/', headers: { Host: CACHED } })).status).toBe(421);
 });
 

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { HttpCacheTally } from '../../../src/cache/http/index.ts';
 import type { Endpoint } from '../../../src/docker/endpoint.ts';
 import { table } from '../../../src/docker/table.ts';
 import type { CallRecord } from '../../../src/exchange/recorder.ts';
@@ -151,6 +152,7 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
       bytesFromOrigins: 10,
       bytesFromCache: 30,
     }),
+    httpCache: new HttpCacheTally(),
     version: '0.1.0',
   });
   const text = await registry.metrics();

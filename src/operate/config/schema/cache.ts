@@ -1,9 +1,9 @@
 /** The HTTP cache that containers are served from. */
 
 import { z } from 'zod';
-import { hostPattern, ipAddress } from './addresses.ts';
+import { hostPattern, httpUrl, ipAddress } from './addresses.ts';
 import { expecting, Objection, textOf } from './field.ts';
-import { listOf, oneOf, pathGlob } from './names.ts';
+import { headerName, listOf, oneOf, pathGlob } from './names.ts';
 import { duration, lastingDuration, size } from './quantities.ts';
 
 export interface FolderStore {
@@ -42,18 +42,32 @@ const redirectedHost = z
         tls: oneOf('intercept', 'pass')
           .prefault('intercept')
           .meta({ description: 'Whether TLS to it is ended with our CA, or passes untouched.' }),
+        origin: httpUrl().nullable().prefault(null).meta({
+          description: 'Where its files are fetched instead, such as a mirror nearby; it may have an inner address.',
+        }),
       }),
     ],
-    { error: expecting('a host name, or a map with `host` and `tls`') },
+    { error: expecting('a host name, or a map with `host`, `tls` and `origin`') },
   )
-  .transform((entry) => (typeof entry === 'string' ? { host: entry, tls: 'intercept' as const } : entry));
+  .transform((entry) => (typeof entry === 'string' ? { host: entry, tls: 'intercept' as const, origin: null } : entry));
 
 const rule = z.strictObject({
   host: hostPattern().meta({ description: 'The host that the rule is for.' }),
   path: pathGlob()
     .prefault('/**')
     .meta({ description: 'The paths that the rule is for: `*` within a part, `**` across them.' }),
-  minFresh: duration().meta({ description: 'How long an answer counts as fresh at least.' }),
+  minFresh: duration().optional().meta({
+    description:
+      'How long an answer counts as fresh at least, whatever its server and clients say: for files that never change.',
+  }),
+  maxFresh: duration().optional().meta({ description: 'How long an answer counts as fresh at most.' }),
+  staleIfError: duration().prefault('1d').meta({
+    description: 'How long a stale answer stands in where the server fails and has not said how long it may.',
+  }),
+  forward: listOf(headerName()).prefault([]).meta({
+    description:
+      'Names of request headers that reach the server although answers are not kept apart by them; `*` for all. Whoever sends them decides what others get.',
+  }),
 });
 
 const ca = z.strictObject({
@@ -80,10 +94,10 @@ export const cache = z.strictObject({
     .meta({ description: 'A second address: port 80 is cached, 443 passes untouched by its SNI.' }),
   hosts: listOf(redirectedHost)
     .prefault([])
-    .meta({ description: 'The hosts that containers are redirected for: a name, or `{host, tls}`.' }),
+    .meta({ description: 'The hosts that containers are redirected for: a name, or `{host, tls, origin}`.' }),
   rules: listOf(rule)
     .prefault([])
-    .meta({ description: 'What is kept longer than its server says.', effect: 'none yet' }),
+    .meta({ description: 'What is kept longer or shorter than its server says; the first that fits counts.' }),
   ca: ca.prefault({}).meta({ description: 'The CA of interception.' }),
 });
 

@@ -1,0 +1,67 @@
+/** What is told of the HTTP cache. */
+
+import type { MetricValue } from 'prom-client';
+
+export interface HttpCacheFacts {
+  /** By `KIND SCHEME`. */
+  readonly requests: ReadonlyMap<string, number>;
+  /** Of bodies. */
+  readonly bytesServed: number;
+  readonly bytesFromCache: number;
+  readonly bytesFromOrigins: number;
+  readonly resumed: number;
+  /** By why. */
+  readonly failures: ReadonlyMap<string, number>;
+}
+
+interface Sources {
+  readonly httpCache: HttpCacheFacts;
+}
+
+type Values = Iterable<MetricValue<string>>;
+
+const value = (labels: Record<string, string>, value: number): MetricValue<string> => ({ labels, value });
+
+export const httpCacheMetrics = [
+  {
+    name: 'berthgate_http_cache_requests_total',
+    type: 'counter' as const,
+    help: 'Requests to the HTTP cache, by where the answer came from: fresh, revalidated and stale from the store; follower: from what another request was just fetching; miss: from the server, and kept; pass: from the server, for this client alone; own: an error of the cache itself.',
+    labels: ['kind', 'scheme'],
+    *values({ httpCache }: Sources): Values {
+      for (const [key, count] of httpCache.requests) {
+        const [kind = '', scheme = ''] = key.split(' ');
+        yield value({ kind, scheme }, count);
+      }
+    },
+  },
+  {
+    name: 'berthgate_http_cache_bytes_total',
+    type: 'counter' as const,
+    help: 'Bytes of bodies: served to clients, those of them that cost no server anything (saved), and fetched from servers.',
+    labels: ['what'],
+    *values({ httpCache }: Sources): Values {
+      yield value({ what: 'served' }, httpCache.bytesServed);
+      yield value({ what: 'saved' }, httpCache.bytesFromCache);
+      yield value({ what: 'fetched' }, httpCache.bytesFromOrigins);
+    },
+  },
+  {
+    name: 'berthgate_http_cache_resumed_total',
+    type: 'counter' as const,
+    help: 'Bodies that broke off at the server and were asked for from there.',
+    labels: [],
+    *values({ httpCache }: Sources): Values {
+      yield value({}, httpCache.resumed);
+    },
+  },
+  {
+    name: 'berthgate_http_cache_fill_failures_total',
+    type: 'counter' as const,
+    help: 'Bodies that were to be kept and are not: origin (it broke off, or was not the same file any more), disk full, larger than the store, fault of the disk.',
+    labels: ['reason'],
+    *values({ httpCache }: Sources): Values {
+      for (const [reason, count] of httpCache.failures) yield value({ reason }, count);
+    },
+  },
+];
