@@ -72,10 +72,14 @@ export function answeredId(answer: Json): string {
 }
 
 /** A container's changed files without these, and without folders that only they have changed. */
-export function withoutChanges(changes: Json, hidden: (path: string) => boolean, folders: readonly string[]): Json {
+export function withoutChanges(
+  changes: Json,
+  hidden: (path: string, isAlsoInImage: boolean) => boolean,
+  folders: readonly string[],
+): Json {
   if (!isList(changes)) return changes;
   const pathOf = (change: Json): string => (isObject(change) && typeof change.Path === 'string' ? change.Path : '');
-  const rest = changes.filter((change) => !hidden(pathOf(change)));
+  const rest = changes.filter((change) => !hidden(pathOf(change), isObject(change) && isModified(change.Kind)));
   if (rest.length === changes.length) return changes;
   const isAbove = (folder: string, path: string): boolean => path.startsWith(`${folder}/`);
   return rest.filter((change) => {
@@ -86,6 +90,11 @@ export function withoutChanges(changes: Json, hidden: (path: string) => boolean,
       return isAbove(path, below) && !folders.some((folder) => folder === below || isAbove(below, folder));
     });
   });
+}
+
+/** Of a change, 0 in the API's numbers; 1 is added, 2 is deleted. */
+function isModified(kind: Json | undefined): boolean {
+  return Number(kind) === 0;
 }
 
 function texts(value: Json | undefined): readonly string[] {

@@ -50,8 +50,11 @@ describeEachEngine(
       given.push(own.give, pass.give);
       ({ address } = own);
       passAddress = pass.address;
+      berthgate = await start();
+    });
+    const start = async (): Promise<InProcess> => {
       metricsPort = await freePort();
-      berthgate = await serveInFrontOf(
+      return serveInFrontOf(
         engine.host,
         { cache: true },
         {
@@ -65,7 +68,7 @@ describeEachEngine(
           admin: { metrics: `http://127.0.0.1:${metricsPort}` },
         },
       );
-    });
+    };
     afterAll(async () => {
       await berthgate?.stop();
       site?.stop();
@@ -141,7 +144,7 @@ describeEachEngine(
       expect(real.HostConfig.ExtraHosts).toEqual(['own:10.0.0.1', `${HOST}:${address}`, `${PINNED}:${address}`]);
     });
 
-    describe.each(['debian', 'fedora', 'suse', 'none'] as const)('of a container made as %s', (layout) => {
+    describe.each(['debian', 'fedora', 'none'] as const)('of a container made as %s', (layout) => {
       const name = `${run}-kept-${layout}`;
 
       test('diff, export and commit show nothing of the CA, and it trusts on', async () => {
@@ -171,6 +174,8 @@ describeEachEngine(
         expect(kept.stdout.includes(line) || kept.stdout.includes('berthgate')).toBe(false);
         if (layout !== 'none') expect(kept.stdout).toContain(site.ca.split('\n')[2]);
 
+        expect((await ok(['diff', name])).split('\n').sort()).toEqual([...diff].sort());
+
         const script = fetchScript(bundleOf[layout], '/again');
         await expect
           .poll(async () => (await docker(engine, ['exec', name, 'cat', bundleOf[layout]])).includes(line), {
@@ -179,6 +184,22 @@ describeEachEngine(
           .toBe(true);
         expect(await ok(['exec', name, 'sh', '-c', script])).toContain(BODY_HASH);
       });
+    });
+
+    test('a container that is started again when the CA is another one gets that', async () => {
+      const name = `${run}-again`;
+      const script = fetchScript(bundleOf.debian, '/again');
+      await ok(['run', '--name', name, imageOf('debian'), 'sh', '-c', script]);
+      // Another installation at the same address: nothing of the first one's CA is left.
+      await berthgate.stop();
+      berthgate = await start();
+      const before = await intercepted();
+      expect(await ok(['start', '-a', name])).toContain(BODY_HASH);
+      expect(await intercepted()).toBe(before + 1);
+      const bundle = await docker(engine, ['cp', `${name}:${bundleOf.debian}`, '-']);
+      const root = (await page('/ca.crt')).split('\n')[3] as string;
+      expect(bundle).toContain(root);
+      expect(bundle.match(/Berthgate: end/g)).toHaveLength(1);
     });
 
     test('what OpenSSL trusts by its folder is trusted, too', async () => {

@@ -19,7 +19,7 @@ import type { Policy, PolicyContext, PolicyLog, Verdict } from '../../exchange/p
 import { isObject } from '../../ground/json.ts';
 import type { CachedHost } from './front.ts';
 import type { ContainerTrust } from './trust/container-trust.ts';
-import { coversTrust, OWN_FILE } from './trust/places.ts';
+import { coversTrust, OWN_FILE, within } from './trust/places.ts';
 
 /** What containers are pointed to, as it is now. */
 export interface Redirection {
@@ -98,7 +98,7 @@ export class ServedContainers implements Policy {
   /** What it was given may be over, or its CA another one than when it was made. */
   private async refresh(call: Call, context: PolicyContext): Promise<Verdict> {
     const container = await this.trusting(context, call.parameters.id ?? '');
-    if (container !== null) await this.put(container.id, (id) => this.options.trust.putAgain(id));
+    if (container !== null) await this.put(container.id, (id) => this.options.trust.renew(id));
     return unchanged(call);
   }
 
@@ -113,9 +113,12 @@ export class ServedContainers implements Policy {
   private async changes(call: Call, context: PolicyContext): Promise<Verdict> {
     const container = await this.trusting(context, call.parameters.id ?? '');
     if (container === null) return unchanged(call);
-    const touched = await this.options.trust.touched(container);
-    const isOurs = (path: string): boolean => touched.has(path) || OWN_FILE.test(path);
-    const folders = [...touched].map((path) => path.slice(0, path.lastIndexOf('/')));
+    const { files, folders: remade } = await this.options.trust.touched(container);
+    // Who looks for what a job has changed does not mean a folder that was put together again as it was.
+    const isOurs = (path: string, isAlsoInImage: boolean): boolean =>
+      files.get(path) ??
+      (OWN_FILE.test(path) || (isAlsoInImage && remade.some((folder) => path !== folder && within(path, folder))));
+    const folders = [...remade, ...[...files.keys()].map((path) => path.slice(0, path.lastIndexOf('/')))];
     return { ...unchanged(call), show: (answer) => withoutChanges(answer, isOurs, folders) };
   }
 

@@ -10,6 +10,7 @@ import { cleanArchive, cleanFolder, type Survey, surveyOf, touchedBy, trustArchi
 
 const IMAGES_KEPT = 200;
 const BYTES_KEPT = 64 * 1024 * 1024;
+const CONTAINERS_KEPT = 20_000;
 
 interface Prepared {
   readonly survey: Survey;
@@ -28,6 +29,10 @@ export class ContainerTrust {
     maxSize: BYTES_KEPT,
     sizeCalculation: ({ archive }) => 2 * archive.length + 1,
   });
+  /** Of containers: which roots they have been given by this process. */
+  private readonly known = new LRUCache<string, string>({ max: CONTAINERS_KEPT });
+  /** Of containers: folders that were emptied of what is ours. */
+  private readonly remade = new LRUCache<string, ReadonlySet<string>>({ max: CONTAINERS_KEPT });
   /** Addresses of containers that have not our CA just now. */
   private readonly bare = new Map<string, number>();
   /** One after the other, for each container. */
@@ -49,7 +54,7 @@ export class ContainerTrust {
     if (container === null) return;
     const key = keyOf(container);
     const roots = this.roots();
-    const names = roots.map(({ name }) => name).join();
+    const names = namesOf(roots);
     let prepared = this.prepared.get(key);
     if (prepared?.roots !== names) {
       const survey = prepared?.survey ?? (await this.survey(container));
@@ -57,14 +62,22 @@ export class ContainerTrust {
       this.prepared.set(key, prepared);
     }
     await this.files.write(id, '/', prepared.archive);
+    this.known.set(id, names);
+  }
+
+  /** Where it may not know the CA of today: made before another one, or before this process. @throws Error */
+  async renew(id: string): Promise<void> {
+    if (this.known.get(id) !== namesOf(this.roots())) await this.putAgain(id);
   }
 
   /** Into a container that may have changed what it trusts, and may hold older ones of ours. @throws Error */
-  putAgain(id: string): Promise<void> {
+  private putAgain(id: string): Promise<void> {
     return this.inTurn(id, async () => {
       const container = await this.inspect(id);
       if (container === null) return;
-      await this.files.write(id, '/', trustArchive(await this.survey(container), this.roots()));
+      const roots = this.roots();
+      await this.files.write(id, '/', trustArchive(await this.survey(container), roots));
+      this.known.set(id, namesOf(roots));
     });
   }
 
@@ -82,6 +95,7 @@ export class ContainerTrust {
         for (const address of addresses) this.leave(address);
       }
     };
+    this.known.delete(id);
     try {
       await this.inTurn(id, () => this.clean(container));
     } catch (fault) {
@@ -91,11 +105,17 @@ export class ContainerTrust {
     return putBack;
   }
 
-  /** The paths that are otherwise than they would be by our doing alone. @throws Error */
-  async touched(container: MadeContainer): Promise<ReadonlySet<string>> {
+  /**
+   * The paths that are otherwise than in the image by our doing alone, false for those by the container's too; and the
+   * folders that were made anew. @throws Error
+   */
+  async touched(container: MadeContainer): Promise<{
+    readonly files: ReadonlyMap<string, boolean>;
+    readonly folders: readonly string[];
+  }> {
     const survey = await this.survey(container);
     const image = this.prepared.peek(keyOf(container))?.survey;
-    return touchedBy(survey, this.roots(), image);
+    return { files: touchedBy(survey, this.roots(), image), folders: [...(this.remade.get(container.id) ?? [])] };
   }
 
   private leave(address: string): void {
@@ -111,7 +131,9 @@ export class ContainerTrust {
     for (const folder of [...ANCHORS.map((anchor) => anchor.folder), ...HASHED]) {
       const tar = await this.files.read(id, folder);
       const cleaned = tar === null ? null : cleanFolder(tar);
-      if (cleaned !== null) await this.files.write(id, folder.slice(0, folder.lastIndexOf('/')), cleaned);
+      if (cleaned === null) continue;
+      this.remade.set(id, new Set([...(this.remade.get(id) ?? []), folder]));
+      await this.files.write(id, folder.slice(0, folder.lastIndexOf('/')), cleaned);
     }
   }
 
@@ -133,6 +155,10 @@ export class ContainerTrust {
       if (this.turns.get(id) === settled) this.turns.delete(id);
     }
   }
+}
+
+function namesOf(roots: readonly TrustedRoot[]): string {
+  return roots.map(({ name }) => name).join();
 }
 
 function keyOf({ image, mounted, environment }: MadeContainer): string {

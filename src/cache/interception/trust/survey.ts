@@ -88,17 +88,17 @@ export function trustArchive(survey: Survey, roots: readonly TrustedRoot[]): Buf
   return archiveOf(entries);
 }
 
-/** What the archive of these roots would write, but for files that the container itself has made otherwise than its image. */
+/** What the archive of these roots would write; false for files that the container has made otherwise than its image, too. */
 export function touchedBy(
   survey: Survey,
   roots: readonly TrustedRoot[],
   image: Survey | undefined,
-): ReadonlySet<string> {
-  const touched = new Set(entriesIn(trustArchive(survey, roots)).map(({ name }) => `/${name}`));
+): ReadonlyMap<string, boolean> {
+  const touched = new Map(entriesIn(trustArchive(survey, roots)).map(({ name }) => [`/${name}`, true]));
   const original = new Map([...(image?.bundles ?? []), ...(image?.stores ?? [])].map((one) => [one.path, one.entry]));
   const compare = (path: string, clean: Buffer | null): void => {
     const before = original.get(path)?.content;
-    if (before !== undefined && clean !== null && !clean.equals(before)) touched.delete(path);
+    if (before !== undefined && clean !== null && !clean.equals(before)) touched.set(path, false);
   };
   for (const { path, entry } of survey.bundles) compare(path, withoutOurs(entry.content));
   for (const { path, entry } of survey.stores) compare(path, storeWith(entry.content, []));
