@@ -107,6 +107,53 @@ export function withImageNames<C extends CallValues>(call: C, names: readonly st
   return { ...call, body: renamed };
 }
 
+const IMPORTS: readonly string[] = ['cache-imports', 'cache-from'];
+
+/** What a cache from elsewhere brings along is left out: the build finds what it needs, or builds it. */
+export function withoutCacheImports<C extends CallValues>(call: C): C {
+  const { body, endpoint } = call;
+  const field = frontendFields[endpoint.id];
+  if (field === undefined || !isObject(body)) return call;
+  const { CacheImports: _, ...kept } = body;
+  const own: Record<string, Json> = kept;
+  if (isObject(body[field] ?? null)) own[field] = without(body[field] as JsonObject, IMPORTS);
+  if (isObject(body.Cache ?? null)) own.Cache = without(body.Cache as JsonObject, ['Imports', 'ImportRefs']);
+  return { ...call, body: own };
+}
+
+function without(fields: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
+}
+
+const FALSE: ReadonlySet<string> = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
+
+/** The names that the engine itself would push; an image store of its own leaves that to the client. */
+export function pushedImages({ body, endpoint }: CallValues): readonly string[] {
+  if (endpoint.id !== 'BuildkitSolve' || !isObject(body)) return [];
+  return exportersOf(body).flatMap((attributes) => {
+    const push = fieldOf(attributes, 'push');
+    if (push === undefined || FALSE.has(String(push))) return [];
+    return String(fieldOf(attributes, 'name') ?? '')
+      .split(',')
+      .filter((name) => name !== '');
+  });
+}
+
+/** The client pushes by itself what it has had built: by calls that say so. */
+export function withoutPush<C extends CallValues>(call: C): C {
+  const { body } = call;
+  if (!isObject(body)) return call;
+  const left = (attributes: Json): Json => (isObject(attributes) ? without(attributes, ['push']) : attributes);
+  const own: Record<string, Json> = { ...body };
+  if (isObject(body.ExporterAttrs ?? null)) own.ExporterAttrs = left(body.ExporterAttrs as Json);
+  if (isList(body.Exporters ?? null)) {
+    own.Exporters = (body.Exporters as readonly Json[]).map((exporter) =>
+      isObject(exporter) ? { ...exporter, Attrs: left(exporter.Attrs ?? {}) } : exporter,
+    );
+  }
+  return { ...call, body: own };
+}
+
 function exportersOf(body: JsonObject): readonly Json[] {
   const several = isList(body.Exporters ?? null) ? (body.Exporters as readonly Json[]) : [];
   const listed = several.flatMap((one) => (isObject(one) && STORES.has(String(one.Type)) ? [one.Attrs ?? null] : []));

@@ -1,6 +1,7 @@
 /** Which images a call names, and what for: the name and its tag may stand in two places. */
 
 import { isList, isObject, type Json } from '../ground/json.ts';
+import { pushedImages } from './buildkit-requests.ts';
 import { isDigest, readReference } from './image-reference.ts';
 import type { CallValues } from './visit-call.ts';
 import { visitCall } from './visit-call.ts';
@@ -34,6 +35,7 @@ export function namedImages(call: CallValues): readonly NamedImage[] {
     case 'ImageBuild':
       return marked(call, (mark) => (mark === 'makes' ? 'tag' : 'build'), 'query.');
     case 'BuildkitSolve':
+      return [...marked(call, (mark) => (mark === 'makes' ? 'tag' : 'build'), ''), ...pushed(call)];
     case 'BuildkitBridgeSolve':
     case 'BuildkitResolveImageConfig':
     case 'BuildkitResolveSourceMeta':
@@ -65,6 +67,10 @@ export function savedNames({ endpoint, parameters, query }: CallValues): readonl
 export function importedFrom({ endpoint, query }: CallValues): string | null {
   const source = endpoint.id === 'ImageCreate' && !isText(query.fromImage) ? query.fromSrc : undefined;
   return isText(source) && source !== '-' ? source : null;
+}
+
+function pushed(call: CallValues): readonly NamedImage[] {
+  return pushedImages(call).map((text) => ({ use: 'push', place: 'Exporters', text, everyTag: false }));
 }
 
 function isText(value: unknown): value is string {

@@ -106,10 +106,13 @@ const attacks: Readonly<Record<string, Attack>> = {
   },
 };
 
-const build = (socket: string, dockerfile: string, args: readonly string[] = []): Promise<CommandResult> => {
+const build = (socket: string, dockerfile: string, args: readonly string[] = []): Promise<CommandResult> =>
+  buildAlone(socket, dockerfile, ['--no-cache', '--output', 'type=cacheonly', ...args]);
+
+const buildAlone = (socket: string, dockerfile: string, args: readonly string[]): Promise<CommandResult> => {
   const own = mkdtempSync(join(folder, 'context-'));
   writeFileSync(join(own, 'Dockerfile'), dockerfile);
-  const all = ['buildx', 'build', '--progress', 'plain', '--no-cache', '--output', 'type=cacheonly', ...args, own];
+  const all = ['buildx', 'build', '--progress', 'plain', ...args, own];
   return dockerCli(`unix://${socket}`, all, { timeoutMs: 120_000 });
 };
 
@@ -177,6 +180,16 @@ describeGuarded(
       const through = await build(guarded.through, dockerfile);
       expect(through.stderr).not.toContain('127.0.0.1:');
       expect(through.code).toBe(0);
+    });
+
+    test('40: an image is not pushed to a registry that only the host reaches', async () => {
+      const dockerfile = 'FROM scratch\nCOPY Dockerfile /\n';
+      const output = ['--output', 'type=image,name=127.0.0.1:1/x,push=true'];
+      const control = await buildAlone(guarded.direct, dockerfile, output);
+      expect(control.stderr).toMatch(/127\.0\.0\.1:1.*connection refused/);
+      const through = await buildAlone(guarded.through, dockerfile, output);
+      expect([through.code, through.stderr]).toEqual([1, expect.stringContaining('must not push 127.0.0.1:1/x')]);
+      await dockerCli(`unix://${guarded.direct}`, ['rmi', '127.0.0.1:1/x']);
     });
 
     test("everybody's build cache is not emptied", async () => {

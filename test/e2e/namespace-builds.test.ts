@@ -198,6 +198,30 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
         expect(await random('bob')).not.toBe(first);
       });
 
+      test('a cache from elsewhere is left out, and what is built goes to its registry', async () => {
+        const cache = mkdtempSync(join(folder, 'cache-'));
+        const digest = `sha256:${'0'.repeat(64)}`;
+        const manifest = {
+          mediaType: 'application/vnd.oci.image.index.v1+json',
+          digest,
+          size: 2,
+          annotations: { 'org.opencontainers.image.ref.name': 'latest' },
+        };
+        writeFileSync(join(cache, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
+        const image = `${HOST}/${run}/pushed-${engine.name}`;
+        const args = ['--cache-from', `type=local,src=${cache}`, '--cache-from', image, '--cache-to', 'type=inline'];
+        const dockerfile = `FROM busybox\nRUN echo ${run} >/cached\n`;
+        const where = context({ Dockerfile: dockerfile });
+        // The control: the engine takes what it is given, and keeps for everybody what it finds there.
+        const control = await dockerCli(engine.host, ['buildx', 'build', '--progress', 'plain', ...args, where]);
+        expect(control.stderr).toContain('importing cache manifest from local:');
+        const said = await built('alice', dockerfile, ...args, '--push', '--tag', image);
+        expect(said).not.toContain('importing cache manifest');
+        await done('alice', 'rmi', image);
+        expect(await done('alice', 'run', '--rm', image, 'cat', '/cached')).toContain(run);
+        expect((await build('bob', dockerfile, '--push', '--tag', image)).code).toBe(1);
+      });
+
       test('mounts of caches are of the namespace', async () => {
         const dockerfile = (step: string): string =>
           `FROM busybox\nRUN --mount=type=cache,id=common,target=/cache ${step} # ${randomBytes(4).toString('hex')}\n`;

@@ -15,6 +15,8 @@ import {
   shownRecord,
   withBuildScope,
   withImageNames,
+  withoutCacheImports,
+  withoutPush,
 } from '../../docker/buildkit-requests.ts';
 import { formatReference, readReference, tagged } from '../../docker/image-reference.ts';
 import { isNeutral } from '../../docker/neutral.ts';
@@ -82,7 +84,8 @@ export class OwnBuildkit {
 
   /** @throws Refusal */
   async enter(call: Call): Promise<InnerPassage> {
-    const own = visitCall(call, (leaf) => this.named(leaf));
+    // What is imported becomes everybody's: steps that copy files have no salt in their keys.
+    const own = visitCall(withoutCacheImports(call), (leaf) => this.named(leaf));
     const passage = { call: own, names: this.names(call), answer: null, sources: [], ended: () => {} };
     switch (call.endpoint.id) {
       // The cache is of all builds of the engine: a namespace has none to look at, and none to empty.
@@ -101,7 +104,7 @@ export class OwnBuildkit {
 
   private async solve(call: Call): Promise<Pick<InnerPassage, 'call' | 'sources' | 'ended'>> {
     const gateway = this.images.names.needGateway();
-    const named = await this.withOwnImages(this.scoped(call));
+    const named = await this.withOwnImages(withoutPush(this.scoped(call)));
     const { grant, ended } = this.grantFor(sessionOf(call));
     const prefix = prefixOf(gateway, grant);
     const here = await this.here(pullsAnew(call));

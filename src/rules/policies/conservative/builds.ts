@@ -1,6 +1,7 @@
 /** What the Dockerfile of a classic build may fetch: images as they may be pulled, addresses as `query.remote` may name them. */
 
 import { buildOf } from '../../../docker/build-call.ts';
+import { pushedImages } from '../../../docker/buildkit-requests.ts';
 import type { BuildJudge } from '../../../exchange/build-judge.ts';
 import type { Call } from '../../../exchange/call.ts';
 import { refuse } from '../../../exchange/judge.ts';
@@ -30,4 +31,15 @@ export function judgeOfFetches(
       });
     },
   };
+}
+
+/** An engine with images in containerd pushes by itself what BuildKit has built. @throws Refusal */
+export function judgePushes(name: string, { registries }: Bounds, call: Call): void {
+  for (const image of pushedImages(call)) {
+    if (registries.permitsImage(image)) continue;
+    throw refuse(name, 'fetches', `must not push ${image} to its registry`, {
+      place: 'Exporters',
+      hint: 'the engine connects from the host: registries outside of the site, or those of the option registries',
+    });
+  }
 }

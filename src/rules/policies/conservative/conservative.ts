@@ -23,7 +23,7 @@ import { marksOfRequest } from '../endpoint-marks.ts';
 import { Allowed, type AllowOption } from './allowed.ts';
 import { Borrowed } from './borrowed.ts';
 import { applyBounds, type BoundsOptions } from './bounds.ts';
-import { judgeOfFetches } from './builds.ts';
+import { judgeOfFetches, judgePushes } from './builds.ts';
 import type { Changed } from './changed.ts';
 import { type Bounds, ClosedList, type Finding, type Walked } from './closed-list.ts';
 import { decisionOn, isServed } from './decisions.ts';
@@ -91,6 +91,7 @@ class Conservative implements Policy {
       judged = changed.call;
       changes.push(...changed.changes);
     }
+    judgePushes(NAME, this.bounds, judged);
     const build = judgeOfFetches(NAME, this.bounds, judged);
     const rule = changes.length === 0 ? 'harmless' : 'bounded';
     const sources = opensBuild(call.endpoint) ? { sources: this.bounds.registries.sources } : {};
