@@ -1,114 +1,30 @@
-/**
- * Engines that pull through the registry cache: Debian's docker-registry as two registries with an image of one name, one
- * that asks for a password, and one in the place of Docker Hub.
- */
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** Engines that pull through the registry cache. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { serveListeners } from '../engine/in-process.ts';
 import {
-  run as command,
   describeEachEngine,
   docker,
   dockerCli,
-  freePort,
   hasRegistry,
   makeDockerConfig,
   newestEngine,
   startEngine,
-  startRegistry,
   type TestEngine,
-  type TestRegistry,
 } from '../engines/index.ts';
+import { APP, CLOSED, ONE, OTHER, type Registries, type Site, serve, startRegistries } from './registry-site.ts';
 
-const run = randomBytes(3).toString('hex');
-const APP = `team/cached-${run}`;
-const ONE = 'one.example.org';
-const OTHER = 'other.example.org:5000';
-const CLOSED = 'closed.example.org';
-
-type Names = 'one' | 'other' | 'closed' | 'hub';
-type Served = Awaited<ReturnType<typeof serveListeners<'alice' | 'bob'>>>;
-
-let registries: Record<Names, TestRegistry> | undefined;
+let registries: Registries;
 
 beforeAll(async () => {
   const engine = newestEngine();
-  if (!hasRegistry() || engine === undefined) return;
-  const { stdout: htpasswd } = await command('htpasswd', ['-nbB', 'alice', 'secret']);
-  const [one, other, closed, hub] = await Promise.all([
-    startRegistry(),
-    startRegistry(),
-    startRegistry({ htpasswd }),
-    startRegistry(),
-  ]);
-  registries = { one, other, closed, hub };
-  for (const [name, registry] of Object.entries(registries)) await fill(engine, registry, name);
+  if (hasRegistry() && engine !== undefined) registries = await startRegistries(engine);
 });
-afterAll(() => Promise.all(Object.values(registries ?? {}).map((registry) => registry.stop())));
-
-/** With an image that says whose it is, straight from an engine. */
-async function fill(engine: TestEngine, registry: TestRegistry, word: string): Promise<void> {
-  const image = `${registry.host}/${APP}:1`;
-  const env = { DOCKER_CONFIG: makeDockerConfig() };
-  await docker(engine, ['build', '-q', '--no-cache', '-t', image, '-'], {
-    input: `FROM busybox\nRUN head -c 3000000 /dev/urandom >/large && echo ${word} >/word\n`,
-    env: { DOCKER_BUILDKIT: '0' },
-  });
-  if (word === 'closed') {
-    await docker(engine, ['login', '-u', 'alice', '--password-stdin', registry.host], { env, input: 'secret' });
-  }
-  await docker(engine, ['push', '-q', image], { env });
-  await docker(engine, ['rmi', image]);
-}
-
-interface Site {
-  readonly served: Served;
-  readonly mirror: string;
-  stop(): Promise<void>;
-}
-
-async function serve(engine: TestEngine): Promise<Site> {
-  const folder = await mkdtemp(join(tmpdir(), 'berthgate-cache-'));
-  const [mirror, gateway] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const at = (name: Names): string => registries?.[name].url ?? '';
-  const served = await serveListeners(
-    engine.host,
-    { alice: { namespace: `rc-${run}` }, bob: { namespace: `rc-${run}-b` } },
-    {
-      engines: [{ name: 'engine', url: engine.host, gateway }],
-      cache: { store: join(folder, 'store') },
-      registry: {
-        mirror: `http://${mirror}`,
-        upstreams: [
-          { host: ONE, url: at('one') },
-          { host: OTHER, url: at('other') },
-          { host: CLOSED, url: at('closed') },
-          { host: 'docker.io', url: at('hub') },
-        ],
-      },
-    },
-  );
-  const stop = async (): Promise<void> => {
-    await served.stop();
-    await rm(folder, { recursive: true, force: true });
-  };
-  return { served, mirror, stop };
-}
-
-/** Requests that the registry has answered, of a method, for what the path says. */
-function requests(name: Names, method: string, path: string): number {
-  return (registries?.[name].log() ?? '').split('\n').filter((line) => line.includes(`"${method} /v2/${APP}/${path}`))
-    .length;
-}
+afterAll(() => registries?.stop());
 
 describe.skipIf(!hasRegistry())('the registry cache', () => {
   describeEachEngine('with an engine', (engine) => {
     let site: Site;
     beforeAll(async () => {
-      site = await serve(engine);
+      site = await serve(engine, registries);
     });
     afterAll(async () => {
       for (const who of ['alice', 'bob'] as const) {
@@ -133,10 +49,10 @@ describe.skipIf(!hasRegistry())('the registry cache', () => {
           await docker(engine, ['rmi', image]);
         }
         // The second time nothing is fetched.
-        if (turn === 1) fetched = requests('one', 'GET', 'blobs/');
+        if (turn === 1) fetched = registries.requests('one', 'GET', 'blobs/');
       }
       expect(fetched).toBeGreaterThan(0);
-      expect(requests('one', 'GET', 'blobs/')).toBe(fetched);
+      expect(registries.requests('one', 'GET', 'blobs/')).toBe(fetched);
       const closed = await dockerCli(engine, ['pull', `${site.mirror}/${CLOSED}/${APP}:1`]);
       expect(closed.code).not.toBe(0);
     });
@@ -145,7 +61,7 @@ describe.skipIf(!hasRegistry())('the registry cache', () => {
       const [alice, bob] = (['alice', 'bob'] as const).map((who) => ({
         host: `unix://${site.served.sockets[who]}`,
       })) as [{ host: string }, { host: string }];
-      const before = requests('one', 'GET', 'blobs/');
+      const before = registries.requests('one', 'GET', 'blobs/');
       for (const who of [alice, bob]) {
         await docker(who, ['pull', '-q', `${ONE}/${APP}:1`]);
         expect(await word(who, `${ONE}/${APP}:1`)).toBe('one');
@@ -157,13 +73,13 @@ describe.skipIf(!hasRegistry())('the registry cache', () => {
         await docker(alice, ['pull', '-q', `${CLOSED}/${APP}:1`], { env });
         expect(await word(alice, `${CLOSED}/${APP}:1`)).toBe('closed');
         await docker(alice, ['rmi', `${CLOSED}/${APP}:1`]);
-        if (turn === 1) fetched = requests('closed', 'GET', 'blobs/');
+        if (turn === 1) fetched = registries.requests('closed', 'GET', 'blobs/');
       }
       const refused = await dockerCli(bob, ['pull', `${CLOSED}/${APP}:1`]);
       expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/unauthorized|denied|no basic auth/) });
-      expect(requests('one', 'GET', 'blobs/')).toBe(before);
+      expect(registries.requests('one', 'GET', 'blobs/')).toBe(before);
       expect(fetched).toBeGreaterThan(0);
-      expect(requests('closed', 'GET', 'blobs/')).toBe(fetched);
+      expect(registries.requests('closed', 'GET', 'blobs/')).toBe(fetched);
     });
   });
 
@@ -172,14 +88,12 @@ describe.skipIf(!hasRegistry())('the registry cache', () => {
       'what was pulled is there, and what was not is an error that names it',
       async () => {
         const engine = newestEngine() as TestEngine;
-        const site = await serve(engine);
-        const mine = await startRegistry({ port: await freePort() });
-        await fill(engine, mine, 'gone');
+        const site = await serve(engine, registries);
         try {
           const image = `${site.mirror}/${ONE}/${APP}:1`;
           await docker(engine, ['pull', '-q', image]);
           await docker(engine, ['rmi', image]);
-          await registries?.one.stop();
+          await registries.by.one.stop();
           await docker(engine, ['pull', '-q', image]);
           await docker(engine, ['rmi', image]);
           const missing = await dockerCli(engine, ['pull', `${site.mirror}/${ONE}/${APP}:2`]);
@@ -195,19 +109,19 @@ describe.skipIf(!hasRegistry())('the registry cache', () => {
     const here = newestEngine()?.control !== undefined;
     test.skipIf(!here)(`an engine with registry-mirrors pulls what Docker Hub has [${name}]`, async () => {
       const engine = await startEngine(name);
-      const site = await serve(engine);
+      const site = await serve(engine, registries);
       try {
         await engine.control?.configure({ 'registry-mirrors': [`http://${site.mirror}`] });
         let fetched = 0;
-        const before = requests('hub', 'GET', 'blobs/');
+        const before = registries.requests('hub', 'GET', 'blobs/');
         for (const turn of [1, 2]) {
           await docker(engine, ['pull', '-q', `${APP}:1`]);
           expect(await docker(engine, ['run', '--rm', `${APP}:1`, 'cat', '/word'])).toBe('hub');
           await docker(engine, ['rmi', `${APP}:1`]);
-          if (turn === 1) fetched = requests('hub', 'GET', 'blobs/');
+          if (turn === 1) fetched = registries.requests('hub', 'GET', 'blobs/');
         }
         expect(fetched).toBeGreaterThan(before);
-        expect(requests('hub', 'GET', 'blobs/')).toBe(fetched);
+        expect(registries.requests('hub', 'GET', 'blobs/')).toBe(fetched);
       } finally {
         await engine.control?.configure({ 'registry-mirrors': [] });
         await site.stop();

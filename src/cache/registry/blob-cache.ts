@@ -73,7 +73,7 @@ export class BlobCache {
     return request.method === 'HEAD' ? this.pass(wanted) : this.fetch(wanted, MOST_TURNS);
   }
 
-  async forget({ repository, resource }: UpstreamRequest): Promise<void> {
+  async forget({ repository, resource }: Pick<UpstreamRequest, 'repository' | 'resource'>): Promise<void> {
     if (resource.kind === 'blob')
       await this.parts.store.delete(blobKey(repository.registry, resource.digest), repository.path);
   }

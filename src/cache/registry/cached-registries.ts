@@ -51,10 +51,14 @@ export class CachedRegistries implements Upstream {
     return this.origin.ask(request, askerOf(request));
   }
 
+  async forget(changed: Pick<UpstreamRequest, 'repository' | 'resource'>): Promise<void> {
+    await this.manifests.forget(changed);
+    await this.blobs.forget(changed);
+  }
+
   private async change(request: UpstreamRequest): Promise<UpstreamAnswer> {
     const answer = await this.origin.ask(request, askerOf(request));
-    await this.manifests.forget(request);
-    if (request.method === 'DELETE') await this.blobs.forget(request);
+    if (request.method !== 'PATCH') await this.forget(request);
     return answer;
   }
 }

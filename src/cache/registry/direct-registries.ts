@@ -37,4 +37,6 @@ export class DirectRegistries implements Upstream {
     }
     return this.origin.askPublic(request, asker);
   }
+
+  async forget(): Promise<void> {}
 }

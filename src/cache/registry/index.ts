@@ -24,6 +24,7 @@ export type { LoginAnswer } from './login.ts';
 export { Mirror } from './mirror.ts';
 export { MirrorTally } from './mirror-tally.ts';
 export { allowedBy, Registries } from './registries.ts';
+export { RegistryProxy } from './registry-proxy.ts';
 export { TagRules } from './tag-rules.ts';
 export type { Upstream } from './upstream.ts';
 export { warmImage } from './warm-image.ts';

@@ -7,7 +7,7 @@ import { type Challenge, readChallenge } from './challenge.ts';
 import { OciError } from './oci-error.ts';
 import { maySendTo, type Registries, type Registry } from './registries.ts';
 import { basic, Tokens } from './tokens.ts';
-import type { LiveAnswer, Resource, Upstream, UpstreamRequest } from './upstream.ts';
+import type { LiveAnswer, LiveUpstream, Resource, UpstreamRequest } from './upstream.ts';
 
 const REGISTRIES_KNOWN = 1000;
 const MOST_REDIRECTS = 5;
@@ -23,7 +23,7 @@ interface Hop {
 
 type Answer = LiveAnswer & { readonly body: Dispatcher.ResponseData['body'] };
 
-export class LiveRegistry implements Upstream {
+export class LiveRegistry implements LiveUpstream {
   private readonly registries: Registries;
   private readonly tokens = new Tokens();
   /** How each asks for credentials, by its URL. Null: it did not when it was asked. */

@@ -25,6 +25,8 @@ const MOST_BYTES = 8 * 1024 * 1024;
 /** How long a registry may think where there is something to be given instead. */
 const CHECK_MS = 5000;
 const FETCH_MS = 60_000;
+const LOOKED_AT_MS = 5 * 60_000;
+const MOST_LOOKED_AT = 10_000;
 const TOLD_MS = 10 * 60_000;
 const MOST_TOLD = 1000;
 const MOST_TAGS_TOLD = 20;
@@ -67,6 +69,9 @@ export class ManifestCache {
   /** Tags that an engine was told the meaning of by HEAD, by `NAME@DIGEST`: it asks for the digest next. */
   private readonly told = new LRUCache<string, Question[]>({ max: MOST_TOLD, ttl: TOLD_MS });
 
+  /** Repositories that were looked at without credentials. */
+  private readonly lookedAt = new LRUCache<string, true>({ max: MOST_LOOKED_AT, ttl: LOOKED_AT_MS });
+
   constructor(parts: CacheParts) {
     this.parts = parts;
   }
@@ -85,7 +90,7 @@ export class ManifestCache {
   }
 
   /** What was pushed or deleted is asked for anew. */
-  async forget({ repository, resource }: UpstreamRequest): Promise<void> {
+  async forget({ repository, resource }: Pick<UpstreamRequest, 'repository' | 'resource'>): Promise<void> {
     if (resource.kind !== 'manifest') return;
     const { manifests } = this.parts;
     if (isDigest(resource.reference)) await manifests.forget(repository, resource.reference);
@@ -219,9 +224,30 @@ export class ManifestCache {
     this.told.set(key, [...before.slice(-MOST_TAGS_TOLD), question]);
   }
 
-  private async keepMeaning({ asker, reference, byDigest, accepted }: Question, manifest: Manifest): Promise<void> {
+  private async keepMeaning(question: Question, manifest: Manifest): Promise<void> {
+    const { asker, reference, byDigest, accepted } = question;
     if (!byDigest) await this.parts.manifests.keepTag(asker.repository, reference, accepted, manifest);
     await this.parts.rights.keep(asker, manifest.digest.slice('sha256:'.length));
+    if (!asker.anonymous) void this.learnPublic(question, manifest);
+  }
+
+  /** Whether everybody may have it, too: what holds while nobody can show a token, since nobody gives any. */
+  private async learnPublic({ request, asker: { name }, reference }: Question, manifest: Manifest): Promise<void> {
+    if (this.lookedAt.has(name)) return;
+    this.lookedAt.set(name, true);
+    const resource = { kind: 'manifest', reference } as const;
+    const signal = AbortSignal.timeout(CHECK_MS);
+    const nobody: UpstreamRequest = { ...request, resource, method: 'HEAD', headers: {}, credentials: null, signal };
+    const asker = askerOf(nobody);
+    try {
+      const said = await this.parts.origin.ask({ ...nobody, headers: withoutConditions(request) }, asker);
+      letGo(said.body);
+      if (said.status !== 200) return;
+      this.parts.rights.prove(asker);
+      await this.parts.rights.keep(asker, manifest.digest.slice('sha256:'.length));
+    } catch {
+      // It was not learned; somebody else's pull will.
+    }
   }
 
   /** Null where it may not be given, or is not there any more. */

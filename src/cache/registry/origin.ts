@@ -12,7 +12,7 @@ import type { MirrorTally } from './mirror-tally.ts';
 import { errorBody } from './oci-error.ts';
 import { letGo } from './read-whole.ts';
 import type { Registries } from './registries.ts';
-import type { LiveAnswer, UpstreamRequest } from './upstream.ts';
+import type { LiveAnswer, LiveUpstream, UpstreamRequest } from './upstream.ts';
 
 /** A registry that was not there a moment ago is not waited for by everybody in turn. */
 const GONE_MS = 3000;
@@ -26,10 +26,6 @@ const words: Partial<Record<OutFaultReason, string>> = {
   unreachable: 'cannot be reached',
   broken: 'broke off, or answers what is not HTTP',
 };
-
-export interface LiveUpstream {
-  ask(request: UpstreamRequest): Promise<LiveAnswer>;
-}
 
 export class Origin {
   private readonly live: LiveUpstream;

@@ -30,6 +30,8 @@ export function allowedBy(patterns: readonly string[]): (registry: string) => bo
   return (registry) => globs.some((matches) => matches(registry.toLowerCase()));
 }
 
+const HUB = 'docker.io';
+
 type UpstreamConfig = Config['registry']['upstreams'][number];
 
 export class Registries {
@@ -45,6 +47,33 @@ export class Registries {
     this.others = wayOut.to({ connectMs: CONNECT_MS });
   }
 
+  /**
+   * The registry that clients reach at a host and a port, of those that the configuration names, and Docker Hub; null for
+   * any other host. @param host in lower case
+   */
+  onWire(host: string, port: number): Registry | null {
+    const named = [...this.named.keys(), HUB].find((name) => wireName(name) === `${host}:${port}`);
+    return named === undefined ? null : this.find(named);
+  }
+
+  /** The hosts that `onWire` knows, without those that are addresses. */
+  wireHosts(): readonly string[] {
+    const hosts = [...this.named.keys(), HUB].map((name) => wireName(name).replace(/:\d+$/, ''));
+    return [...new Set(hosts)].filter((host) => isIP(host) === 0 && !host.startsWith('['));
+  }
+
+  /** Whether a host is where one of them asks for credentials: clients go there by themselves. */
+  isRealm(host: string, port: number): boolean {
+    // A realm that is elsewhere is said with its port (`realms`).
+    const url = new URL(`https://${host}:${port}`);
+    if (url.port !== '' && !this.saysRealm(url.host)) return false;
+    return [...this.named.keys(), HUB].some((name) => this.isAllowed(name) && isOwnRealm(this.find(name), url));
+  }
+
+  private saysRealm(host: string): boolean {
+    return [...this.named.values()].some(({ realms }) => realms.includes(host));
+  }
+
   /** @param name as images say it @throws OciError for one that may not be used */
   find(name: string): Registry {
     const host = name.toLowerCase();
@@ -53,6 +82,12 @@ export class Registries {
     if (named !== undefined) return named;
     return { host, url: new URL(registryUrlOf(host)), out: this.others, own: null, realms: [] };
   }
+}
+
+/** `registry-1.docker.io:443` of `docker.io`, where it is reached by its own name. */
+function wireName(name: string): string {
+  const { hostname, port } = new URL(registryUrlOf(name));
+  return `${hostname}:${port === '' ? 443 : port}`;
 }
 
 /** Whether a registry's realm may be shown credentials: it is of the registry's own domain (RED-TEAM 64). */

@@ -51,7 +51,14 @@ export interface LiveAnswer extends UpstreamAnswer {
   readonly body: Readable;
 }
 
+export interface LiveUpstream {
+  /** @throws OciError, OutFault */
+  ask(request: UpstreamRequest): Promise<LiveAnswer>;
+}
+
 export interface Upstream {
   /** @throws OciError, OutFault */
   ask(request: UpstreamRequest): Promise<UpstreamAnswer>;
+  /** Somebody has changed what the request is for by another way. */
+  forget(request: Pick<UpstreamRequest, 'repository' | 'resource'>): Promise<void>;
 }

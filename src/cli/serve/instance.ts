@@ -37,6 +37,7 @@ import { type DockerHost, Listening } from './listening.ts';
 import { Mirrors } from './mirrors.ts';
 import { namespaceAdministration } from './namespace-administration.ts';
 import { RegistryCache } from './registry-cache.ts';
+import { RegistryNames } from './registry-names.ts';
 import { Standby } from './standby.ts';
 
 export interface InstanceOptions {
@@ -64,6 +65,7 @@ export class Instance {
   private readonly registryCache: RegistryCache;
   private readonly gateways: Gateways;
   private readonly cache: Cache;
+  private readonly registryNames: RegistryNames;
   private readonly mirrors: Mirrors;
   private readonly firewall: HostFirewall;
   private readonly admin: Admin;
@@ -95,7 +97,8 @@ export class Instance {
     this.audit = new Audit(log);
     this.registryCache = new RegistryCache(log);
     this.gateways = new Gateways(log);
-    this.mirrors = new Mirrors(this.registryCache, log);
+    this.registryNames = new RegistryNames(this.registryCache, log);
+    this.mirrors = new Mirrors(this.registryCache, this.registryNames, log);
     const decisions = new DecisionRecorder(this.audit);
     const recorded = recordedBy(recorder, decisions);
     this.jobs = new Jobs(recorded, this.buffers, log);
@@ -252,6 +255,7 @@ export class Instance {
     this.gateways.close();
     await this.cache.end();
     this.mirrors.close();
+    this.registryNames.close();
     this.registryCache.close();
     this.firewall.end();
     this.engines.close();
@@ -281,10 +285,12 @@ export class Instance {
       const registries = this.registryCache.prepare(loaded, kept.store);
       discards.push(registries.discard);
       const gateways = this.gateways.prepare(loaded, registries, take);
+      const names = this.registryNames.prepare(loaded, registries);
+      discards.push(names.discard);
       const mirrors = await this.mirrors.prepare(loaded, take);
       discards.push(mirrors.discard);
       // What runs is answered by the old store as long as the new one is not in its place.
-      commits.push(registries.commit, gateways.commit, mirrors.commit, kept.commit);
+      commits.push(registries.commit, gateways.commit, names.commit, mirrors.commit, kept.commit);
       const listening = await this.listening.prepare(loaded, {
         engine: engines.get,
         gateway: gateways.of,

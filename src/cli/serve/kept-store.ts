@@ -53,7 +53,11 @@ function openStore({ path, maxBytes }: Place): Promise<Store> {
 }
 
 function placeOf({ cache, registry }: Config): Place | null {
-  const settings = cache ?? (registry.mirror === null && registry.proxy === null ? null : defaultCache());
+  const settings = cache ?? (isMirror(registry) ? defaultCache() : null);
   // serve does not start with another kind of store before there is one.
   return settings?.store.kind === 'folder' ? { path: settings.store.path, maxBytes: settings.maxBytes } : null;
+}
+
+function isMirror({ mirror, proxy, impersonate }: Config['registry']): boolean {
+  return mirror !== null || proxy !== null || impersonate !== null;
 }

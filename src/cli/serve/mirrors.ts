@@ -1,4 +1,4 @@
-/** Where the registry cache of a running server is reached: the mirror. */
+/** Where the registry cache of a running server is reached: the mirror, the proxy, and the listener for names of DNS. */
 
 import type net from 'node:net';
 import { Mirror } from '../../cache/registry/index.ts';
@@ -6,14 +6,17 @@ import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import { formatAddress, type LoadedConfig, type TcpAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 import type { RegistryCache } from './registry-cache.ts';
+import type { RegistryNames } from './registry-names.ts';
 
 export class Mirrors {
   private readonly log: Log;
   private readonly mirror: Mirror;
+  private readonly names: RegistryNames;
   private open: ReadonlyMap<string, readonly OpenSocket[]> = new Map();
 
-  constructor(cache: RegistryCache, log: Log) {
+  constructor(cache: RegistryCache, names: RegistryNames, log: Log) {
     this.log = log;
+    this.names = names;
     this.mirror = new Mirror({ upstream: () => cache.upstream, tally: cache.tally, onFault: cache.onFault });
   }
 
@@ -29,18 +32,30 @@ export class Mirrors {
   ): Promise<{ readonly commit: () => void; readonly discard: () => void }> {
     const next = new Map<string, readonly OpenSocket[]>();
     const fresh: OpenSocket[] = [];
-    const { mirror } = config.registry;
-    if (mirror !== null) {
-      const key = `mirror ${formatAddress(mirror)}`;
-      const before = this.open.get(key);
-      const opened = before ?? (await this.listen(mirror, ready(key)));
-      if (before === undefined) fresh.push(...opened);
-      next.set(key, opened);
+    const { mirror, proxy, impersonate } = config.registry;
+    const wanted = [
+      ['mirror', mirror, (socket: net.Socket) => this.mirror.accept(socket)],
+      ['registry proxy', proxy, (socket: net.Socket) => this.names.proxy.accept(socket)],
+      ['registry names', impersonate, (socket: net.Socket) => this.names.proxy.acceptTls(socket)],
+    ] as const;
+    const discard = (): void => {
+      for (const socket of fresh) socket.discard();
+    };
+    try {
+      for (const [what, address, accept] of wanted) {
+        if (address === null) continue;
+        const key = `${what} ${formatAddress(address)}`;
+        const before = this.open.get(key);
+        const opened = before ?? (await this.listen(key, address, ready(key), accept));
+        if (before === undefined) fresh.push(...opened);
+        next.set(key, opened);
+      }
+    } catch (fault) {
+      discard();
+      throw fault;
     }
     return {
-      discard: () => {
-        for (const socket of fresh) socket.discard();
-      },
+      discard,
       commit: () => {
         const before = this.open;
         this.open = next;
@@ -60,13 +75,19 @@ export class Mirrors {
     this.mirror.close();
   }
 
-  private listen(address: TcpAddress, ready: readonly number[]): Promise<readonly OpenSocket[]> {
+  private listen(
+    key: string,
+    address: TcpAddress,
+    ready: readonly number[],
+    accept: (socket: net.Socket) => void,
+  ): Promise<readonly OpenSocket[]> {
     return openSockets(address, {
       access: { mode: 0o600 },
       ready,
-      server: { allowHalfOpen: true, noDelay: true },
-      onConnection: (socket) => this.mirror.accept(socket),
-      onFault: (fault) => this.log.warn({ mirror: formatAddress(address), reason: fault.message }, 'mirror socket'),
+      // TLS has no half of a connection.
+      server: { allowHalfOpen: !key.startsWith('registry names'), noDelay: true },
+      onConnection: accept,
+      onFault: (fault) => this.log.warn({ listening: key, reason: fault.message }, 'registry socket'),
     });
   }
 }

@@ -47,7 +47,7 @@ export class RegistryCache {
   prepare(
     loaded: LoadedConfig,
     store: Store | null,
-  ): PreparedRegistries & { readonly commit: () => void; readonly discard: () => void } {
+  ): PreparedRegistries & { readonly wayOut: WayOut; readonly commit: () => void; readonly discard: () => void } {
     const wayOut = new WayOut(siteOf(loaded));
     const registries = registriesOf(loaded, wayOut);
     const { tags, stale } = loaded.config.registry;
@@ -59,6 +59,7 @@ export class RegistryCache {
     return {
       registries,
       upstream,
+      wayOut,
       discard: () => void wayOut.close(),
       commit: () => {
         const before = this.wayOut;

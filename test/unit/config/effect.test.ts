@@ -38,7 +38,6 @@ describe('settings without effect', () => {
       'listeners[1].auth[0]',
       'listeners[1].auth[1]',
       'listeners[1].auth[2]',
-      'registry.proxy',
       'gc',
     ]);
   });

@@ -1,7 +1,7 @@
 /** Registries, the images that are shared, and the way out to other servers. */
 
 import { z } from 'zod';
-import { cidr, httpListenUrl, httpUrl, registryHost } from './addresses.ts';
+import { cidr, hostPort, httpListenUrl, httpUrl, registryHost } from './addresses.ts';
 import { yesOrNo } from './field.ts';
 import { file, listOf, nameGlob, word } from './names.ts';
 import { duration } from './quantities.ts';
@@ -46,8 +46,16 @@ export const registry = z.strictObject({
     description: 'Where the mirror listens: for `registry-mirrors`, `hosts.toml` with `?ns=`, and path prefixes.',
   }),
   proxy: httpListenUrl().nullable().prefault(null).meta({
-    description: 'Where the CONNECT proxy listens, with `/ca.crt` and `/setup/…`.',
-    effect: 'none yet',
+    description:
+      'Where the CONNECT proxy listens, with `/ca.crt` and `/setup/…`: TLS ends here for Docker Hub and the registries in `upstreams`.',
+  }),
+  tunnel: listOf(nameGlob()).prefault([]).meta({
+    description:
+      'Other hosts that may be reached through the proxy, untouched, as patterns of `HOST:PORT`. Where registries ask for credentials can always be.',
+  }),
+  impersonate: hostPort(1).nullable().prefault(null).meta({
+    description:
+      'Where TLS ends for the same registries without a proxy, for hosts whose DNS sends their names here: usually port 443. Say `url` for each.',
   }),
 });
 

@@ -1,0 +1,171 @@
+/**
+ * A request that a client believes to say to a registry itself: what can be cached is asked of the cache with the client's
+ * own credentials, and everything else, pushes above all, passes untouched.
+ */
+
+import type http from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import { endToEnd } from '../../wire/end-to-end.ts';
+import { OutFault } from '../../wire/way-out.ts';
+import type { Repository } from './engine-names.ts';
+import { nameOf } from './grants.ts';
+import { below } from './live-registry.ts';
+import { errorBody, OciError } from './oci-error.ts';
+import type { Registry } from './registries.ts';
+import { type NamedRoute, type Route, readRoute } from './route.ts';
+import { dropBody, ignoreFaults, sendBody, statusFor, TOLD } from './tell-answer.ts';
+import type { Upstream, UpstreamRequest } from './upstream.ts';
+
+const MOST_MANIFEST_BYTES = 8 * 1024 * 1024;
+const SENT = ['accept', 'range', 'if-none-match', 'if-range'];
+
+export interface InterceptedParts {
+  readonly upstream: () => Upstream;
+  readonly onFault: (registry: string, fault: Error) => void;
+}
+
+type Kept = Extract<NamedRoute, { readonly kind: 'manifest' | 'blob' }>;
+
+/** @param authority as the client says it: `r.example.org:5000` */
+export async function answerIntercepted(
+  parts: InterceptedParts,
+  registry: Registry,
+  authority: string,
+  scheme: 'http' | 'https',
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const [path = '', query] = (request.url ?? '').split('?', 2);
+  const route = readRoute(path);
+  const { method = '' } = request;
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const credentials = readAuthorization(request.headers.authorization);
+    const isRead = (method === 'GET' || method === 'HEAD') && query === undefined && credentials !== 'another';
+    if (isRead && route !== null && isKept(route)) {
+      request.resume();
+      await answerKept(parts, registry, route, credentials, gone.signal, request, response);
+    } else await pass(parts, registry, authority, scheme, route, gone.signal, request, response);
+  } catch (fault) {
+    tell(parts, registry, route, fault as Error, request, response);
+  }
+}
+
+function isKept(route: Route): route is { readonly name: string } & Kept {
+  return route.kind === 'manifest' || route.kind === 'blob';
+}
+
+async function answerKept(
+  { upstream }: InterceptedParts,
+  registry: Registry,
+  { name, ...resource }: { readonly name: string } & Kept,
+  credentials: RegistryCredentials | null,
+  signal: AbortSignal,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const repository: Repository = { registry: registry.host, path: name };
+  const headers: Record<string, string> = {};
+  for (const field of SENT) {
+    const value = request.headers[field];
+    if (typeof value === 'string') headers[field] = value;
+  }
+  const { method = '' } = request;
+  const asked: UpstreamRequest = { repository, resource, method, query: '', headers, body: null, credentials, signal };
+  const answer = await upstream().ask(asked);
+  ignoreFaults(answer);
+  if (response.destroyed) return dropBody(answer);
+  const told: http.OutgoingHttpHeaders = {};
+  // How the registry asks for credentials is for the client, which answers to the registry itself.
+  for (const field of [...TOLD, 'www-authenticate']) {
+    if (answer.headers[field] !== undefined) told[field] = answer.headers[field];
+  }
+  response.writeHead(statusFor(request, resource.kind, answer.status), told);
+  const most = resource.kind === 'blob' ? Number.POSITIVE_INFINITY : MOST_MANIFEST_BYTES;
+  await sendBody(nameOf(repository), answer, request, response, most, () => {});
+}
+
+async function pass(
+  { upstream }: InterceptedParts,
+  { url, out, host }: Registry,
+  authority: string,
+  scheme: string,
+  route: Route | null,
+  signal: AbortSignal,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const { method = '', headers } = request;
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  const said = carried(request.rawHeaders, ['host', 'x-forwarded-proto']);
+  const answer = await out.send(below(url, request.url ?? '/'), {
+    method: method as 'GET',
+    // What the registry calls itself is what the client knows it by.
+    headers: [...said, 'Host', authority, 'X-Forwarded-Proto', scheme],
+    body: hasBody ? (request as Readable) : null,
+    signal,
+    responseHeaders: 'raw',
+  });
+  answer.body.on('error', () => {});
+  const isChange = (method === 'PUT' || method === 'DELETE') && answer.statusCode < 400;
+  if (isChange && route !== null && isKept(route)) {
+    const { name, ...resource } = route;
+    await upstream().forget({ repository: { registry: host, path: name }, resource });
+  }
+  response.writeHead(answer.statusCode, carried(answer.headers as unknown as readonly string[], []));
+  await pipeline(answer.body, response);
+}
+
+/** Names and values in turn; with the length, by which a client sees that a body is whole. */
+function carried(raw: readonly (string | Buffer)[], without: readonly string[]): string[] {
+  const texts = raw.map((one) => (typeof one === 'string' ? one : one.toString('latin1')));
+  const at = texts.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-length');
+  const kept = endToEnd(texts);
+  const found: string[] = [];
+  for (let i = 0; i < kept.length; i += 2) {
+    if (!without.includes((kept[i] as string).toLowerCase())) found.push(kept[i] as string, kept[i + 1] as string);
+  }
+  return at < 0 ? found : [...found, 'Content-Length', texts[at + 1] as string];
+}
+
+/** `another`: a way to say who one is that we do not know, and so cannot tell from others. */
+function readAuthorization(said: string | undefined): RegistryCredentials | null | 'another' {
+  if (said === undefined) return null;
+  const [, scheme = '', value = ''] = /^(basic|bearer) +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(said) ?? [];
+  if (scheme.toLowerCase() === 'bearer') return { kind: 'bearer', token: value };
+  if (scheme === '') return 'another';
+  const [username = '', ...password] = Buffer.from(value, 'base64').toString().split(':');
+  return { kind: 'password', username, password: password.join(':') };
+}
+
+function tell(
+  { onFault }: InterceptedParts,
+  { host }: Registry,
+  route: Route | null,
+  fault: Error,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): void {
+  const gone = fault.name === 'AbortError' || (fault as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
+  if (!(fault instanceof OciError) && !gone) onFault(host, fault);
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  // Whoever asks whether the registry is there goes on, and gets what the cache has.
+  const isPing = route?.kind === 'root' && fault instanceof OutFault;
+  const { code, status, message } = asOciError(fault, host);
+  const body = isPing ? '{}' : errorBody(code, message);
+  response.writeHead(isPing ? 200 : statusFor(request, route?.kind ?? 'none', status), {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function asOciError(fault: Error, host: string): OciError {
+  if (fault instanceof OciError) return fault;
+  if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
+  return new OciError('UNAVAILABLE', `${host}: ${fault.message}`);
+}

@@ -1,0 +1,203 @@
+/**
+ * Registries by their own names: a CONNECT proxy that ends TLS for registries alone, and a TLS listener for hosts that are
+ * sent here by DNS. Certificates are given to it; where they come from it does not know.
+ */
+
+import http from 'node:http';
+import type { Duplex } from 'node:stream';
+import tls, { type SecureContext } from 'node:tls';
+import { OutFault } from '../../wire/way-out.ts';
+import { answerIntercepted, type InterceptedParts } from './intercepted.ts';
+import type { Registry } from './registries.ts';
+import { type SetupFacts, setupPage } from './setup-pages.ts';
+
+const HEAD_MS = 10_000;
+const HANDSHAKE_MS = 15_000;
+const IDLE_MS = 60_000;
+const MOST_HEAD_BYTES = 64 * 1024;
+const MOST_CONNECTIONS = 2048;
+const HTTPS = 443;
+
+export interface ProxyParts extends InterceptedParts {
+  /** Null for what is none of the configuration's. */
+  readonly registryAt: (host: string, port: number) => Registry | null;
+  /** Whether other hosts than registries may be reached through here. */
+  readonly tunnels: (host: string, port: number) => boolean;
+  readonly tunnel: (host: string, port: number) => Promise<Duplex>;
+  /** Null where it has none for the host. */
+  readonly contextFor: (host: string) => SecureContext | null;
+  /** What clients are to trust, PEM. */
+  readonly roots: () => string;
+  /** As clients reach the mirror; null where there is none. */
+  readonly mirrorPort: () => number | null;
+}
+
+/** What the client of a connection believes to talk to. */
+interface Meant {
+  readonly registry: Registry;
+  readonly host: string;
+  readonly port: number;
+}
+
+export class RegistryProxy {
+  private readonly parts: ProxyParts;
+  private readonly server: http.Server;
+  private readonly meant = new WeakMap<Duplex, Meant>();
+  private readonly open = new Set<Duplex>();
+
+  constructor(parts: ProxyParts) {
+    this.parts = parts;
+    this.server = http.createServer(
+      { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
+      (request, response) => {
+        this.serve(request, response).catch((fault: Error) => {
+          parts.onFault('', fault);
+          response.destroy();
+        });
+      },
+    );
+    this.server.maxConnections = MOST_CONNECTIONS;
+    this.server.on('connect', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.connect(request, socket, head).catch((fault: Error) => this.refuse(socket, request.url ?? '', fault));
+    });
+    this.server.on('clientError', (_fault, socket) => socket.destroy());
+  }
+
+  /** A client of the proxy. */
+  accept(socket: Duplex): void {
+    this.keep(socket);
+    this.server.emit('connection', socket);
+  }
+
+  /** A client that believes us to be the registry whose name its TLS says. */
+  acceptTls(socket: Duplex): void {
+    this.keep(socket);
+    this.endTls(socket, (name) => {
+      const registry = this.parts.registryAt(name, HTTPS);
+      return registry === null ? null : { registry, host: name, port: HTTPS };
+    });
+  }
+
+  /** Ends everything. */
+  close(): void {
+    for (const socket of this.open) socket.destroy();
+  }
+
+  private keep(socket: Duplex): void {
+    this.open.add(socket);
+    socket.on('close', () => this.open.delete(socket));
+    socket.on('error', () => socket.destroy());
+  }
+
+  private async connect(request: http.IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const target = readAuthority(request.url ?? '');
+    if (target === null) return void socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n');
+    const { host, port } = target;
+    const { registryAt, tunnels, tunnel, contextFor } = this.parts;
+    const registry = registryAt(host, port);
+    if (registry !== null && contextFor(host) !== null) {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      if (head.length > 0) socket.unshift(head);
+      this.endTls(socket, (name) => (name === host ? { registry, host, port } : null));
+      return;
+    }
+    if (!tunnels(host, port)) {
+      const said = `${host}:${port} is no registry of the configuration (registry.upstreams), and nothing that may be reached through this proxy (registry.tunnel)\n`;
+      socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: ${said.length}\r\n\r\n${said}`);
+      return;
+    }
+    const server = await tunnel(host, port);
+    this.keep(server);
+    if (socket.destroyed) return void server.destroy();
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    if (head.length > 0) server.write(head);
+    for (const [one, other] of [
+      [socket, server],
+      [server, socket],
+    ] as const) {
+      // What ended as it should is written to its end.
+      one.on('close', () => one.readableEnded || other.destroy());
+      one.pipe(other);
+    }
+  }
+
+  private refuse(socket: Duplex, target: string, fault: Error): void {
+    this.parts.onFault(target, fault);
+    const status = fault instanceof OutFault && fault.reason === 'inner-address' ? '403 Forbidden' : '502 Bad Gateway';
+    const said = `${fault instanceof OutFault ? fault.message : 'it could not be reached'}\n`;
+    const length = Buffer.byteLength(said);
+    socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n\r\n${said}`);
+  }
+
+  /** @param find what the client means by the name in its TLS; null for what is not here */
+  private endTls(socket: Duplex, find: (name: string) => Meant | null): void {
+    let meant: Meant | null = null;
+    const secured = new tls.TLSSocket(socket as ConstructorParameters<typeof tls.TLSSocket>[0], {
+      isServer: true,
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (said, done) => {
+        const name = said.toLowerCase();
+        meant = find(name);
+        const context = meant === null ? null : this.parts.contextFor(name);
+        if (context === null) done(new Error(`${name} is not served here`));
+        else done(null, context);
+      },
+    });
+    this.keep(secured);
+    const timer = setTimeout(() => secured.destroy(), HANDSHAKE_MS);
+    secured.once('close', () => clearTimeout(timer));
+    secured.once('secure', () => {
+      clearTimeout(timer);
+      // Who says no name has been shown no certificate.
+      if (meant === null) return void secured.destroy();
+      this.meant.set(secured, meant);
+      this.server.emit('connection', secured);
+    });
+  }
+
+  private async serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const meant = this.meant.get(request.socket);
+    if (meant !== undefined) {
+      const { registry, host, port } = meant;
+      const authority = port === HTTPS ? host : `${host}:${port}`;
+      const said = request.headers.host?.toLowerCase();
+      if (said !== authority && said !== `${host}:${port}`) return answerText(response, 421, 'another host\n');
+      return answerIntercepted(this.parts, registry, authority, 'https', request, response);
+    }
+    if (request.url?.startsWith('http://') === true) return this.servePlain(new URL(request.url), request, response);
+    request.resume();
+    const facts: SetupFacts = {
+      roots: this.parts.roots(),
+      proxy: request.headers.host ?? '',
+      mirrorPort: this.parts.mirrorPort(),
+    };
+    const page = request.method === 'GET' || request.method === 'HEAD' ? setupPage(request.url ?? '', facts) : null;
+    if (page === null) return answerText(response, 404, 'there is /ca.crt, /setup/systemd, /setup/daemon.json, …\n');
+    response.writeHead(200, { 'Content-Type': page.type, 'Content-Length': Buffer.byteLength(page.body) });
+    response.end(request.method === 'HEAD' ? undefined : page.body);
+  }
+
+  /** A registry without TLS, through the proxy (`HTTP_PROXY`). */
+  private servePlain(url: URL, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> | void {
+    const port = url.port === '' ? 80 : Number(url.port);
+    const registry = this.parts.registryAt(url.hostname, port);
+    if (registry === null) {
+      request.resume();
+      return answerText(response, 403, `${url.host} is no registry of the configuration\n`);
+    }
+    request.url = `${url.pathname}${url.search}`;
+    return answerIntercepted(this.parts, registry, url.host, 'http', request, response);
+  }
+}
+
+function answerText(response: http.ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain', 'Content-Length': Buffer.byteLength(text) });
+  response.end(text);
+}
+
+/** `r.example.org:443` of a CONNECT. */
+function readAuthority(text: string): { readonly host: string; readonly port: number } | null {
+  const [, host, port] = /^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || Number(port) < 1 || Number(port) > 65_535) return null;
+  return { host: host.toLowerCase().replace(/\.$/, ''), port: Number(port) };
+}
