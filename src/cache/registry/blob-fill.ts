@@ -3,6 +3,7 @@
  * of the registry itself, since a signed address of another host may have died.
  */
 
+import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Fill, NewRecord } from '../store.ts';
 import { readContentRange } from './byte-ranges.ts';
@@ -59,7 +60,7 @@ async function pour(
 ): Promise<Error | null> {
   let left = skip;
   try {
-    for await (const piece of body as AsyncIterable<Buffer>) {
+    for await (const piece of inLargePieces(body)) {
       onBytes(piece.length);
       const wanted = piece.subarray(Math.min(left, piece.length));
       left -= piece.length - wanted.length;
@@ -94,4 +95,28 @@ async function resume(
   }
   letGo(answer.body);
   return null;
+}
+
+/** What comes while a piece is used is one piece, so that what is slow to begin is begun seldom. */
+async function* inLargePieces(body: Readable): AsyncIterable<Buffer> {
+  let wake = (): void => {};
+  const onEvent = (): void => wake();
+  const events = ['readable', 'end', 'error', 'close'] as const;
+  for (const event of events) body.on(event, onEvent);
+  try {
+    for (;;) {
+      const more = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const piece = body.read() as Buffer | null;
+      if (piece !== null) yield piece;
+      else if (body.errored !== null) throw body.errored;
+      else if (body.readableEnded) return;
+      else if (body.destroyed) throw new Error('the registry broke off');
+      else await more;
+    }
+  } finally {
+    for (const event of events) body.off(event, onEvent);
+    body.destroy();
+  }
 }

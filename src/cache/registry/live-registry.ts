@@ -11,6 +11,9 @@ import type { LiveAnswer, LiveUpstream, Resource, UpstreamRequest } from './upst
 
 const REGISTRIES_KNOWN = 1000;
 const MOST_REDIRECTS = 5;
+/** How much of a body may lie here until it is wanted: of blobs as much as is well written at once. */
+const BLOB_AHEAD_BYTES = 1024 * 1024;
+const OTHER_AHEAD_BYTES = 64 * 1024;
 
 /** One hop of a request. */
 interface Hop {
@@ -99,9 +102,16 @@ export class LiveRegistry implements LiveUpstream {
   }
 
   private async send({ registry, url, request }: Hop, authorization: string | null): Promise<Answer> {
-    const { method, headers, body, signal } = request;
+    const { method, headers, body, signal, resource } = request;
+    const highWaterMark = resource.kind === 'blob' ? BLOB_AHEAD_BYTES : OTHER_AHEAD_BYTES;
     const sent = authorization === null ? headers : { ...headers, authorization };
-    const answer = await registry.out.send(url, { method: method as 'GET', headers: sent, body, signal });
+    const answer = await registry.out.send(url, {
+      method: method as 'GET',
+      headers: sent,
+      body,
+      signal,
+      highWaterMark,
+    });
     return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
   }
 }
