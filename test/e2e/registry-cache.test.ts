@@ -1,6 +1,7 @@
 /** Engines that pull through the registry cache. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  compareVersions,
   describeEachEngine,
   docker,
   dockerCli,
@@ -123,6 +124,14 @@ describe.skipIf(!hasRegistry())('the registry cache', () => {
           if (turn === 1) fetched = registries.requests('hub', 'GET', 'blobs/');
         }
         expect(fetched).toBeGreaterThan(before);
+        // BuildKit asks the same mirror, with `?ns=`.
+        if (compareVersions(engine.apiVersion, '1.44') >= 0) {
+          const input = `FROM ${APP}:1\nRUN cat /word >/copied\n`;
+          const env = { DOCKER_BUILDKIT: '1' };
+          await docker(engine, ['build', '-q', '--pull', '--no-cache', '-t', 'copied', '-'], { input, env });
+          expect(await docker(engine, ['run', '--rm', 'copied', 'cat', '/copied'])).toBe('hub');
+          await docker(engine, ['rmi', 'copied']);
+        }
         expect(registries.requests('hub', 'GET', 'blobs/')).toBe(fetched);
       } finally {
         await engine.control?.configure({ 'registry-mirrors': [] });

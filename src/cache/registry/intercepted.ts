@@ -167,5 +167,5 @@ function tell(
 function asOciError(fault: Error, host: string): OciError {
   if (fault instanceof OciError) return fault;
   if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
-  return new OciError('UNAVAILABLE', `${host}: ${fault.message}`);
+  return new OciError('UNAVAILABLE', fault.message.includes(host) ? fault.message : `${host}: ${fault.message}`);
 }
