@@ -16,7 +16,7 @@ import {
 } from '../../../src/cache/registry/index.ts';
 import { FolderStore } from '../../../src/cache/store/index.ts';
 import { WayOut } from '../../../src/wire/way-out.ts';
-import { loopback } from './rig.ts';
+import { loopback, settled } from './rig.ts';
 
 export interface ProxyRig {
   readonly port: number;
@@ -88,6 +88,7 @@ export async function startProxyRig(
     proxy.close();
     authority.end();
     for (const server of servers) server.close();
+    await settled(store);
     await wayOut.close();
     await store.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });

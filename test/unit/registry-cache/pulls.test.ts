@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { say } from '../gateway/fake-registry.ts';
-import { APP, asked, loopback, MANIFEST_TYPE, makeImage, push, R, registry, startRig } from './rig.ts';
+import { APP, asked, loopback, MANIFEST_TYPE, makeImage, push, R, registry, settled, startRig } from './rig.ts';
 
 const ACCEPT = { accept: MANIFEST_TYPE };
 
@@ -230,6 +230,7 @@ test('what is kept outlives the process', async () => {
   const first = await startRig([{ url: fake.url }], { folder });
   await first.ask(`${APP}/manifests/1`, { headers: ACCEPT });
   await first.ask(`${APP}/blobs/${image.layerDigest}`);
+  await settled(first.store);
   onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
   const second = await startRig([{ url: 'http://127.0.0.1:1' }], { folder });
   expect((await second.ask(`${APP}/manifests/1`, { headers: ACCEPT })).body.equals(image.manifest)).toBe(true);

@@ -5,7 +5,7 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { CachedRegistries, Mirror, MirrorTally, Registries, TagRules } from '../../../src/cache/registry/index.ts';
 import { FolderStore } from '../../../src/cache/store/index.ts';
 import { WayOut } from '../../../src/wire/way-out.ts';
@@ -85,6 +85,7 @@ export async function startRig(
   onTestFinished(async () => {
     mirror.close();
     server.close();
+    await settled(store);
     await wayOut.close();
     await store.close();
     if (more.folder === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
@@ -184,4 +185,9 @@ export function sha(bytes: Buffer | string): string {
 /** As the mirror takes it: whom it is for stands in the name of the user. */
 export function loginFor(host: string, user: string, password: string): { readonly authorization: string } {
   return { authorization: `Basic ${Buffer.from(`${host.replace(':', '__')}/${user}:${password}`).toString('base64')}` };
+}
+
+/** What was given may still be on its way to its place: a fill ends when it lies there. */
+export async function settled(store: FolderStore): Promise<void> {
+  await expect.poll(() => store.stats(), { timeout: 60_000 }).toMatchObject({ fills: 0 });
 }
