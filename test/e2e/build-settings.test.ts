@@ -130,6 +130,14 @@ describeEachEngine(
         },
       );
 
+      test.runIf(builder === '1')('a Dockerfile asks for no other frontend than those that are listed', async () => {
+        const dockerfile = (image: string): string => `# syntax=${image}\nFROM scratch\nCOPY Dockerfile /\n`;
+        expect((await build('first', builder, dockerfile('docker/dockerfile:1'))).code).toBe(0);
+        const { code, stderr } = await build('first', builder, dockerfile(`127.0.0.1:${other.port}/frontend`));
+        expect([code, stderr]).toEqual([1, expect.stringMatching(/berthgate: # syntax=127.* is not served here/)]);
+        expect(other.asked).toEqual([]);
+      });
+
       test.each(['hurried', 'plain'] as const)('a build that takes too long is ended (%s)', async (who) => {
         const { code, stdout, stderr } = await build(who, builder, 'FROM busybox\nRUN sleep 3600\n');
         expect(code, stdout).toBe(1);

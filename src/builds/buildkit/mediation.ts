@@ -13,7 +13,7 @@ import { message, type ObjectShape } from '../../docker/shape.ts';
 import { overlongBuild } from '../../exchange/build-deadline.ts';
 import type { Call } from '../../exchange/call.ts';
 import { engineRefusal } from '../../exchange/engine-fault.ts';
-import type { MediatedConnection, Mediation } from '../../exchange/mediation.ts';
+import type { MediatedConnection, Mediation, Offer } from '../../exchange/mediation.ts';
 import { readHeaders } from '../../exchange/read-call.ts';
 import type { Json, JsonObject } from '../../ground/json.ts';
 import { ProtobufFault } from '../../ground/protobuf.ts';
@@ -21,6 +21,7 @@ import { Refusal } from '../../ground/refusal.ts';
 import { ChannelStream } from '../../wire/channel-stream.ts';
 import type { RawHeaders } from '../../wire/message.ts';
 import type { TunnelEnd } from '../../wire/tunnel.ts';
+import { Frontends } from './asked-frontend.ts';
 import { bounded } from './bounded-solve.ts';
 import { fail, framed, PERMISSION_DENIED, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
 import { relay } from './relay.ts';
@@ -47,9 +48,12 @@ interface Asked {
 
 export class BuildkitMediation implements Mediation {
   private readonly buildTimeMs: number | null;
+  private readonly frontends: Frontends;
 
-  constructor({ buildTimeMs }: { readonly buildTimeMs: number | null }) {
-    this.buildTimeMs = buildTimeMs;
+  /** @param options `frontends`: patterns of what a Dockerfile may ask for */
+  constructor(options: { readonly buildTimeMs: number | null; readonly frontends: readonly string[] }) {
+    this.buildTimeMs = options.buildTimeMs;
+    this.frontends = new Frontends(options.frontends);
   }
 
   async mediate(connection: MediatedConnection): Promise<void> {
@@ -88,7 +92,8 @@ export class BuildkitMediation implements Mediation {
   async offer(connection: MediatedConnection, headers: Call['headers']): Promise<void> {
     const end = await openTunnel(connection);
     const client = new ChannelStream(connection.exchange.upgrade({ status: 101, reason: '', headers: [] }, 'h2c'));
-    await bridgeSession(client, new ChannelStream(end), (offer) => connection.offers?.(headers, offer) ?? (() => {}));
+    const offered = (offer: Offer): (() => void) => connection.offers?.(headers, offer) ?? (() => {});
+    await bridgeSession(client, new ChannelStream(end), offered, this.frontends);
   }
 
   private async serve(
@@ -118,7 +123,8 @@ export class BuildkitMediation implements Mediation {
         if (streams && offers !== null) {
           const request = connection.sessionRequest(entered.headers);
           const end = await openTunnel({ ...connection, request });
-          await bridgeSession(sessionWithin(stream), new ChannelStream(end), (offer) => offers(entered.headers, offer));
+          const offered = (offer: Offer): (() => void) => offers(entered.headers, offer);
+          await bridgeSession(sessionWithin(stream), new ChannelStream(end), offered, this.frontends);
           return 200;
         }
         const call = bounded(entered, sources, own);

@@ -10,6 +10,7 @@ import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
 import { bytesMessage, credentialsRequest, credentialsResponse } from '../../docker/shapes/buildkit.ts';
 import type { Offer } from '../../exchange/mediation.ts';
 import { AnswerMessages } from './answer-messages.ts';
+import type { Frontends } from './asked-frontend.ts';
 import { fail, framed, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
 import { relay } from './relay.ts';
 
@@ -26,6 +27,7 @@ export function bridgeSession(
   clientEnd: Duplex,
   engineEnd: Duplex,
   offered: (offer: Offer) => () => void,
+  frontends: Frontends,
 ): Promise<void> {
   const client = http2.connect('http://localhost', { createConnection: () => clientEnd, settings: SETTINGS });
   const engine = http2.performServerHandshake(engineEnd, { settings: SETTINGS });
@@ -44,7 +46,7 @@ export function bridgeSession(
       void relay(stream, client, {
         headers: carried(headers, raw),
         request: stream,
-        tell: null,
+        tell: sendsDockerfile(headers) ? frontends.watch() : null,
         tellText: (text) => text,
       });
   };
@@ -61,6 +63,10 @@ export function bridgeSession(
       });
     }
   });
+}
+
+function sendsDockerfile({ ':path': path, 'dir-name': folder }: http2.IncomingHttpHeaders): boolean {
+  return path === '/moby.filesync.v1.FileSync/DiffCopy' && folder === 'dockerfile';
 }
 
 function carried(headers: http2.IncomingHttpHeaders, raw: readonly string[]): http2.OutgoingHttpHeaders {

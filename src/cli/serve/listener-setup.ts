@@ -15,6 +15,9 @@ import type { Refusal } from '../../ground/refusal.ts';
 import type { ListenAddress, ListenerConfig } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 
+/** What Dockerfiles may ask for where a listener says nothing of builds. */
+const FRONTENDS: readonly string[] = ['docker/dockerfile'];
+
 export interface SetupParts {
   readonly name: string;
   readonly requests: ListenerConfig['requests'];
@@ -66,7 +69,10 @@ export function setupOf(parts: SetupParts): ListenerSetup {
       engine,
       namespacing,
       builds: buildReading(desk),
-      mediation: new BuildkitMediation({ buildTimeMs: buildRules?.maxTime ?? null }),
+      mediation: new BuildkitMediation({
+        buildTimeMs: buildRules?.maxTime ?? null,
+        frontends: buildRules?.frontends ?? FRONTENDS,
+      }),
       ...(buildRules === null ? {} : { buildTimeMs: buildRules.maxTime }),
       limits: { jsonBytes: json, jsonDepth: depth },
       recorder,

@@ -318,3 +318,11 @@ export const bytesMessage = message({ Data: [1, any(own)] });
 /** session/auth/auth.proto: what a client is asked for a registry. */
 export const credentialsRequest = message({ Host: [1, text(own)] });
 export const credentialsResponse = message({ Username: [1, text(own)], Secret: [2, text(credential)] });
+
+/** A piece of a transfer of files (tonistiigi/fsutil, types/wire.proto): an entry, a wish, contents, the end or an error. */
+export const filePacket = message({
+  Type: [1, int(own)],
+  Stat: [2, any(own)],
+  ID: [3, int(own)],
+  Data: [4, any(own)],
+});

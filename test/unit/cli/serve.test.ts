@@ -233,13 +233,13 @@ test('what protects and is not there yet keeps the server from starting', async 
   writeFileSync(
     file,
     `state: ${folder}/state
-engines: [{ name: local, url: "unix://${upstream.path}" }]
-listeners: [{ name: people, url: "unix://${folder}/people.sock", auth: [anonymous], builds: { frontends: [a] } }]
+engines: [{ name: local, url: "unix://${upstream.path}" }, { name: other, url: "unix://${upstream.path}" }]
+listeners: [{ name: people, url: "unix://${folder}/people.sock", auth: [anonymous], policies: [] }]
 `,
   );
   const running = startBerthgate(['serve', '--config', file]);
   expect((await running.exit).code).toBe(1);
-  expect(running.err).toMatch(/berthgate\.yaml:3:\d+: listeners\[0\]\.builds\.frontends: .*refuses to start/);
+  expect(running.err).toMatch(/berthgate\.yaml:3:\d+: listeners\[0\]: .*refuses to start/);
   expect(existsSync(join(folder, 'people.sock'))).toBe(false);
 });
 

@@ -78,7 +78,6 @@ describe('serve', () => {
     ['an authenticator', 'auth: [anonymous, token], namespace: null, policies: []', 'listeners[0].auth[1]'],
     ['a module', 'auth: [./a.js], namespace: null, policies: []', 'listeners[0].auth[0]'],
     ['a policy', 'auth: [anonymous], namespace: null, policies: [{use: limits}]', 'listeners[0].policies[0]'],
-    ['frontends of builds', `${open}, builds: {frontends: [a]}`, 'listeners[0].builds.frontends'],
   ])('refuses to start where %s would protect and is not there', (_what, settings, place) => {
     const notes = refusals(listener(settings), implemented);
     expect(places(notes)).toEqual([place]);

@@ -81,13 +81,10 @@ const builds = z.strictObject({
     description:
       'Hosts that a build may fetch from, by HTTP and by git: `ADD` of an address, contexts, named contexts; each also with a port.',
   }),
-  frontends: listOf(word('the name of an image'))
-    .prefault(['docker/dockerfile'])
-    .meta({
-      description: 'Images that `# syntax=` may name.',
-      effect: 'refuse until it is there',
-      neutral: [['docker/dockerfile']],
-    }),
+  frontends: listOf(word('the name of an image')).prefault(['docker/dockerfile']).meta({
+    description:
+      "Images that `# syntax=` may name in a namespace, as patterns: the engine's own frontend reads the file in their place.",
+  }),
   maxTime: timeout().prefault('2h').meta({ description: 'How long one build may take.' }),
 });
 

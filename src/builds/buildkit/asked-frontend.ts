@@ -1,0 +1,58 @@
+/**
+ * Which frontend a Dockerfile asks for, seen as the client sends the file. The engine's own frontend reads it whatever it
+ * says (`withOwnFrontend`); here whoever means another one is told so, in place of a file that is not built as it was meant.
+ */
+
+import { familiarReference, formatReference, readReference, tagged } from '../../docker/image-reference.ts';
+import { printMessage, readMessage } from '../../docker/protobuf.ts';
+import { filePacket } from '../../docker/shapes/buildkit.ts';
+import { compileGlob, type Glob } from '../../ground/glob.ts';
+import type { Tell } from './answer-messages.ts';
+
+const DATA = 2;
+const ERROR = 4;
+/** A byte-order mark, `#!`, and directives, of which the first line that is none is the end. */
+const DIRECTIVES =
+  /^(?:\u00ef\u00bb\u00bf)?(?:#![^\n]*\n)?((?:[ \t]*#[ \t]*[a-zA-Z][a-zA-Z0-9]*[ \t]*=[^\n]*(?:\n|$))*)/;
+
+/** What the beginning of a Dockerfile names in `# syntax=`; null where it names nothing. */
+export function askedFrontend(dockerfile: string): string | null {
+  const [, directives = ''] = DIRECTIVES.exec(dockerfile) ?? [];
+  const [, image] = /^[ \t]*#[ \t]*syntax[ \t]*=[ \t]*(\S+)/im.exec(directives) ?? [];
+  return image ?? null;
+}
+
+/** Images whose place the engine's own frontend may take: patterns of names, with or without a tag. */
+export class Frontends {
+  private readonly listed: readonly Glob[];
+  private readonly patterns: readonly string[];
+
+  constructor(patterns: readonly string[]) {
+    this.patterns = patterns;
+    this.listed = patterns.map((pattern) => compileGlob(pattern, { separator: '/' }));
+  }
+
+  permits(image: string): boolean {
+    const reference = readReference(image);
+    if (reference === null) return false;
+    const bare = { ...reference, tag: null, digest: null };
+    const spellings = [tagged(reference), bare].flatMap((one) => [familiarReference(one), formatReference(one)]);
+    return this.listed.some((matches) => spellings.some(matches));
+  }
+
+  /** For one transfer of the Dockerfile: what the engine is told of it. */
+  watch(): Tell {
+    const begun = new Set<number>();
+    return (message) => {
+      const { value } = readMessage(filePacket, message);
+      const file = Number(value.ID ?? 0);
+      if (Number(value.Type ?? 0) !== DATA || begun.has(file)) return message;
+      begun.add(file);
+      const image = askedFrontend(String(value.Data ?? ''));
+      if (image === null || this.permits(image)) return message;
+      const allowed = this.patterns.length === 0 ? 'none' : this.patterns.join(', ');
+      const why = `berthgate: # syntax=${image} is not served here: the engine's own frontend reads a Dockerfile (allowed: ${allowed})`;
+      return printMessage(filePacket, { Type: ERROR, Data: Buffer.from(why).toString('latin1') });
+    };
+  }
+}
