@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import { readMessage } from './protobuf.ts';
 import { type SourceRule, withSourceRules } from './source-policy.ts';
 import { visit } from './visit.ts';
-import { type CallValues, visitCall } from './visit-call.ts';
+import type { CallValues } from './visit-call.ts';
 
 const FRONTEND = 'dockerfile.v0';
 
@@ -160,14 +160,39 @@ function exportersOf(body: JsonObject): readonly Json[] {
   return STORES.has(String(body.Exporter)) ? [...listed, body.ExporterAttrs ?? null] : listed;
 }
 
-/** The ids of the cache mounts in graphs that a call brings along. */
-export function cacheMountsIn(call: CallValues): readonly string[] {
-  const ids: string[] = [];
-  visitCall(call, ({ path, value }) => {
-    if (path.at(-1) === 'ID' && path.at(-2) === 'CacheOpt' && typeof value === 'string') ids.push(value);
-    return value;
-  });
-  return ids;
+const CACHE_MOUNT = 3;
+
+/** A step of a graph that a call brings along. */
+export interface BroughtStep {
+  readonly hostname: string;
+  /** The ids of its cache mounts; empty texts where they have none. */
+  readonly cacheMounts: readonly string[];
+}
+
+/** The steps that run something. */
+export function stepsIn({ endpoint, body }: CallValues): readonly BroughtStep[] {
+  if (frontendFields[endpoint.id] === undefined || !isObject(body)) return [];
+  const graphs = [
+    body.Definition,
+    ...(isObject(body.FrontendInputs ?? null) ? Object.values(body.FrontendInputs as JsonObject) : []),
+  ];
+  return graphs
+    .flatMap((graph) => listOf(fieldOf(graph, 'Def')))
+    .flatMap((step) => {
+      const run = fieldOf(step, 'Exec');
+      if (run === undefined) return [];
+      const mounts = listOf(fieldOf(run, 'Mounts')).filter(
+        (mount) => Number(fieldOf(mount, 'MountType') ?? 0) === CACHE_MOUNT || fieldOf(mount, 'CacheOpt') !== undefined,
+      );
+      return {
+        hostname: String(fieldOf(fieldOf(run, 'Meta'), 'Hostname') ?? ''),
+        cacheMounts: mounts.map((mount) => String(fieldOf(fieldOf(mount, 'CacheOpt'), 'ID') ?? '')),
+      };
+    });
+}
+
+function listOf(value: Json | undefined): readonly Json[] {
+  return isList(value ?? null) ? (value as readonly Json[]) : [];
 }
 
 /** Whose build a record of the past tells of; null for every other document. */

@@ -255,7 +255,7 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
   contexts = { base = "target:base" }
   dockerfile-inline = "FROM base\\nRUN cat /private"
 }
-target "base" { dockerfile-inline = "FROM ${HOST}/team/base:1" }
+target "base" { dockerfile-inline = "FROM ${HOST}/team/base:1\\nRUN --mount=type=cache,target=/c true" }
 `;
         await done('alice', 'buildx', 'bake', '--file', join(context({ 'docker-bake.hcl': bake }), 'docker-bake.hcl'));
         const project = context({

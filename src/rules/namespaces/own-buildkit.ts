@@ -6,13 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import {
-  cacheMountsIn,
   madeImages,
   pullsAnew,
   recordOf,
   sessionIn,
   sessionOf,
   shownRecord,
+  stepsIn,
   withBuildScope,
   withImageNames,
   withoutCacheImports,
@@ -195,8 +195,12 @@ export class OwnBuildkit {
 
   private scoped(call: Call): Call {
     const scope = this.images.names.needGateway().scopeOf(this.settings.cacheScopeOf(call.identity, this.namespace));
-    for (const id of cacheMountsIn(call)) {
-      if (!id.startsWith(`${scope}/`)) throw refuse(RULE, 'cache', 'a cache mount of somebody else');
+    for (const { hostname, cacheMounts } of stepsIn(call)) {
+      // What a step of a client's own graph leaves in the cache would answer the same step of everybody.
+      if (hostname !== scope) throw refuse(RULE, 'cache', 'a step whose cache is not of this namespace');
+      for (const id of cacheMounts) {
+        if (!id.startsWith(`${scope}/`)) throw refuse(RULE, 'cache', 'a cache mount of somebody else');
+      }
     }
     return withBuildScope(call, scope);
   }
