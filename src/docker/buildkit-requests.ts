@@ -55,6 +55,7 @@ export function contentAsked({ endpoint, body }: CallValues): string | null {
   return typeof body.Digest === 'string' ? body.Digest : '';
 }
 
+const HOSTS = 'add-hosts';
 const SANDBOX = 'build-arg:BUILDKIT_SANDBOX_HOSTNAME';
 const MOUNTS = 'build-arg:BUILDKIT_CACHE_MOUNT_NS';
 
@@ -68,6 +69,20 @@ export function withBuildScope<C extends CallValues>(call: C, scope: string): C 
   if (field === undefined || !isObject(body)) return call;
   const attributes = (body[field] ?? {}) as JsonObject;
   return { ...call, body: { ...body, [field]: { ...attributes, [SANDBOX]: scope, [MOUNTS]: scope } } };
+}
+
+/** Names that the steps of the build find at these addresses, `NAME:ADDRESS` each; but for those that it says itself. */
+export function withBuildHosts<C extends CallValues>(call: C, entries: readonly string[]): C {
+  const field = frontendFields[call.endpoint.id];
+  const { body } = call;
+  if (field === undefined || !isObject(body)) return call;
+  const attributes = (body[field] ?? {}) as JsonObject;
+  const said = typeof attributes[HOSTS] === 'string' && attributes[HOSTS] !== '' ? attributes[HOSTS].split(',') : [];
+  const own = new Set(said.map((entry) => (entry.split('=', 1)[0] as string).toLowerCase()));
+  const added = entries.filter((entry) => !own.has(entry.slice(0, entry.indexOf(':'))));
+  if (added.length === 0) return call;
+  const hosts = [...said, ...added.map((entry) => entry.replace(':', '='))].join(',');
+  return { ...call, body: { ...body, [field]: { ...attributes, [HOSTS]: hosts } } };
 }
 
 /** Whether images are asked for at their registries also where the engine has them. */

@@ -8,18 +8,15 @@ import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { SpeaksHttp } from '../arrival.ts';
 import type { Authority } from './authority.ts';
-import { readClientHello } from './client-hello.ts';
 import { Distrust } from './distrust.ts';
 import { matchesHost } from './generations.ts';
+import { awaitHello, refuseName } from './hello.ts';
 import { InterceptionTally } from './interception-tally.ts';
 import { networkOf } from './sources.ts';
 import { splice } from './splice.ts';
 
-const HELLO_MS = 10_000;
 const HANDSHAKE_MS = 15_000;
 const HTTPS = 443;
-/** A fatal alert: there is no such name here. */
-const UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
 export interface CachedHost {
   /** Lower case; `*.NAME` for all below it. */
@@ -99,35 +96,13 @@ export class CacheFront {
   }
 
   private readHello(socket: Duplex, came: Came): void {
-    const { wanted } = came;
-    let bytes: Buffer = Buffer.alloc(0);
-    const timer = setTimeout(() => socket.destroy(), HELLO_MS);
-    const done = (): void => {
-      clearTimeout(timer);
-      socket.off('data', onData);
-      socket.off('end', onEnd);
-      socket.pause();
-    };
-    const onEnd = (): void => {
-      done();
-      socket.destroy();
-    };
-    const onData = (chunk: Buffer): void => {
-      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
-      const hello = readClientHello(bytes);
-      if (hello.kind === 'more') return;
-      done();
-      const name = hello.kind === 'hello' ? hello.name : null;
-      if (name === null || (wanted !== null && name !== wanted)) this.refuse(socket);
-      else this.begin(socket, bytes, name, came);
-    };
-    socket.on('data', onData);
-    socket.on('end', onEnd);
-    socket.on('close', () => clearTimeout(timer));
-    socket.resume();
+    awaitHello(socket, (name) => {
+      if (name === null || (came.wanted !== null && name !== came.wanted)) this.refuse(socket);
+      else this.begin(socket, name, came);
+    });
   }
 
-  private begin(socket: Duplex, hello: Buffer, host: string, { intercepts, client }: Came): void {
+  private begin(socket: Duplex, host: string, { intercepts, client }: Came): void {
     const { hosts, authority, trusts } = this.options;
     const known = knownHost(hosts, host);
     if (known === null) {
@@ -135,7 +110,6 @@ export class CacheFront {
       return;
     }
     const network = networkOf(client);
-    socket.unshift(hello);
     const context = known.tls === 'intercept' && intercepts ? (authority?.contextFor(host) ?? null) : null;
     if (context === null || !trusts(client) || this.distrust.passes(host, network)) {
       this.tally.connections.passed++;
@@ -186,7 +160,7 @@ export class CacheFront {
 
   private refuse(socket: Duplex): void {
     this.tally.connections.refused++;
-    socket.end(UNRECOGNIZED_NAME);
+    refuseName(socket);
   }
 
   /** For the clients of an explicit proxy: to the cached hosts alone. */

@@ -3,6 +3,7 @@
  * the cache, they trust its CA, and neither is seen in what their client is told, or keeps of them.
  */
 
+import { withBuildHosts } from '../../docker/buildkit-requests.ts';
 import { printPlace, valueAt, withValueAt } from '../../docker/call-place.ts';
 import {
   answeredId,
@@ -52,6 +53,9 @@ export class ServedContainers implements Policy {
         return this.create(call);
       case 'ImageBuild':
         return this.redirect(call, this.options.redirection().passAddresses);
+      case 'BuildkitSolve':
+      case 'BuildkitBridgeSolve':
+        return this.build(call);
       case 'ContainerStart':
       case 'ContainerRestart':
         return this.refresh(call, context);
@@ -80,16 +84,27 @@ export class ServedContainers implements Policy {
     return { ...verdict, labels: { [CACHE_LABEL]: 'trust' }, onAnswer };
   }
 
+  /** Steps of BuildKit, which trust nobody but whom their image does. */
+  private build(call: Call): Verdict {
+    const { hosts, passAddresses } = this.options.redirection();
+    const to = entriesFor(hosts, passAddresses);
+    const redirected = withBuildHosts(call, to);
+    if (redirected === call) return unchanged(call);
+    const change = { rule: 'redirected', place: 'add-hosts', from: null, to, warning: null, given: null };
+    return { call: redirected, rule: 'redirected', changes: [change] };
+  }
+
   private redirect(call: Call, addresses: readonly string[]): Verdict {
     const place = placeOfSetting(call.endpoint.id, 'extra-hosts');
     if (place === null || addresses.length === 0) return unchanged(call);
     const said = valueAt(call, place) ?? null;
     const before = entriesOf(said);
     const own = new Set(before.map((entry) => subjectOf('extra-hosts', entry)));
-    // A file of hosts has no patterns; and what a client points elsewhere itself is its own affair.
-    const hosts = this.options.redirection().hosts.filter(({ host }) => !host.startsWith('*.') && !own.has(host));
-    if (hosts.length === 0) return unchanged(call);
-    const to = [...before, ...hosts.flatMap(({ host }) => addresses.map((address) => `${host}:${address}`))];
+    // What a client points elsewhere itself is its own affair.
+    const hosts = this.options.redirection().hosts.filter(({ host }) => !own.has(host));
+    const added = entriesFor(hosts, addresses);
+    if (added.length === 0) return unchanged(call);
+    const to = [...before, ...added];
     const given = place[0] === 'body' ? place.slice(1) : null;
     const change = { rule: 'redirected', place: printPlace(place), from: said, to, warning: null, given };
     return { call: withValueAt(call, place, to), rule: 'redirected', changes: [change] };
@@ -139,6 +154,12 @@ export class ServedContainers implements Policy {
       );
     }
   }
+}
+
+/** `NAME:ADDRESS`. A file of hosts has no patterns. */
+function entriesFor(hosts: readonly CachedHost[], addresses: readonly string[]): readonly string[] {
+  const names = hosts.map(({ host }) => host).filter((host) => !host.startsWith('*.'));
+  return names.flatMap((host) => addresses.map((address) => `${host}:${address}`));
 }
 
 function unchanged(call: Call): Verdict {
