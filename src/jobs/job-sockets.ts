@@ -37,6 +37,8 @@ export interface JobSocketsOptions {
   serve(note: SocketNote, path: string): Promise<ServedSocket>;
   /** Removes everything of the namespace. Gives how much the engine would not remove. */
   destroy(namespace: string, onRemoved: (kind: string) => void, signal: AbortSignal): Promise<number>;
+  /** Jobs of which there is something that carries no labels. */
+  orphans(): Promise<readonly string[]>;
   /** What is there is known from now on. */
   onLooked(): void;
 }
@@ -341,7 +343,7 @@ export class JobSockets {
   private async endLeaked(): Promise<void> {
     const { desk, installation, tally, log } = this.options;
     const filters = { label: [`${INSTALLATION_LABEL}=${installation}`, JOB_LABEL] };
-    const found = new Set<string>();
+    const found = new Set<string>((await this.options.orphans()).filter((job) => !this.jobs.has(job)));
     for (const kind of KINDS) {
       const query = { ...(kind === 'container' ? { all: true } : {}), filters };
       for (const { labels } of thingsIn(kind, await desk.ask(listEndpoints[kind], { query }))) {

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { removeAll } from '../attacks/two-users.ts';
 import { type Ask, ask, type WholeAnswer } from '../engine/raw-client.ts';
-import { describeEachEngine } from '../engines/index.ts';
+import { describeEachEngine, freePort } from '../engines/index.ts';
 import { leftOn } from './jobs.ts';
 import { type Killable, startKillable } from './killed.ts';
 
@@ -60,11 +60,13 @@ describeEachEngine(
       const more = sleeping({ Binds: ['data:/data'], NetworkMode: 'net' });
       expect((await over(note, 'POST', '/containers/create?name=db', more)).status).toBe(201);
       expect((await over(note, 'POST', '/containers/db/start')).status).toBe(204);
-      expect(await leftOn(engine, note.job)).toHaveLength(3);
+      expect((await over(note, 'POST', '/commit?container=db&repo=app', { body: {} })).status).toBe(201);
+      expect(await leftOn(engine, note.job)).toHaveLength(4);
     };
 
     beforeAll(async () => {
-      killable = await startKillable(engine, ns, [], null, { jobSocket: {} });
+      const gateway = `127.0.0.1:${await freePort()}`;
+      killable = await startKillable(engine, ns, [], gateway, { jobSocket: {} });
     });
     afterAll(async () => {
       await killable?.stop();
@@ -100,7 +102,7 @@ describeEachEngine(
       await it().kill();
       // The control: nobody is there to do it.
       await direct('DELETE', `/containers/${ns}.goes?force=1`);
-      expect(await leftOn(engine, goes.job)).toHaveLength(3);
+      expect(await leftOn(engine, goes.job)).toHaveLength(4);
       await expect(answers(stays)).rejects.toThrow(/ECONNREFUSED/);
       await it().start();
       await until(() => answers(stays));
@@ -108,30 +110,33 @@ describeEachEngine(
       expect(listed.map(({ Names }) => Names[0])).toEqual(['/db']);
       await until(async () => (await leftOn(engine, goes.job)).length === 0);
       expect(await leftOn(engine, goes.job)).toEqual([]);
-      expect(await leftOn(engine, stays.job)).toHaveLength(3);
+      expect(await leftOn(engine, stays.job)).toHaveLength(4);
       expect((await it().call('DELETE', '/containers/stays?force=1')).status).toBe(204);
       await until(async () => (await leftOn(engine, stays.job)).length === 0);
       expect(await leftOn(engine, stays.job)).toEqual([]);
     });
 
-    test.each(['containers', 'networks', 'volumes'])('as the end of a job begins to remove %s', async (kind) => {
-      const note = await startHolder(`end-${kind}`);
-      await fill(note);
-      const dead = new Promise<void>((resolve) => {
-        it().before(new RegExp(`^DELETE /v[\\d.]+/${kind}/`), async () => resolve(it().kill()));
-      });
-      await it()
-        .call('DELETE', `/containers/end-${kind}?force=1`)
-        .catch(() => {});
-      await dead;
-      // The control: what comes after is still there.
-      if (kind !== 'volumes') expect((await leftOn(engine, note.job)).length).toBeGreaterThan(0);
-      await it().start();
-      await until(async () => (await leftOn(engine, note.job)).length === 0);
-      expect(await leftOn(engine, note.job)).toEqual([]);
-      await until(async () => kept().length === 0);
-      expect(kept()).toEqual([]);
-    });
+    test.each(['containers', 'networks', 'volumes', 'images'])(
+      'as the end of a job begins to remove %s',
+      async (kind) => {
+        const note = await startHolder(`end-${kind}`);
+        await fill(note);
+        const dead = new Promise<void>((resolve) => {
+          it().before(new RegExp(`^DELETE /v[\\d.]+/${kind}/`), async () => resolve(it().kill()));
+        });
+        await it()
+          .call('DELETE', `/containers/end-${kind}?force=1`)
+          .catch(() => {});
+        await dead;
+        // The control: what comes after is still there.
+        if (kind !== 'images') expect((await leftOn(engine, note.job)).length).toBeGreaterThan(0);
+        await it().start();
+        await until(async () => (await leftOn(engine, note.job)).length === 0);
+        expect(await leftOn(engine, note.job)).toEqual([]);
+        await until(async () => kept().length === 0);
+        expect(kept()).toEqual([]);
+      },
+    );
 
     test('an upgrade cuts no stream of a job, and the new process ends it', async () => {
       const note = await startHolder('upgraded');

@@ -1,5 +1,6 @@
 // Jobs with sockets of their own on real engines: a plain docker client in a container, which cannot tell it from an
 // engine; and when the container goes, the engine is as it was.
+import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { ask } from '../engine/raw-client.ts';
 import { dockerCli } from '../engines/index.ts';
@@ -14,9 +15,14 @@ volumes: {data: {}}
 `;
 
 const listeners = {
-  brief: { linger: '1s' },
-  every: { for: 'every' },
-  owner: { namespace: 'owner' },
+  brief: { jobSocket: { linger: '1s' } },
+  every: { jobSocket: { for: 'every' } },
+  owner: { jobSocket: { namespace: 'owner' } },
+  runner: {
+    jobSocket: {},
+    namespace: '{listener}-{label.com.gitlab.gitlab-runner.project.id}',
+    trustLabels: true,
+  },
 };
 
 describe.skipIf(!hasJobClient)('job sockets', () => {
@@ -172,6 +178,46 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
       await done(at('stop', '--time', '0', 'auto'));
       await endOf(job);
       expect(await leftOf(job)).toEqual([]);
+    });
+
+    test('the shapes of GitLab Runner: stages in one container, a cache for the next job', async () => {
+      const project = randomBytes(4).toString('hex');
+      const cache = `runner-x-project-${project}-cache`;
+      const runner = (args: readonly string[], input?: string) =>
+        dockerCli(jobs.host('runner'), args, { timeoutMs: 60_000, ...(input === undefined ? {} : { input }) });
+      const labels = (job: string) =>
+        [`project.id=${project}`, `job.id=${job}`, 'managed=true'].flatMap((label) => [
+          '--label',
+          `com.gitlab.gitlab-runner.${label}`,
+        ]);
+      const prepare = async (job: string): Promise<string> => {
+        const name = `runner-x-project-${project}-concurrent-0-${job}-build`;
+        const mounts = ['-v', `${cache}:/cache`, '-v', `${SOCKET}:${SOCKET}`];
+        await done(runner(['volume', 'create', ...labels(job), cache]));
+        await done(runner(['create', '--name', name, '-i', ...labels(job), ...mounts, jobs.client(), 'sh']));
+        return name;
+      };
+      const stage = (name: string, script: string): Promise<string> =>
+        done(runner(['start', '-a', '-i', name], script));
+      const name = await prepare('1');
+      const namespace = (
+        await jobs.direct('GET', `/volumes?filters=${encodeURIComponent(JSON.stringify({ name: [cache] }))}`)
+      ).json<{ Volumes: { Labels: Record<string, string> }[] }>().Volumes[0]?.Labels['berthgate.namespace'];
+      const job = await jobOf(name, namespace);
+      await stage(
+        name,
+        'echo kept >/cache/f && docker volume create of-script && docker run -d --name db busybox sleep 900',
+      );
+      expect(await stage(name, 'docker ps --format "{{.Names}}" && docker volume ls -q')).toBe('db\nof-script');
+      expect(await stage(name, 'docker run --rm -v /cache:/c busybox cat /c/f')).toBe('kept');
+      await done(runner(['rm', '--force', '--volumes', name]));
+      await endOf(job);
+      expect(await leftOf(job)).toEqual([]);
+      const next = await prepare('2');
+      expect(await jobOf(next, namespace)).not.toBe(job);
+      expect(await stage(next, 'cat /cache/f && docker ps -aq && docker volume ls -q')).toBe('kept');
+      await done(runner(['rm', '--force', '--volumes', next]));
+      await done(runner(['volume', 'rm', cache]));
     });
 
     test('every container has a socket where the listener says so', async () => {

@@ -51,7 +51,7 @@ export async function done(result: Promise<CommandResult>): Promise<string> {
   return stdout.trim();
 }
 
-/** `others`: listeners beside `ci`, with what each says of its job sockets. */
+/** `others`: listeners beside `ci`, and what each says over what all say. */
 export function describeJobs(
   name: string,
   others: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
@@ -74,8 +74,8 @@ export function describeJobs(
         client = await makeJobClient(engine);
         gateway = `127.0.0.1:${await freePort()}`;
         const own = { policies: ['conservative'], networks: { pools: [`${engine.subnetPrefix}.128.0/17`] } };
-        const more = Object.entries(others).map(([key, jobSocket]) => {
-          return [key, { ...own, namespace: `${ns}-${key}`, jobSocket }] as const;
+        const more = Object.entries(others).map(([key, said]) => {
+          return [key, { ...own, namespace: `${ns}-${key}`, ...said }] as const;
         });
         served = await serveListeners(
           engine.host,

@@ -12,6 +12,7 @@ import type { Recorder } from '../../exchange/recorder.ts';
 import { Listener, type ListenerSetup } from '../../front/listeners/index.ts';
 import { GiveSockets } from '../../jobs/give-sockets.ts';
 import type { Job, ServedSocket } from '../../jobs/job.ts';
+import { isJobId } from '../../jobs/job-id.ts';
 import { JobSockets } from '../../jobs/job-sockets.ts';
 import { JobTally } from '../../jobs/job-tally.ts';
 import { SocketFolders } from '../../jobs/socket-folders.ts';
@@ -21,9 +22,11 @@ import type { Log } from '../../operate/signals/index.ts';
 import {
   destroyNamespace,
   type EngineSide,
+  type Holding,
   type Installation,
   type NamespaceSettings,
   OneNamespace,
+  survey,
 } from '../../rules/namespaces/index.ts';
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
 import { openListener, setupOf } from './listener-setup.ts';
@@ -156,6 +159,7 @@ export class Jobs {
         };
         return (await destroyNamespace(side, namespace, onStep, signal)).length;
       },
+      orphans: () => namesOfJobs(side),
       onLooked: () => this.looked(),
     });
     this.sockets.set(side, made);
@@ -249,6 +253,14 @@ export class Jobs {
   }
 }
 
+/** Jobs of which nothing but names of images is left, at the address where this server alone has some. */
+async function namesOfJobs(side: EngineSide): Promise<readonly string[]> {
+  const address = side.gateway?.names.addresses.names;
+  if (address === undefined) return [];
+  const isName = ({ kind, id }: Holding): boolean => kind === 'image' && id.startsWith(`${address}/`);
+  return [...(await survey(side))].flatMap(([name, things]) => (isJobId(name) && things.every(isName) ? name : []));
+}
+
 /** Whoever reaches the socket is the job. */
 /** What a job builds is in the cache of its owner's next one. */
 function buildsOf({ home, owner }: SocketNote, { builds }: JobRules['settings']): NamespaceSettings['builds'] {
@@ -256,9 +268,10 @@ function buildsOf({ home, owner }: SocketNote, { builds }: JobRules['settings'])
   return { ...builds, cacheScopeOf: scope };
 }
 
-function isTheJob({ job, temporary, owner }: SocketNote): Authenticator {
+function isTheJob({ job, temporary, owner, group }: SocketNote): Authenticator {
+  const claims = group === null ? owner.claims : { ...owner.claims, [`label.${group.label}`]: group.value };
   const identity: Identity = temporary
-    ? { user: job, groups: [], claims: owner.claims, by: 'job-socket', owner }
+    ? { user: job, groups: [], claims, by: 'job-socket', owner }
     : { ...owner, by: 'job-socket' };
   return { name: 'job-socket', challenge: null, identify: () => identity };
 }

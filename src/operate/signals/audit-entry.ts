@@ -45,6 +45,7 @@ function factsOf(
     user: identity?.user ?? null,
     groups: identity?.groups ?? [],
     by: identity?.by ?? null,
+    owner: identity?.owner?.user ?? null,
     claims: identity?.claims ?? {},
     namespace: call?.namespace ?? null,
     project: identity?.claims.project_path ?? identity?.claims.project ?? null,

@@ -65,6 +65,7 @@ describe('the audit', () => {
       user: 'alice',
       groups: ['ci'],
       by: 'jwt',
+      owner: null,
       claims: { project_path: 'web/shop' },
       namespace: 'shop',
       project: 'web/shop',
