@@ -67,7 +67,7 @@ export class JobSockets {
   /** Looks after what is there, and after all that happens from now on. */
   start(): void {
     this.leave ??= this.options.feed.keep({
-      onBegin: () => this.next(() => this.reconcile()),
+      onBegin: () => this.look(),
       onEvent: (event) => {
         const noticed = noticeOf(event);
         const ours = noticed?.labels[INSTALLATION_LABEL] === this.options.installation;
@@ -140,6 +140,19 @@ export class JobSockets {
   private next(act: () => Promise<void>): void {
     this.turn = this.turn.then(act).catch((fault: Error) => {
       this.options.log.warn({ engine: this.options.desk.name, reason: fault.message }, 'job sockets');
+    });
+  }
+
+  /** Again where the engine does not say what is there. */
+  private look(): void {
+    this.next(async () => {
+      if (this.leave === null) return;
+      try {
+        await this.reconcile();
+      } catch (fault) {
+        setTimeout(() => this.look(), FIRST_PAUSE_MS).unref();
+        throw fault;
+      }
     });
   }
 
