@@ -4,13 +4,10 @@
  */
 
 import { familiarReference, formatReference, readReference, tagged } from '../../docker/image-reference.ts';
-import { printMessage, readMessage } from '../../docker/protobuf.ts';
-import { filePacket } from '../../docker/shapes/buildkit.ts';
+import { failedTransfer, filePieceIn } from '../../docker/transferred-file.ts';
 import { compileGlob, type Glob } from '../../ground/glob.ts';
 import type { Tell } from './answer-messages.ts';
 
-const DATA = 2;
-const ERROR = 4;
 /** A byte-order mark, `#!`, and directives, of which the first line that is none is the end. */
 const DIRECTIVES =
   /^(?:\u00ef\u00bb\u00bf)?(?:#![^\n]*\n)?((?:[ \t]*#[ \t]*[a-zA-Z][a-zA-Z0-9]*[ \t]*=[^\n]*(?:\n|$))*)/;
@@ -44,15 +41,14 @@ export class Frontends {
   watch(): Tell {
     const begun = new Set<number>();
     return (message) => {
-      const { value } = readMessage(filePacket, message);
-      const file = Number(value.ID ?? 0);
-      if (Number(value.Type ?? 0) !== DATA || begun.has(file)) return message;
-      begun.add(file);
-      const image = askedFrontend(String(value.Data ?? ''));
+      const piece = filePieceIn(message);
+      if (piece === null || begun.has(piece.file)) return message;
+      begun.add(piece.file);
+      const image = askedFrontend(piece.bytes);
       if (image === null || this.permits(image)) return message;
       const allowed = this.patterns.length === 0 ? 'none' : this.patterns.join(', ');
       const why = `berthgate: # syntax=${image} is not served here: the engine's own frontend reads a Dockerfile (allowed: ${allowed})`;
-      return printMessage(filePacket, { Type: ERROR, Data: Buffer.from(why).toString('latin1') });
+      return failedTransfer(Buffer.from(why).toString('latin1'));
     };
   }
 }

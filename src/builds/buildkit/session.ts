@@ -7,7 +7,8 @@ import http2 from 'node:http2';
 import { Duplex } from 'node:stream';
 import { printMessage, readMessage } from '../../docker/protobuf.ts';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
-import { bytesMessage, credentialsRequest, credentialsResponse } from '../../docker/shapes/buildkit.ts';
+import { credentialsRequest, credentialsResponse } from '../../docker/shapes/buildkit.ts';
+import { sessionBytesIn, sessionMessage } from '../../docker/transferred-file.ts';
 import type { Offer } from '../../exchange/mediation.ts';
 import { AnswerMessages } from './answer-messages.ts';
 import type { Frontends } from './asked-frontend.ts';
@@ -112,7 +113,7 @@ export function sessionWithin(stream: http2.ServerHttp2Stream): Duplex {
   const bytes = new Duplex({
     read: () => void stream.resume(),
     write: (piece: Buffer, _encoding, done) =>
-      void stream.write(framed(printMessage(bytesMessage, { Data: piece.toString('latin1') })), done),
+      void stream.write(framed(sessionMessage(piece.toString('latin1'))), done),
     final: (done) => void stream.end(done),
     destroy: (fault, done) => {
       stream.close();
@@ -120,8 +121,7 @@ export function sessionWithin(stream: http2.ServerHttp2Stream): Duplex {
     },
   });
   const messages = new AnswerMessages((message) => {
-    const { value } = readMessage(bytesMessage, message);
-    if (!bytes.push(Buffer.from(String(value.Data ?? ''), 'latin1'))) stream.pause();
+    if (!bytes.push(Buffer.from(sessionBytesIn(message), 'latin1'))) stream.pause();
     return null;
   });
   stream.pipe(messages).resume();
