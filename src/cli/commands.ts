@@ -5,6 +5,7 @@ import { cache } from './cache.ts';
 import { check } from './check.ts';
 import { explain } from './explain/explain.ts';
 import { firewall } from './firewall.ts';
+import { gc } from './gc.ts';
 import { init } from './init.ts';
 import { jobs } from './jobs.ts';
 import { namespaces } from './namespaces.ts';
@@ -23,6 +24,7 @@ export const commands: readonly AddCommand[] = [
   init,
   namespaces,
   jobs,
+  gc,
   cache,
   tokens,
   audit,

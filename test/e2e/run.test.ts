@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -290,6 +290,51 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
           living.type('\n');
           await living.end();
           killed.kill();
+        }
+      });
+
+      test('with gc, what a job has pulled stays for the next one, for as long as that says', async () => {
+        const plain = JSON.parse(await readFile(join(folder, 'berthgate.yaml'), 'utf8'));
+        const pull = `docker pull -q ${HOST}/base:1 && docker inspect -f '{{.Id}}' ${HOST}/base:1`;
+        const kept = async (): Promise<readonly string[]> =>
+          (await docker(engine, ['images', '--format', '{{.Tag}}', 'berthgate.invalid/kept'])).split('\n');
+        const config = async (keepImages: string): Promise<string> => {
+          const file = join(folder, `gc-${keepImages}.yaml`);
+          await writeFile(file, JSON.stringify({ ...plain, gc: { keepImages } }));
+          return file;
+        };
+        const long = await config('24h');
+        const blobs = (): number => (registry?.log() ?? '').match(/"GET [^"]*\/blobs\//g)?.length ?? 0;
+        const runs = (file: string, script: string): Promise<CommandResult> =>
+          command(process.execPath, [program, 'run', '-c', file, '--', 'sh', '-ec', script], {
+            env: env(),
+            timeoutMs: 120_000,
+          });
+        const first = await runs(long, pull);
+        const id = (first.stdout.trim().split('\n').at(-1) ?? '').replace('sha256:', '');
+        expect(await kept()).toEqual(expect.arrayContaining([expect.stringContaining(id)]));
+        // Nobody sees it who has not pulled it.
+        expect((await runs(long, 'docker images -aq --no-trunc')).stdout).not.toContain(id);
+        expect((await runs(long, `docker run --rm ${id} true || echo absent`)).stdout).toContain('absent');
+        const before = blobs();
+        expect(before).toBeGreaterThan(0);
+        expect((await runs(long, pull)).code).toBe(0);
+        expect(blobs()).toBe(before);
+        const short = await config('1s');
+        const bound = ['--pdeathsig', 'KILL', process.execPath, program, 'serve', '--config', short];
+        const server = new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
+        try {
+          await server.said(/^export DOCKER_HOST=/m);
+          const gc = (...more: readonly string[]): Promise<CommandResult> =>
+            command(process.execPath, [program, 'gc', '--config', short, ...more], { env: env() });
+          expect((await gc('--dry-run')).stdout).toMatch(new RegExp(`^engine +image +sha256:${id} .* expired$`, 'm'));
+          expect((await kept()).join()).toContain(id);
+          const [report] = JSON.parse((await gc('--json')).stdout) as { disk: number; garbage: { name: string }[] }[];
+          expect(report?.garbage.map(({ name }) => name)).toContain(`sha256:${id}`);
+          expect((await kept()).join()).not.toContain(id);
+        } finally {
+          server.signal('SIGTERM');
+          await server.end();
         }
       });
 

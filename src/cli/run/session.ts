@@ -133,6 +133,7 @@ export class Session {
     await listening.commit();
     const [side] = this.listening.sides();
     if (side === undefined) throw new Error('the listener has no namespace');
+    side.keepsPulled = loaded.config.gc !== null;
     return side;
   }
 

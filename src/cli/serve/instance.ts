@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
 import { cacheApi } from '../../operate/admin/cache-api.ts';
+import { garbageApi } from '../../operate/admin/garbage-api.ts';
 import { imagesApi } from '../../operate/admin/images-api.ts';
 import { jobsApi } from '../../operate/admin/jobs-api.ts';
 import { namespacesApi } from '../../operate/admin/namespaces-api.ts';
@@ -26,6 +27,7 @@ import { Cache } from './cache.ts';
 import { cacheAdministration } from './cache-administration.ts';
 import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
+import { GarbageCollection } from './garbage.ts';
 import { Gateways } from './gateways.ts';
 import { imageAdministration } from './image-administration.ts';
 import { installationId } from './installation.ts';
@@ -73,6 +75,7 @@ export class Instance {
   /** What the caches keep. */
   private readonly kept = new KeptStore();
   private readonly jobSweeps: JobSweeps;
+  private readonly garbage: GarbageCollection;
   /** The engines that are reached over a socket of this machine. */
   private enginesHere: ReadonlySet<string> = new Set();
   private installation: Installation | null = null;
@@ -110,6 +113,7 @@ export class Instance {
       this.jobs.tally,
       log,
     );
+    this.garbage = new GarbageCollection(() => this.listening.sides(), log);
     const registry = makeRegistry({
       calls: recorder.calls,
       decisions: () => decisions.counts,
@@ -156,6 +160,7 @@ export class Instance {
             })),
           ),
         ),
+        garbageApi((dryRun) => this.garbage.collect(dryRun)),
         cacheApi(cacheAdministration(() => this.kept.store)),
       ],
       log,
@@ -244,12 +249,14 @@ export class Instance {
     this.firewall.end();
     // One process alone sweeps.
     this.jobSweeps.stop();
+    this.garbage.stop();
     this.log.info({ connections: this.connections() }, 'another process has taken the sockets over');
     void this.listening.empty().then(() => this.finish(true));
   }
 
   private async finish(keepFiles: boolean): Promise<void> {
     this.jobSweeps.stop();
+    this.garbage.stop();
     await this.listening.stop();
     this.admin.close(keepFiles);
     this.gateways.close();
@@ -314,6 +321,7 @@ export class Instance {
     // A descriptor belongs to one server: closing it twice would close somebody else's.
     for (const name of used) this.inherited.delete(name);
     for (const commit of commits) await commit();
+    this.garbage.use(loaded.config.gc);
     this.enginesHere = new Set(loaded.config.engines.flatMap(({ name, url }) => (url.kind === 'unix' ? [name] : [])));
   }
 

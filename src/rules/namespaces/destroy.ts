@@ -6,8 +6,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { attachedTo } from '../../docker/inspected-container.ts';
 import { reasonOf } from '../../docker/named-things.ts';
+import { isJobId } from '../../jobs/job-id.ts';
 import type { EngineSide } from './engine-side.ts';
 import { removeImageName } from './image-holdings.ts';
+import { keepPulled } from './kept-images.ts';
 import { type Holding, holdingsOf } from './survey.ts';
 
 export type DestroyStep =
@@ -91,6 +93,7 @@ async function oneRound(
 ): Promise<{ readonly removed: number; readonly left: readonly Left[] } | null> {
   try {
     const holdings = await holdingsOf(side, namespace);
+    if (side.keepsPulled && isJobId(namespace)) await keepPulled(side, namespace);
     const left: Left[] = [];
     // A network ends after its containers, a volume and an image too.
     for (const kind of ['container', 'network', 'volume', 'image'] as const) {

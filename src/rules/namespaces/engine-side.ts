@@ -34,6 +34,8 @@ export interface EngineSide {
   gateway: ImageGateway | null;
   /** What names of such images begin with, those of former gateways too: `127.0.0.1:5350`. */
   readonly addresses: Set<string>;
+  /** Whether what jobs have pulled stays for the next one. */
+  keepsPulled: boolean;
   /** The namespaces that are being removed, and by how many. */
   readonly closing: Map<string, number>;
   /** Listens to the engine, so that what is there need not be asked for. */

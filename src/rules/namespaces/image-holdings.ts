@@ -55,7 +55,8 @@ function namesOf(side: EngineSide, { id, tags, digests }: ListedImage): readonly
   });
 }
 
-function ownerIn({ addresses }: EngineSide, name: string): string | null {
+/** Whose name of an image it is; null for what is nobody's. */
+export function ownerIn({ addresses }: EngineSide, name: string): string | null {
   const [address = '', owner = '', ...path] = name.split('/');
   if (path.length === 0 || !isNamespace(owner)) return null;
   return addresses.has(address) || (isJobId(owner) && LOOPBACK.test(address)) ? owner : null;

@@ -23,6 +23,7 @@ export type { EngineSide, NamespaceSettings, PortSettings } from './engine-side.
 export { EngineTraffic } from './firewall/engine-traffic.ts';
 export { Firewall, type FirewallOptions } from './firewall/firewall.ts';
 export { firewallScript, removeScript, TABLE } from './firewall/table.ts';
+export { type Collected, collectGarbage } from './garbage.ts';
 export { hostRoutes } from './host-routes.ts';
 export type { ImageGateway } from './image-gateway.ts';
 export { LabelNamespaces } from './label-namespaces.ts';
@@ -61,6 +62,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       networkGoing: new Map(),
       usedAtMs: new LRUCache({ max: NAMESPACES_KEPT }),
       gateway: null,
+      keepsPulled: false,
       addresses: new Set(),
       closing: new Map(),
       start() {

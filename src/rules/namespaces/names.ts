@@ -2,6 +2,9 @@
 
 export const DEFAULT_NETWORK = 'bridge';
 
+/** What keeps images that are nobody's: no registry is called so (RFC 6761), and no namespace. */
+export const KEPT_REPOSITORY = 'berthgate.invalid/kept';
+
 const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
 /** What dockerd takes for a name of a container or volume: two characters at least. */

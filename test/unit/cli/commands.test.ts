@@ -79,12 +79,12 @@ test('check says every fault with its place, or that the file is valid', async (
   expect(faulty.err).toContain(`${file}:2:`);
   writeFileSync(
     file,
-    'engines: [{ name: a, url: "unix:///x" }, { name: b, url: "unix:///z" }]\nlisteners: [{ name: people, url: "unix:///y" }]\ngc: { high: 90% }\n',
+    'engines: [{ name: a, url: "unix:///x" }, { name: b, url: "unix:///z" }]\nlisteners: [{ name: people, url: "unix:///y" }]\nadmin: {url: "tcp://0.0.0.0:1", tls: {cert: c, key: k}, auth: [anonymous]}\n',
   );
   const valid = await berthgate('check', '--config', file);
   expect(valid).toMatchObject({ code: 0, err: '' });
   expect(valid.out).toContain(`${file}: valid`);
-  expect(valid.out).toMatch(/c\.yaml:3:\d+: gc.*no effect yet/);
+  expect(valid.out).toMatch(/c\.yaml:3:\d+: admin\.url.*no effect yet/);
   expect(valid.out).toContain('refuses to start');
   expect((await berthgate('check', '--config', join(folder(), 'absent.yaml'))).code).toBe(1);
 });

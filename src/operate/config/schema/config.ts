@@ -29,8 +29,8 @@ export const configSchema = z.strictObject({
   }),
   admin: admin.prefault({}).meta({ description: 'What operators see.' }),
   gc: gc.nullable().prefault(null).meta({
-    description: "Tidying the engine's disk: what nobody owns goes first. Absent: nothing is removed.",
-    effect: 'none yet',
+    description:
+      "Tidying the engine's disk: what nobody owns goes first. Absent: nothing is removed, and nothing that a job has pulled is kept.",
   }),
   shutdown: shutdown.prefault({}).meta({ description: 'How Berthgate ends.' }),
   log: log.prefault({}).meta({ description: 'What is written down.' }),

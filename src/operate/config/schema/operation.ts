@@ -30,7 +30,10 @@ export const gc = z.strictObject({
     .prefault('85%')
     .meta({ description: "How full the engine's disk may get before things are removed." }),
   low: percent().prefault('70%').meta({ description: 'Down to where they are removed; less than `high`.' }),
-  keepImages: duration().prefault('24h').meta({ description: 'For how long an image that nobody uses is kept.' }),
+  keepImages: duration().prefault('24h').meta({
+    description:
+      'For how long an image that a job has pulled stays on the engine for the next one, and how long build cache must have been idle to go.',
+  }),
 });
 
 export const shutdown = z.strictObject({

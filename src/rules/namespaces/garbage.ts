@@ -1,0 +1,80 @@
+/** The engine's disk kept in bounds: what nobody needs goes, and what was not used for longest goes first. */
+
+import { statfs } from 'node:fs/promises';
+import { isObject, type Json } from '../../ground/json.ts';
+import type { EngineSide } from './engine-side.ts';
+import { dropKept, type KeptImage, keptImages } from './kept-images.ts';
+
+export interface GarbageLimits {
+  /** Percent of the disk: above it things go, down to `low`. */
+  readonly high: number;
+  readonly low: number;
+  readonly keepImagesMs: number;
+}
+
+export interface Garbage {
+  readonly kind: 'image' | 'build cache';
+  /** An image's id; of the cache what of it is meant. */
+  readonly name: string;
+  readonly usedAtMs: number | null;
+  /** Null where the engine is to say; layers that others have too stay. */
+  readonly bytes: number | null;
+  readonly why: 'expired' | 'disk';
+}
+
+export interface Collected {
+  /** Percent before anything went; null where nobody here can say. */
+  readonly disk: number | null;
+  readonly garbage: readonly Garbage[];
+}
+
+const PRUNE_MS = 600_000;
+
+/** `dryRun`: tells what would go; of the disk's, what could. @throws Refusal, Error where the engine does not answer */
+export async function collectGarbage(side: EngineSide, limits: GarbageLimits, dryRun: boolean): Promise<Collected> {
+  const { high, low, keepImagesMs } = limits;
+  const garbage: Garbage[] = [];
+  const take = async (image: KeptImage, why: Garbage['why']): Promise<void> => {
+    if (!dryRun && !(await dropKept(side, image))) return;
+    const { id, usedAtMs, bytes } = image;
+    garbage.push({ kind: 'image', name: id, usedAtMs, bytes, why });
+  };
+  const disk = await diskOf(side);
+  const all = await keptImages(side);
+  const expired = all.filter(({ usedAtMs }) => usedAtMs + keepImagesMs <= Date.now());
+  for (const image of expired) await take(image, 'expired');
+  if (disk === null || disk <= high) return { disk, garbage };
+  for (const image of all.filter((one) => !expired.includes(one))) {
+    if (!dryRun && ((await diskOf(side)) ?? 0) <= low) return { disk, garbage };
+    await take(image, 'disk');
+  }
+  if (dryRun || ((await diskOf(side)) ?? 0) > low) {
+    const idle = `${Math.ceil(keepImagesMs / 1000)}s`;
+    const bytes = dryRun ? null : await pruneCache(side, idle);
+    garbage.push({ kind: 'build cache', name: `not used for ${idle}`, usedAtMs: null, bytes, why: 'disk' });
+  }
+  return { disk, garbage };
+}
+
+async function pruneCache({ desk }: EngineSide, idle: string): Promise<number> {
+  const query = { all: true, filters: { until: [idle] } };
+  const { answer } = await desk.order('BuildPrune', { query, deadlineMs: PRUNE_MS });
+  return isObject(answer) && typeof answer.SpaceReclaimed === 'number' ? answer.SpaceReclaimed : 0;
+}
+
+/** How full the disk of the engine is, as `df` says it; null where that is not at this machine. */
+async function diskOf({ desk }: EngineSide): Promise<number | null> {
+  const folder = rootIn(await desk.ask('SystemInfo'));
+  if (folder === null) return null;
+  try {
+    const { blocks, bfree, bavail } = await statfs(folder);
+    const used = blocks - bfree;
+    return Math.ceil((100 * used) / (used + bavail));
+  } catch {
+    return null;
+  }
+}
+
+function rootIn(info: Json): string | null {
+  return isObject(info) && typeof info.DockerRootDir === 'string' ? info.DockerRootDir : null;
+}
