@@ -4,7 +4,7 @@
  */
 
 import type { Digest } from '../store.ts';
-import type { Changed } from './folder-records.ts';
+import type { Changed } from './records.ts';
 import { UseOrder } from './use-order.ts';
 
 /** A file is as new as its last use: more than so much later than its record, it was used. */

@@ -280,7 +280,7 @@ export class Instance {
     const commits: (() => void | Promise<void>)[] = [engines.commit, () => this.audit.open(audit)];
     try {
       this.audit.check(audit);
-      const kept = await this.kept.prepare(loaded.config);
+      const kept = await this.kept.prepare(loaded);
       discards.push(kept.discard);
       // Listeners may have clients before everything is committed.
       if (this.state === 'starting') this.audit.open(audit);

@@ -1,61 +1,100 @@
 /** The store of a running server: there where something is to be cached, and another one after a reload that says so. */
 
-import { FolderStore } from '../../cache/store/index.ts';
+import { join } from 'node:path';
+import { BucketStore, FolderStore } from '../../cache/store/index.ts';
 import type { Store } from '../../cache/store.ts';
-import { type Config, defaultCache } from '../../operate/config/index.ts';
+import { type Config, defaultCache, type LoadedConfig } from '../../operate/config/index.ts';
+import { WayOut } from '../../wire/way-out.ts';
+import { bucketAccess } from './bucket-access.ts';
+import { siteOf } from './site.ts';
 
-interface Place {
-  readonly path: string;
-  readonly maxBytes: number;
+type Settings = Pick<NonNullable<Config['cache']>, 'store' | 'maxBytes'>;
+
+interface Opened {
+  /** The settings, as text. */
+  readonly said: string;
+  readonly store: Store;
+  /** Where it is reached over one. */
+  readonly wayOut: WayOut | null;
 }
 
 export class KeptStore {
-  #open: { readonly place: Place; readonly store: Store } | null = null;
+  #open: Opened | null = null;
 
   /** Null where nothing is cached. What was begun with one before a reload ends with it. */
   get store(): Store | null {
     return this.#open?.store ?? null;
   }
 
-  /** @throws Error where the folder cannot be had */
-  async prepare(config: Config): Promise<{
+  /** @throws Error where the folder or the bucket cannot be had */
+  async prepare(loaded: LoadedConfig): Promise<{
     /** Of the new configuration. */
     readonly store: Store | null;
     readonly commit: () => Promise<void>;
     readonly discard: () => void;
   }> {
     const before = this.#open;
-    const place = placeOf(config);
-    if (JSON.stringify(place) === JSON.stringify(before?.place ?? null)) {
+    const settings = settingsOf(loaded.config);
+    const said = settings === null ? null : JSON.stringify([settings, loaded.config.outbound]);
+    if (said === (before?.said ?? null)) {
       return { store: before?.store ?? null, commit: async () => {}, discard: () => {} };
     }
-    const next = place === null ? null : { place, store: await openStore(place) };
+    const next = settings === null || said === null ? null : { said, ...(await openStore(settings, loaded)) };
     return {
       store: next?.store ?? null,
       commit: async () => {
         this.#open = next;
-        await before?.store.close();
+        await close(before);
       },
-      discard: () => void next?.store.close(),
+      discard: () => void close(next),
     };
   }
 
   async close(): Promise<void> {
-    await this.#open?.store.close();
+    const before = this.#open;
     this.#open = null;
+    await close(before);
   }
 }
 
-function openStore({ path, maxBytes }: Place): Promise<Store> {
-  return FolderStore.open({ folder: path, maxBytes }).catch((fault: Error) => {
-    throw new Error(`cache.store ${path}: ${fault.message}`, { cause: fault });
+async function close(opened: Opened | null): Promise<void> {
+  await opened?.store.close();
+  await opened?.wayOut?.close();
+}
+
+async function openStore({ store, maxBytes }: Settings, loaded: LoadedConfig): Promise<Omit<Opened, 'said'>> {
+  if (store.kind === 'folder') {
+    return { store: await named(store.path, FolderStore.open({ folder: store.path, maxBytes })), wayOut: null };
+  }
+  const where = `s3://${store.bucket}${store.prefix === '' ? '' : `/${store.prefix}`}`;
+  const wayOut = new WayOut(siteOf(loaded));
+  const opening = async (): Promise<Store> => {
+    const access = bucketAccess(store.bucket, process.env);
+    return BucketStore.open({
+      ...access,
+      out: wayOut.to({ named: access.url, proxied: true }),
+      prefix: store.prefix,
+      fills: join(loaded.config.state, 'fills'),
+      maxBytes,
+    });
+  };
+  try {
+    return { store: await named(where, opening()), wayOut };
+  } catch (fault) {
+    await wayOut.close();
+    throw fault;
+  }
+}
+
+async function named(where: string, opening: Promise<Store>): Promise<Store> {
+  return opening.catch((fault: Error) => {
+    throw new Error(`cache.store ${where}: ${fault.message}`, { cause: fault });
   });
 }
 
-function placeOf({ cache, registry }: Config): Place | null {
+function settingsOf({ cache, registry }: Config): Settings | null {
   const settings = cache ?? (isMirror(registry) ? defaultCache() : null);
-  // serve does not start with another kind of store before there is one.
-  return settings?.store.kind === 'folder' ? { path: settings.store.path, maxBytes: settings.maxBytes } : null;
+  return settings === null ? null : { store: settings.store, maxBytes: settings.maxBytes };
 }
 
 function isMirror({ mirror, proxy, impersonate }: Config['registry']): boolean {

@@ -1,11 +1,12 @@
 // `berthgate cache` against a running server.
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { FolderStore } from '../../../src/cache/store/index.ts';
 import { commands } from '../../../src/cli/commands.ts';
 import { run } from '../../../src/cli/program.ts';
 import { fillWith } from '../store/contract.ts';
+import { accessKey, startS3 } from '../store/s3-server.ts';
 import { builtProgram, call, serve, startBerthgate, temporaryFolder, writeConfig } from './built-program.ts';
 import { type StubUpstream, startUpstream } from './stub-upstream.ts';
 
@@ -131,4 +132,25 @@ test('a reload moves the server to another store, and away from it', async () =>
   const stats = async () => (await berthgate('cache', 'stats', '--socket', join(folder, 'admin.sock'))).out;
   await expect.poll(stats, { timeout: 60_000 }).toContain('of 2.0GiB');
   expect(readdirSync(folder)).toContain('two');
+});
+
+test('a server keeps in a bucket what it is told to, and does not start without the right to it', async () => {
+  const folder = temporaryFolder();
+  const s3 = await startS3('bytes');
+  onTestFinished(() => s3.stop());
+  const config = configured(folder, 'cache: {store: "s3://bytes/of/this"}');
+  const env = {
+    AWS_ACCESS_KEY_ID: accessKey.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: accessKey.secretAccessKey,
+    AWS_ENDPOINT_URL: s3.url,
+  };
+  const wrong = startBerthgate(['serve', '--config', config], { ...env, AWS_SECRET_ACCESS_KEY: 'another' });
+  expect((await wrong.exit).code).toBe(1);
+  expect(wrong.err).toContain('cache.store s3://bytes/of/this: the bucket answered GET');
+  const without = startBerthgate(['serve', '--config', config], { AWS_ACCESS_KEY_ID: '' });
+  expect((await without.exit).code).toBe(1);
+  expect(without.err).toContain('the variable AWS_ACCESS_KEY_ID is not set');
+  const right = startBerthgate(['serve', '--config', config], env);
+  await right.hears(/DOCKER_HOST/);
+  expect(await berthgate('cache', 'stats', '--config', config)).toMatchObject({ code: 0, err: '' });
 });

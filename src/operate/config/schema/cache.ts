@@ -79,9 +79,8 @@ const ca = z.strictObject({
 
 export const cache = z.strictObject({
   store: store().prefault('/var/cache/berthgate').meta({
-    description: 'Where the bytes lie: a folder, or `s3://BUCKET/PREFIX`.',
-    effect: 'refuse until it is there',
-    beginning: 's3://',
+    description:
+      'Where the bytes lie: a folder, or `s3://BUCKET/PREFIX` with `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and, for a server of your own, `AWS_ENDPOINT_URL` in the environment.',
   }),
   maxBytes: size(2 ** 20)
     .prefault('50GiB')

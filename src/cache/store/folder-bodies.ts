@@ -1,15 +1,16 @@
-/** The bodies in the folder of a store: how they come in, whole and proved, how they are opened, and how they go. */
+/** The bodies in a folder: how they come in, whole and proved, how they are opened, and how they go. */
 
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Body, Digest } from '../store.ts';
 import type { WholeBody } from './fill.ts';
-import { isDigest, type Layout } from './layout.ts';
+import { isDigest, type Layout, shelves } from './layout.ts';
 import type { Ledger } from './ledger.ts';
 import { MemoryBody } from './memory-body.ts';
 import { OpenFile } from './open-file.ts';
+import type { BodyPlace } from './places.ts';
 import type { SendBuffers } from './send-buffers.ts';
 import { StoredBody } from './stored-body.ts';
 import { Turns } from './turns.ts';
@@ -18,14 +19,14 @@ import { Turns } from './turns.ts';
 const SMALL = 256 * 1024;
 const MOST_PROVED = 100_000;
 
-export interface FolderBlobsOptions {
+export interface FolderBodiesOptions {
   readonly layout: Layout;
   readonly ledger: Ledger;
   readonly buffers: SendBuffers;
   readonly memoryBytes: number;
 }
 
-export class FolderBlobs {
+export class FolderBodies implements BodyPlace {
   readonly #layout: Layout;
   readonly #ledger: Ledger;
   readonly #buffers: SendBuffers;
@@ -35,7 +36,7 @@ export class FolderBlobs {
   readonly #turns = new Turns();
   corrupt = 0;
 
-  constructor({ layout, ledger, buffers, memoryBytes }: FolderBlobsOptions) {
+  constructor({ layout, ledger, buffers, memoryBytes }: FolderBodiesOptions) {
     this.#layout = layout;
     this.#ledger = ledger;
     this.#buffers = buffers;
@@ -46,7 +47,6 @@ export class FolderBlobs {
     });
   }
 
-  /** Pins it for whoever asks, until `unpin`. @throws Error of the disk */
   async keep({ digest, size, content }: WholeBody, path: string): Promise<void> {
     await this.#turns.take(digest, async () => {
       const target = this.#layout.blob(digest);
@@ -118,7 +118,6 @@ export class FolderBlobs {
     });
   }
 
-  /** Reads all of it, whatever was seen before. Its size; 'wrong' where it is something else, and was thrown away. */
   async check(digest: Digest, signal: AbortSignal): Promise<number | 'wrong' | 'gone'> {
     const handle = await open(this.#layout.blob(digest), 'r').catch(absent);
     if (handle === null) return 'gone';
@@ -145,7 +144,6 @@ export class FolderBlobs {
     }
   }
 
-  /** If nobody reads or names it. Its size where it went. */
   async remove(digest: Digest): Promise<number | null> {
     return this.#turns.take(digest, async () => {
       if (this.#ledger.isPinned(digest) || this.#ledger.isNamed(digest)) return null;
@@ -158,13 +156,22 @@ export class FolderBlobs {
     });
   }
 
-  /** Its size, where it is there. */
   async sizeOf(digest: Digest): Promise<number | null> {
     if (!isDigest(digest)) return null;
     const small = this.#memory.peek(digest);
     if (small !== undefined) return small.size;
     const found = await stat(this.#layout.blob(digest)).catch(() => null);
     return found === null ? null : found.size;
+  }
+
+  async *walk(): AsyncGenerator<{ digest: Digest; changedMs: number }> {
+    for (const shelf of shelves) {
+      for (const digest of await readdir(join(this.#layout.blobs, shelf)).catch(() => [])) {
+        if (!isDigest(digest)) continue;
+        const found = await stat(this.#layout.blob(digest)).catch(() => null);
+        if (found !== null) yield { digest, changedMs: found.mtimeMs };
+      }
+    }
   }
 }
 

@@ -1,23 +1,22 @@
-/** What is done for a folder as a whole: counting what is there, tidying up what nobody names, and reading all of it again. */
+/** What is done for a store as a whole: counting what is there, tidying up what nobody names, and reading all of it again. */
 
-import { stat } from 'node:fs/promises';
 import type { CollectedRubbish, Digest, VerifyStep } from '../store.ts';
-import type { FolderBlobs } from './folder-blobs.ts';
-import type { Changed, FolderRecords } from './folder-records.ts';
-import type { Layout } from './layout.ts';
 import { entryOf, type Ledger } from './ledger.ts';
 import { removeDeadFills } from './left-fills.ts';
-import { bodyNames, recordNames, walkRecords } from './walk-folder.ts';
+import type { BodyPlace, RecordPlace } from './places.ts';
+import type { Changed, Records } from './records.ts';
 
 /** A body comes before its record: until then it is not taken for one that nobody names. */
 const UNNAMED_MS = 10 * 60_000;
 const TELL_EVERY = 100;
 
 export interface UpkeepParts {
-  readonly layout: Layout;
+  /** The folder of bodies that are being written. */
+  readonly fills: string;
   readonly ledger: Ledger;
-  readonly blobs: FolderBlobs;
-  readonly records: FolderRecords;
+  readonly bodies: BodyPlace;
+  readonly records: Records;
+  readonly recordPlace: RecordPlace;
   /** What has changed about a name: gives the bodies that nothing names any more. */
   enter(name: string, changed: Changed): readonly Digest[];
 }
@@ -31,10 +30,10 @@ export class Upkeep {
 
   /** The ledger says afterwards what lies in the folder, whoever has put it there. */
   async count(stopped: () => boolean): Promise<void> {
-    const { layout, ledger } = this.#parts;
+    const { ledger, records } = this.#parts;
     ledger.beginWalk();
     const found: (readonly [string, ReturnType<typeof entryOf>])[] = [];
-    for await (const { name, file, lastUse } of walkRecords(layout)) {
+    for await (const { name, file, lastUse } of records.walk()) {
       found.push([name, entryOf(file, lastUse)]);
       if (stopped()) break;
     }
@@ -44,16 +43,16 @@ export class Upkeep {
   }
 
   async collect(stopped: () => boolean): Promise<CollectedRubbish> {
-    const { layout, ledger, blobs } = this.#parts;
+    const { ledger } = this.#parts;
     await this.count(stopped);
-    const fills = await removeDeadFills(layout.fills);
+    const fills = await removeDeadFills(this.#parts.fills);
     const there = new Set<Digest>();
     let [bodies, bytes] = [0, 0];
-    for await (const digest of bodyNames(layout)) {
+    for await (const { digest, changedMs } of this.#parts.bodies.walk()) {
       if (stopped()) return { fills, bodies, bytes, records: 0 };
       there.add(digest);
-      if (ledger.isNamed(digest) || !(await isOlder(layout.blob(digest), UNNAMED_MS))) continue;
-      const size = await blobs.remove(digest);
+      if (ledger.isNamed(digest) || Date.now() - changedMs < UNNAMED_MS) continue;
+      const size = await this.#parts.bodies.remove(digest);
       if (size === null) continue;
       bodies++;
       bytes += size;
@@ -66,16 +65,16 @@ export class Upkeep {
   }
 
   async *verify(signal: AbortSignal): AsyncGenerator<VerifyStep> {
-    const { layout, ledger, blobs } = this.#parts;
+    const { ledger, bodies, records, recordPlace } = this.#parts;
     let damaged = 0;
     const named = new Map<Digest, string[]>();
     const readable = new Set<string>();
-    for await (const { name, file } of walkRecords(layout)) {
+    for await (const { name, file } of records.walk()) {
       signal.throwIfAborted();
       readable.add(name);
       for (const { digest } of file.records) named.set(digest, [...(named.get(digest) ?? []), name]);
     }
-    for await (const name of recordNames(layout)) {
+    for await (const { name } of recordPlace.walk()) {
       // A record that has come since the walk is whole, and stays.
       if (readable.has(name) || !(await this.#removeDamaged(name))) continue;
       damaged++;
@@ -83,8 +82,8 @@ export class Upkeep {
     }
     let [checked, bytes, corrupt, missing] = [0, 0, 0, 0];
     const of = ledger.bodies;
-    for await (const digest of bodyNames(layout)) {
-      const found = await blobs.check(digest, signal);
+    for await (const { digest } of bodies.walk()) {
+      const found = await bodies.check(digest, signal);
       if (found === 'wrong') {
         corrupt++;
         yield { step: 'corrupt', digest, keys: await this.#forget(digest, named.get(digest) ?? []) };
@@ -96,7 +95,7 @@ export class Upkeep {
       if (checked % TELL_EVERY === 0) yield { step: 'progress', checked, of, bytes };
     }
     for (const [digest, names] of named) {
-      if ((await blobs.check(digest, signal)) !== 'gone') continue;
+      if ((await bodies.check(digest, signal)) !== 'gone') continue;
       const keys = await this.#forget(digest, names);
       // Evicted meanwhile, with its records.
       if (keys.length === 0) continue;
@@ -123,7 +122,7 @@ export class Upkeep {
     return this.#andUnnamed((onChanged) => this.#parts.records.removeDamaged(name, onChanged));
   }
 
-  async #keepOnly(name: string, stays: Parameters<FolderRecords['keepOnly']>[1]): Promise<boolean> {
+  async #keepOnly(name: string, stays: Parameters<Records['keepOnly']>[1]): Promise<boolean> {
     return this.#andUnnamed((onChanged) => this.#parts.records.keepOnly(name, stays, onChanged));
   }
 
@@ -133,12 +132,7 @@ export class Upkeep {
     const changed = await work((name, now) => {
       unnamed = this.#parts.enter(name, now);
     });
-    for (const digest of unnamed) await this.#parts.blobs.remove(digest);
+    for (const digest of unnamed) await this.#parts.bodies.remove(digest);
     return changed;
   }
-}
-
-async function isOlder(path: string, ms: number): Promise<boolean> {
-  const found = await stat(path).catch(() => null);
-  return found !== null && Date.now() - found.mtimeMs > ms;
 }

@@ -1,0 +1,275 @@
+/**
+ * A store in some place, a folder or a bucket. The place is the truth: a lookup reads what lies there, so that a store is
+ * ready the moment it is opened, and any number of processes can read and write the same one (names appear whole, and are
+ * never written again but for records, which are replaced whole). What lies there and what goes first is counted in
+ * memory, after a walk over it.
+ */
+
+import type {
+  Body,
+  CollectedRubbish,
+  Digest,
+  Fill,
+  FillOptions,
+  ListedRecord,
+  NewRecord,
+  NotKept,
+  Store,
+  StoredRecord,
+  StoreStats,
+  VerifyStep,
+} from '../store.ts';
+import { FolderFill } from './fill.ts';
+import { recordName } from './layout.ts';
+import { entryOf, type Ledger } from './ledger.ts';
+import type { BodyPlace, RecordPlace } from './places.ts';
+import { type Changed, Records } from './records.ts';
+import type { SendBuffers } from './send-buffers.ts';
+import { Upkeep } from './upkeep.ts';
+
+const TOUCH_EVERY_MS = 30_000;
+const COLLECT_EVERY_MS = 3_600_000;
+/** So that not every fill has to evict. */
+const ROOM_SHARE = 0.02;
+const KEY_BYTES = 8 * 1024;
+
+export interface Place {
+  readonly bodies: BodyPlace;
+  readonly records: RecordPlace;
+  /** How long records count without a look at their place, in milliseconds. */
+  readonly rememberedMs: number;
+  readonly ledger: Ledger;
+  readonly buffers: SendBuffers;
+  readonly maxBytes: number;
+  /** The largest body that can be kept. */
+  readonly largestBody: number;
+  /** The folder of bodies that are being written, and a new path in it. */
+  readonly fills: string;
+  newPath(): string;
+}
+
+export class PlacedStore implements Store {
+  readonly #place: Place;
+  readonly #maxBytes: number;
+  readonly #ledger: Ledger;
+  readonly #bodies: BodyPlace;
+  readonly #records: Records;
+  readonly #touched = new Map<string, number>();
+  readonly #upkeep: Upkeep;
+  readonly #timers: readonly NodeJS.Timeout[];
+  #walked: Promise<void>;
+  #complete = false;
+  readonly #notKept: Record<NotKept, number> = { 'disk full': 0, 'larger than the store': 0, 'fault of the disk': 0 };
+  readonly #evicted = { records: 0, bytes: 0 };
+  readonly #fills = new Set<FolderFill>();
+  #evicting: Promise<boolean> | null = null;
+  #closed = false;
+
+  constructor(place: Place) {
+    this.#place = place;
+    this.#maxBytes = place.maxBytes;
+    this.#ledger = place.ledger;
+    this.#bodies = place.bodies;
+    this.#records = new Records(place.records, place.rememberedMs);
+    this.#upkeep = new Upkeep({
+      fills: place.fills,
+      ledger: this.#ledger,
+      bodies: this.#bodies,
+      records: this.#records,
+      recordPlace: place.records,
+      enter: (name, changed) => this.#enter(name, changed),
+    });
+    this.#walked = this.#count();
+    this.#timers = [
+      setInterval(() => void this.#writeTouches(), TOUCH_EVERY_MS),
+      // What could not be tidied up now can be another time.
+      setInterval(() => void this.collect().catch(() => {}), COLLECT_EVERY_MS),
+    ];
+    for (const timer of this.#timers) timer.unref();
+  }
+
+  /** What cannot be read is not there: the origin is asked then, which is what a cache may always do. */
+  get(key: string): Promise<readonly StoredRecord[]> {
+    return this.#records.get(key).catch(() => []);
+  }
+
+  open(digest: Digest): Promise<Body | null> {
+    return this.#bodies.open(digest).catch(() => null);
+  }
+
+  begin(options: FillOptions = {}): Fill {
+    const path = this.#place.newPath();
+    const fill: FolderFill = new FolderFill(
+      {
+        buffers: this.#place.buffers,
+        maxBytes: Math.min(this.#maxBytes, this.#place.largestBody),
+        path,
+        makeRoom: (bytes) => this.#makeRoom(bytes),
+        keep: async (body, records) => {
+          this.#ledger.pin(body.digest);
+          try {
+            await this.#bodies.keep(body, path);
+            for (const record of records) await this.#putRecord(record, body.digest, body.size);
+          } finally {
+            this.#ledger.unpin(body.digest);
+          }
+          if (this.#ledger.bytes > this.#maxBytes) void this.#makeRoom(0);
+        },
+        onEnd: (notKept) => {
+          this.#fills.delete(fill);
+          if (notKept !== null) this.#notKept[notKept]++;
+        },
+      },
+      options,
+    );
+    this.#fills.add(fill);
+    return fill;
+  }
+
+  async put(record: NewRecord, digest: Digest): Promise<boolean> {
+    this.#ledger.pin(digest);
+    try {
+      const size = await this.#bodies.sizeOf(digest);
+      if (size === null) return false;
+      await this.#putRecord(record, digest, size);
+      return true;
+    } catch (fault) {
+      if ((fault as NodeJS.ErrnoException).code === undefined) throw fault;
+      return false;
+    } finally {
+      this.#ledger.unpin(digest);
+    }
+  }
+
+  async #putRecord({ key, variant, meta }: NewRecord, digest: Digest, size: number): Promise<void> {
+    if (Buffer.byteLength(key) > KEY_BYTES) throw new RangeError(`a key has at most ${KEY_BYTES} bytes`);
+    const record: StoredRecord = { key, variant, meta, digest, size, storedAt: Date.now() };
+    await this.#change(key, (records) => [record, ...records.filter((one) => one.variant !== variant)]);
+  }
+
+  async delete(key: string, variant?: string): Promise<boolean> {
+    return this.#change(key, (records) => {
+      const left = variant === undefined ? [] : records.filter((one) => one.variant !== variant);
+      return left.length === records.length ? null : left;
+    });
+  }
+
+  async #change(
+    key: string,
+    change: (records: readonly StoredRecord[]) => readonly StoredRecord[] | null,
+  ): Promise<boolean> {
+    let unnamed: readonly Digest[] = [];
+    const changed = await this.#records.change(key, change, (name, now) => {
+      unnamed = this.#enter(name, now);
+    });
+    for (const digest of unnamed) await this.#bodies.remove(digest);
+    return changed;
+  }
+
+  #enter(name: string, changed: Changed): readonly Digest[] {
+    if (changed.records.length === 0) return this.#ledger.remove(name);
+    return this.#ledger.set(name, entryOf(changed, Date.now()));
+  }
+
+  touch(key: string): void {
+    const [name, now] = [recordName(key), Date.now()];
+    this.#ledger.touch(name, now);
+    this.#touched.set(name, now);
+  }
+
+  async #writeTouches(): Promise<void> {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const [name, time] of touched) {
+      // What is gone needs no time.
+      await this.#place.records.touch(name, time).catch(() => {});
+    }
+  }
+
+  async *list(prefix = ''): AsyncIterable<ListedRecord> {
+    for await (const { file, lastUse, name } of this.#records.walk()) {
+      if (!file.key.startsWith(prefix)) continue;
+      const used = this.#ledger.lastUse(name) ?? lastUse;
+      for (const record of file.records) yield { ...record, lastUse: used };
+    }
+  }
+
+  stats(): StoreStats {
+    return {
+      complete: this.#complete,
+      bytes: this.#ledger.bytes,
+      maxBytes: this.#maxBytes,
+      bodies: this.#ledger.bodies,
+      records: this.#ledger.records,
+      kinds: this.#ledger.kinds(),
+      fills: this.#fills.size,
+      evicted: { ...this.#evicted },
+      notKept: { ...this.#notKept },
+      corrupt: this.#bodies.corrupt,
+    };
+  }
+
+  verify(signal: AbortSignal): AsyncIterable<VerifyStep> {
+    return this.#upkeep.verify(signal);
+  }
+
+  async collect(): Promise<CollectedRubbish> {
+    await this.#walked;
+    const collected = this.#upkeep.collect(() => this.#closed);
+    this.#walked = collected.then(
+      () => {},
+      () => {},
+    );
+    const rubbish = await collected;
+    if (this.#ledger.bytes > this.#maxBytes) await this.#makeRoom(0);
+    return rubbish;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all([...this.#fills].map((fill) => fill.abort('the store was closed')));
+    await this.#walked;
+    await this.#evicting;
+    await this.#writeTouches();
+  }
+
+  /** One at a time; whether something went. */
+  #makeRoom(bytes: number): Promise<boolean> {
+    this.#evicting ??= this.#evict(bytes).finally(() => {
+      this.#evicting = null;
+    });
+    return this.#evicting;
+  }
+
+  async #evict(bytes: number): Promise<boolean> {
+    await this.#walked;
+    const room = Math.max(bytes, this.#maxBytes * ROOM_SHARE);
+    const goal = Math.min(this.#ledger.bytes, this.#maxBytes) - room;
+    const before = { bytes: this.#ledger.bytes, records: this.#ledger.records };
+    while (this.#ledger.bytes > goal) {
+      const name = this.#ledger.victim();
+      if (name === null) break;
+      let unnamed: readonly Digest[] = [];
+      await this.#records.keepOnly(
+        name,
+        () => false,
+        (_, changed) => {
+          unnamed = this.#enter(name, changed);
+        },
+      );
+      for (const digest of unnamed) await this.#bodies.remove(digest);
+    }
+    this.#evicted.bytes += before.bytes - this.#ledger.bytes;
+    this.#evicted.records += before.records - this.#ledger.records;
+    return this.#ledger.bytes < before.bytes;
+  }
+
+  async #count(): Promise<void> {
+    // What could not be counted now is with the next tidying up.
+    await this.#upkeep.count(() => this.#closed).catch(() => {});
+    this.#complete = true;
+    if (this.#ledger.bytes > this.#maxBytes) setImmediate(() => void this.#makeRoom(0));
+  }
+}
