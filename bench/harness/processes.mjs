@@ -43,7 +43,12 @@ export function startProcess(program, args, { log, env = {} }) {
 }
 
 /** Runs a client to its end and gives the JSON that it printed. */
-export function runJson(program, args, timeoutMs = 120_000) {
+export async function runJson(program, args, timeoutMs) {
+  return JSON.parse(await runText(program, args, timeoutMs));
+}
+
+/** Runs a client to its end and gives what it printed. */
+export function runText(program, args, timeoutMs = 120_000) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs });
     running.add(child);
@@ -54,7 +59,7 @@ export function runJson(program, args, timeoutMs = 120_000) {
     child.on('error', reject);
     child.on('close', (code, signal) => {
       running.delete(child);
-      if (code === 0) resolve(JSON.parse(text));
+      if (code === 0) resolve(text);
       else reject(new Error(`${program} ${args.join(' ')}: ${signal ?? `exit ${code}`}`));
     });
   });

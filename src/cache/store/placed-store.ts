@@ -54,7 +54,10 @@ export class PlacedStore implements Store {
   readonly #ledger: Ledger;
   readonly #bodies: BodyPlace;
   readonly #records: Records;
+  /** By key: since the ledger was told. */
   readonly #touched = new Map<string, number>();
+  /** By name: since the place was told. */
+  readonly #unwritten = new Map<string, number>();
   readonly #upkeep: Upkeep;
   readonly #timers: readonly NodeJS.Timeout[];
   #walked: Promise<void>;
@@ -172,21 +175,31 @@ export class PlacedStore implements Store {
   }
 
   touch(key: string): void {
-    const [name, now] = [recordName(key), Date.now()];
-    this.#ledger.touch(name, now);
-    this.#touched.set(name, now);
+    this.#touched.set(key, Date.now());
+  }
+
+  /** What goes first is asked seldom: a hit does not have to hash its key. */
+  #enterTouches(): void {
+    for (const [key, time] of this.#touched) {
+      const name = recordName(key);
+      this.#ledger.touch(name, time);
+      this.#unwritten.set(name, time);
+    }
+    this.#touched.clear();
   }
 
   async #writeTouches(): Promise<void> {
-    const touched = [...this.#touched];
-    this.#touched.clear();
-    for (const [name, time] of touched) {
+    this.#enterTouches();
+    const unwritten = [...this.#unwritten];
+    this.#unwritten.clear();
+    for (const [name, time] of unwritten) {
       // What is gone needs no time.
       await this.#place.records.touch(name, time).catch(() => {});
     }
   }
 
   async *list(prefix = ''): AsyncIterable<ListedRecord> {
+    this.#enterTouches();
     for await (const { file, lastUse, name } of this.#records.walk()) {
       if (!file.key.startsWith(prefix)) continue;
       const used = this.#ledger.lastUse(name) ?? lastUse;
@@ -245,6 +258,7 @@ export class PlacedStore implements Store {
 
   async #evict(bytes: number): Promise<boolean> {
     await this.#walked;
+    this.#enterTouches();
     const room = Math.max(bytes, this.#maxBytes * ROOM_SHARE);
     const goal = Math.min(this.#ledger.bytes, this.#maxBytes) - room;
     const before = { bytes: this.#ledger.bytes, records: this.#ledger.records };

@@ -22,29 +22,62 @@ function endOf(source: Source, { end }: ByteRange): number | null {
   return end;
 }
 
+/** Above it a read of a large buffer is worth its memory. */
+const LARGE_FROM = 256 * 1024;
+
+/** While one piece is with whoever asked for it the next one is read, where it is there. */
 export async function* piecesOf(source: Source, range: ByteRange, buffers: SendBuffers): AsyncGenerator<Buffer> {
-  const buffer = buffers.take(false);
+  let position = range.start;
+  const begin = (): Reading | null => {
+    const end = endOf(source, range);
+    const until = Math.min(end ?? source.readable, source.readable);
+    if (until <= position) return null;
+    const buffer = buffers.take(until - position >= LARGE_FROM);
+    const to = Math.min(until, position + buffer.length);
+    return { buffer, piece: read(source, buffer, position, to) };
+  };
+  let reading: Reading | null = null;
   try {
-    let position = range.start;
     for (;;) {
-      const end = endOf(source, range);
-      if (end !== null && position >= end) return;
-      if (source.readable <= position) {
+      reading ??= begin();
+      if (reading === null) {
+        const end = endOf(source, range);
+        if (end !== null && position >= end) return;
         await source.more(position);
         continue;
       }
-      const until = Math.min(end ?? source.readable, source.readable, position + buffer.length);
-      const piece = await source.read(buffer, position, until);
-      position += piece.length;
-      yield piece;
+      const { buffer, piece: coming } = reading;
+      reading = null;
+      try {
+        const piece = await coming;
+        position += piece.length;
+        // A body of one piece, and the end of one, need no second buffer.
+        reading = begin();
+        reading?.piece.catch(() => {});
+        yield piece;
+      } finally {
+        buffers.giveBack(buffer);
+      }
     }
   } finally {
-    buffers.giveBack(buffer);
+    // It is read to its end: the buffer is somebody else's only then.
+    const left = reading;
+    if (left !== null) void left.piece.then(ignore, ignore).then(() => buffers.giveBack(left.buffer));
   }
 }
 
-/** Above it a read of a large buffer is worth its memory. */
-const LARGE_FROM = 256 * 1024;
+interface Reading {
+  readonly buffer: Buffer;
+  readonly piece: Promise<Buffer>;
+}
+
+/** Also what is thrown at once comes as a rejection. */
+async function read(source: Source, buffer: Buffer, start: number, end: number): Promise<Buffer> {
+  return source.read(buffer, start, end);
+}
+
+function ignore(): void {}
+
 /** A client that takes longer for a piece gets by with one small buffer: a thousand slow ones must not hold gigabytes. */
 const SLOW_MS = 100;
 

@@ -1,0 +1,150 @@
+// Hits of the HTTP cache, against nginx's proxy_cache from Debian in the same run: 1 kB and 100 kB with wrk, 200 MB with a
+// reader that throws it away. And a day of a CI service (bench/cache/ci-day.mjs) through both, with a store of a part of
+// what differs, all sizes divided.
+//
+//   node bench/cache.mjs [--quick] [--rounds 5] [--seconds 3] [--no-hits] [--day] [--jobs 8000] [--divide 200] [--json FILE]
+//
+// Plain HTTP. Needs: npm run build, nginx-light, wrk.
+
+import { mkdirSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ciDay } from './cache/ci-day.mjs';
+import { berthgateCache, nginxCache } from './cache/contenders.mjs';
+import { startOrigin } from './cache/origin.mjs';
+import { readOptions } from './harness/options.mjs';
+import { runJson, runText } from './harness/processes.mjs';
+import { findProgram, needPrograms } from './harness/programs.mjs';
+import { Report } from './harness/report.mjs';
+import { medians, ratio, takeTurns } from './harness/rounds.mjs';
+
+const options = readOptions(import.meta.url, {
+  seconds: { type: 'string' },
+  hits: { type: 'boolean', default: true },
+  day: { type: 'boolean', default: false },
+  jobs: { type: 'string', default: '8000' },
+  divide: { type: 'string', default: '200' },
+});
+needPrograms('nginx', 'wrk');
+const seconds = options.seconds ?? (options.quick ? '1' : '3');
+const reader = fileURLToPath(new URL('./cache/reader.mjs', import.meta.url));
+const HOST = 'files.example.org';
+const CLIENTS = 50;
+const AT_ONCE = 16;
+const SHARES = [0.05, 0.2, 1];
+
+const report = new Report('cache');
+const origin = await startOrigin();
+if (options.hits) await measureHits();
+if (options.day) for (const share of SHARES) await replayDay(share);
+origin.stop();
+report.finish(options.json);
+process.exit(0);
+
+async function startBoth(name, maxBytes) {
+  const folder = join(options.folder, name);
+  mkdirSync(folder);
+  return [await berthgateCache(folder, origin.port, maxBytes), await nginxCache(folder, origin.port, maxBytes)];
+}
+
+async function measureHits() {
+  const contenders = await startBoth('hits', 2 ** 31);
+  try {
+    for (const [title, size, run] of [
+      ['1 kB', 1000, small],
+      ['100 kB', 100_000, small],
+      ['200 MB', 200_000_000, large],
+    ]) {
+      const path = `/hit?size=${size}`;
+      for (const { port } of contenders) await fetchOnce(port, path);
+      const figures = await takeTurns(contenders, options.rounds, (one) => run(one, path, size));
+      const key = run === small ? 'rate' : 'gigabytes';
+      const columns = [
+        { key, title: run === small ? 'hits/s' : 'GB/s', digits: run === small ? 0 : 2 },
+        { key: 'cpu', title: run === small ? 'CPU s/10k' : 'CPU s/GB', digits: 3 },
+      ];
+      report.table(
+        `hits of ${title}`,
+        columns,
+        contenders.map(({ name }) => ({ name, figures: medians(figures.get(name)) })),
+      );
+      report.aim(`${title}: ${columns[0].title}, of nginx's`, ratio(figures, 'berthgate', 'nginx', key), {
+        atLeast: 1,
+      });
+    }
+  } finally {
+    for (const one of contenders) await one.stop();
+  }
+}
+
+async function small(one, path) {
+  const before = one.cpu();
+  const url = `http://127.0.0.1:${one.port}${path}`;
+  const text = await runText(findProgram('wrk'), ['-t1', `-c${CLIENTS}`, `-d${seconds}s`, '-H', `Host: ${HOST}`, url]);
+  if (/Non-2xx|Socket errors/.test(text)) throw new Error(text);
+  const requests = Number(/(\d+) requests in/.exec(text)[1]);
+  return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]), cpu: ((one.cpu() - before) / requests) * 10_000 };
+}
+
+async function large(one, path) {
+  const before = one.cpu();
+  const { bytes, seconds: spent } = await runJson(process.execPath, [reader, String(one.port), path, seconds]);
+  return { gigabytes: bytes / 1e9 / spent, cpu: (one.cpu() - before) / (bytes / 1e9) };
+}
+
+async function replayDay(share) {
+  const day = [...ciDay({ scale: 1 / Number(options.divide), jobs: Number(options.jobs) })];
+  const differing = new Map(day.map(({ path, size }) => [path, size]));
+  let [workingSet, total] = [0, 0];
+  for (const size of differing.values()) workingSet += size;
+  for (const { size } of day) total += size;
+  const contenders = await startBoth(`day-${share}`, Math.ceil(workingSet * share));
+  const rows = [];
+  try {
+    for (const { name, port } of contenders) {
+      const before = { ...origin.counts };
+      await replay(port, day);
+      const asked = origin.counts.requests - before.requests;
+      const bytes = origin.counts.bytes - before.bytes;
+      rows.push({ name, figures: { hits: 100 * (1 - asked / day.length), saved: 100 * (1 - bytes / total) } });
+    }
+  } finally {
+    for (const one of contenders) await one.stop();
+  }
+  report.table(
+    `a CI day, ${day.length} requests, a store of ${100 * share} % of ${(workingSet / 1e6).toFixed(0)} MB`,
+    [
+      { key: 'hits', title: 'requests saved %', digits: 1 },
+      { key: 'saved', title: 'bytes saved %', digits: 1 },
+    ],
+    rows,
+  );
+  const [ours, theirs] = rows;
+  report.aim(`requests saved at ${100 * share} %, of nginx's`, ours.figures.hits / theirs.figures.hits, { atLeast: 1 });
+}
+
+async function replay(port, day) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
+  let next = 0;
+  const work = async () => {
+    while (next < day.length) {
+      const { path, size } = day[next++];
+      await fetchOnce(port, `${path}?size=${size}`, agent);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  agent.destroy();
+}
+
+function fetchOnce(port, path, agent = false) {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host: '127.0.0.1', port, path, agent, headers: { host: HOST } }, (answer) => {
+      if (answer.statusCode !== 200) reject(new Error(`${path}: ${answer.statusCode}`));
+      answer.on('end', resolve);
+      answer.on('error', reject);
+      answer.resume();
+    });
+    request.on('error', reject);
+  });
+}
