@@ -2,11 +2,13 @@
 // reader that throws it away. And a day of a CI service (bench/cache/ci-day.mjs) through both, with a store of a part of
 // what differs, all sizes divided.
 //
-//   node bench/cache.mjs [--quick] [--rounds 5] [--seconds 3] [--no-hits] [--day] [--jobs 8000] [--divide 200] [--json FILE]
+//   node bench/cache.mjs [--quick] [--rounds 5] [--seconds 3] [--no-hits] [--day] [--jobs 8000] [--divide 20]
+//                        [--shares 5,20,100] [--json FILE]
 //
-// Plain HTTP. Needs: npm run build, nginx-light, wrk.
+// nginx looks at its size every ten seconds and may have more until then: what lies in its folder at the end is told, and a
+// day of few jobs or tiny things (a large --divide) says nothing. Plain HTTP. Needs: npm run build, nginx-light, wrk.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +26,8 @@ const options = readOptions(import.meta.url, {
   hits: { type: 'boolean', default: true },
   day: { type: 'boolean', default: false },
   jobs: { type: 'string', default: '8000' },
-  divide: { type: 'string', default: '200' },
+  divide: { type: 'string', default: '20' },
+  shares: { type: 'string', default: '5,20,100' },
 });
 needPrograms('nginx', 'wrk');
 const seconds = options.seconds ?? (options.quick ? '1' : '3');
@@ -32,7 +35,7 @@ const reader = fileURLToPath(new URL('./cache/reader.mjs', import.meta.url));
 const HOST = 'files.example.org';
 const CLIENTS = 50;
 const AT_ONCE = 16;
-const SHARES = [0.05, 0.2, 1];
+const SHARES = options.shares.split(',').map((percent) => Number(percent) / 100);
 
 const report = new Report('cache');
 const origin = await startOrigin();
@@ -107,7 +110,8 @@ async function replayDay(share) {
       await replay(port, day);
       const asked = origin.counts.requests - before.requests;
       const bytes = origin.counts.bytes - before.bytes;
-      rows.push({ name, figures: { hits: 100 * (1 - asked / day.length), saved: 100 * (1 - bytes / total) } });
+      const kept = bytesBelow(join(options.folder, `day-${share}`, `${name}-store`)) / 1e6;
+      rows.push({ name, figures: { hits: 100 * (1 - asked / day.length), saved: 100 * (1 - bytes / total), kept } });
     }
   } finally {
     for (const one of contenders) await one.stop();
@@ -117,11 +121,21 @@ async function replayDay(share) {
     [
       { key: 'hits', title: 'requests saved %', digits: 1 },
       { key: 'saved', title: 'bytes saved %', digits: 1 },
+      { key: 'kept', title: 'MB in its folder', digits: 1 },
     ],
     rows,
   );
   const [ours, theirs] = rows;
   report.aim(`requests saved at ${100 * share} %, of nginx's`, ours.figures.hits / theirs.figures.hits, { atLeast: 1 });
+}
+
+function bytesBelow(folder) {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  let bytes = 0;
+  for (const { parentPath, name } of files) {
+    bytes += statSync(join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
 }
 
 async function replay(port, day) {

@@ -140,12 +140,18 @@ export class Ledger {
     return [...known.keys()].filter((name) => !seen.has(name) && !changed.has(name));
   }
 
-  /** What goes first of what is not in use; null where there is nothing. */
-  victim(): string | null {
+  /** What goes first of what is not in use: names that hold so many bytes, if there are, and not more names than `most`. */
+  victims(bytes: number, most: number): readonly string[] {
+    const names: string[] = [];
+    let held = 0;
     for (const name of this.#order.oldestFirst()) {
-      if (!this.#entries.get(name)?.bodies.some(({ digest }) => this.#pins.has(digest))) return name;
+      if (held >= bytes || names.length === most) break;
+      const entry = this.#entries.get(name);
+      if (entry === undefined || entry.bodies.some(({ digest }) => this.#pins.has(digest))) continue;
+      names.push(name);
+      held += bytesOf(entry);
     }
-    return null;
+    return names;
   }
 
   kinds(): Readonly<Record<string, KindStats>> {

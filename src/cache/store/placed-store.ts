@@ -31,6 +31,9 @@ const TOUCH_EVERY_MS = 30_000;
 const COLLECT_EVERY_MS = 3_600_000;
 /** So that not every fill has to evict. */
 const ROOM_SHARE = 0.02;
+/** So much more than there may be is there for a moment. */
+const MOST_OVER = 1.05;
+const EVICTED_AT_ONCE = 16;
 const KEY_BYTES = 8 * 1024;
 
 export interface Place {
@@ -116,7 +119,10 @@ export class PlacedStore implements Store {
           } finally {
             this.#ledger.unpin(body.digest);
           }
-          if (this.#ledger.bytes > this.#maxBytes) void this.#makeRoom(0);
+          if (this.#ledger.bytes <= this.#maxBytes) return;
+          const made = this.#makeRoom(0);
+          // Who fills faster than others can go waits for them.
+          if (this.#ledger.bytes > this.#maxBytes * MOST_OVER) await made;
         },
         onEnd: (notKept) => {
           this.#fills.delete(fill);
@@ -261,23 +267,31 @@ export class PlacedStore implements Store {
     this.#enterTouches();
     const room = Math.max(bytes, this.#maxBytes * ROOM_SHARE);
     const goal = Math.min(this.#ledger.bytes, this.#maxBytes) - room;
-    const before = { bytes: this.#ledger.bytes, records: this.#ledger.records };
+    const before = this.#evicted.bytes;
     while (this.#ledger.bytes > goal) {
-      const name = this.#ledger.victim();
-      if (name === null) break;
-      let unnamed: readonly Digest[] = [];
-      await this.#records.keepOnly(
-        name,
-        () => false,
-        (_, changed) => {
-          unnamed = this.#enter(name, changed);
-        },
-      );
-      for (const digest of unnamed) await this.#bodies.remove(digest);
+      const names = this.#ledger.victims(this.#ledger.bytes - goal, EVICTED_AT_ONCE);
+      const gone = await Promise.all(names.map((name) => this.#evictOne(name)));
+      // Where nothing can be removed, another time may do.
+      if (!gone.includes(true)) break;
     }
-    this.#evicted.bytes += before.bytes - this.#ledger.bytes;
-    this.#evicted.records += before.records - this.#ledger.records;
-    return this.#ledger.bytes < before.bytes;
+    return this.#evicted.bytes > before;
+  }
+
+  async #evictOne(name: string): Promise<boolean> {
+    let unnamed: readonly Digest[] = [];
+    const evict = (_: string, changed: Changed): void => {
+      const before = { bytes: this.#ledger.bytes, records: this.#ledger.records };
+      unnamed = this.#enter(name, changed);
+      this.#evicted.bytes += before.bytes - this.#ledger.bytes;
+      this.#evicted.records += before.records - this.#ledger.records;
+    };
+    try {
+      await this.#records.keepOnly(name, () => false, evict);
+      for (const digest of unnamed) await this.#bodies.remove(digest);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async #count(): Promise<void> {

@@ -91,6 +91,23 @@ describe('the store in a folder', () => {
     expect(await left(again)).toEqual([0, 1, 2, 3, 4]);
   });
 
+  test('has not much more than it may have, however fast it is filled', async () => {
+    const store = await openStore(1_000_000);
+    let [next, most] = [0, 0];
+    const fillOn = async (): Promise<void> => {
+      while (next < 300) {
+        await fillWith(store, `http:${next++}`, randomBytes(20_000));
+        most = Math.max(most, store.stats().bytes);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, fillOn));
+    expect(most).toBeLessThan(1_000_000 * 1.05 + 17 * 21_000);
+    await expect.poll(() => store.stats().bytes).toBeLessThanOrEqual(1_000_000);
+    await store.close();
+    expect(await filesBelow(folders[0] as string)).toBe(store.stats().records * 2);
+    expect(store.stats().evicted.records).toBe(300 - store.stats().records);
+  });
+
   test('passes a body that is larger than itself through, and keeps nothing of it', async () => {
     const store = await openStore(100_000);
     const bytes = randomBytes(9_000_000);
