@@ -14,7 +14,7 @@ const origins = new Origins([{ host: 'files.example.org', origin: new URL(`http:
 const rules = new SiteRules([]);
 const tally = new HttpCacheTally();
 const cache = new HttpCache({
-  store,
+  store: () => store,
   origins: () => origins,
   tally,
   onServed: ({ url, arrival: { scheme, account } }, kind, bytes) =>
