@@ -71,6 +71,15 @@ export function isOpenToAll(answer: Directives): boolean {
   return answer.has('public') || answer.has('must-revalidate') || answer.has('s-maxage');
 }
 
+/**
+ * It is never served when its time is over without asking. RFC 9111 §5.2.2.10: s-maxage "incorporates the semantics of
+ * proxy-revalidate".
+ */
+export function forbidsStale(answer: Directives): boolean {
+  const words = ['must-revalidate', 'proxy-revalidate', 's-maxage'];
+  return words.some((word) => answer.has(word)) || unqualified(answer, 'no-cache');
+}
+
 /** The lower-case names of the fields that `no-cache="…"` and `private="…"` are about. */
 export function qualifiedFields(directives: Directives): readonly string[] {
   return ['no-cache', 'private'].flatMap((name) => fieldsOf(directives.get(name) ?? ''));

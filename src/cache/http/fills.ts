@@ -8,7 +8,7 @@ import { linesOf } from './fields.ts';
 import type { Coming, Landing } from './flights.ts';
 import type { OriginAnswer } from './origin.ts';
 import type { HttpCacheParts } from './parts.ts';
-import { judge } from './reuse.ts';
+import { isForLateComers, judge } from './reuse.ts';
 import { storableFields } from './storable.ts';
 import { selectingNames, selection, selects, variantOf } from './vary.ts';
 
@@ -62,7 +62,8 @@ export class Fills {
       ended: Promise.resolve(),
     };
     filling.ended = this.run(asked, answer, filling, again);
-    return { kind: 'kept', answer: coming, fill, cookies, ended: filling.ended };
+    const isFresh = isForLateComers({ ...coming, length: 0 }, asked.rule);
+    return { kind: 'kept', answer: coming, fill, cookies, isFresh, ended: filling.ended };
   }
 
   /** Gives up what is not whole; resolves when nothing is written any more. */

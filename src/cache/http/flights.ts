@@ -14,6 +14,8 @@ export type Landing =
       readonly answer: Coming;
       readonly fill: Fill;
       readonly cookies: RawHeaders;
+      /** Also those may have it who come only now. */
+      readonly isFresh: boolean;
       /** It has been kept, or has failed. */
       readonly ended: Promise<void>;
     }
@@ -35,7 +37,7 @@ export class Flights {
     const landing = land().catch((fault: unknown): Landing => ({ kind: 'failed', fault }));
     this.flying.set(key, landing);
     void landing
-      .then((landed) => (landed.kind === 'kept' ? landed.ended : undefined))
+      .then((landed) => (landed.kind === 'kept' && landed.isFresh ? landed.ended : undefined))
       .finally(() => {
         if (this.flying.get(key) === landing) this.flying.delete(key);
       });

@@ -7,7 +7,7 @@ import { storableFields } from './storable.ts';
 import type { StoredAnswer } from './stored-answer.ts';
 
 /** They say how the stored bytes are to be read: another body's would make them wrong (RFC 9111 §3.2). */
-const OF_THE_BODY = new Set(['content-encoding', 'content-type', 'content-range', 'content-length']);
+const OF_THE_BODY = new Set(['content-encoding', 'content-range', 'content-length']);
 
 interface News {
   readonly headers: RawHeaders;

@@ -1,6 +1,6 @@
 /** Whether a stored answer serves a request (RFC 9111 §4, §5.2.1; RFC 5861). */
 
-import { type Directives, directivesOfAnswer, secondsOf, unqualified } from './directives.ts';
+import { type Directives, directivesOfAnswer, forbidsStale, secondsOf, unqualified } from './directives.ts';
 import { ageOf, lifetimeOf } from './freshness.ts';
 import type { SiteRule } from './site-rules.ts';
 import type { StoredAnswer } from './stored-answer.ts';
@@ -49,13 +49,15 @@ export function judge(answer: StoredAnswer, request: Directives, rule: SiteRule,
 export function standsIn(answer: StoredAnswer, request: Directives, rule: SiteRule, nowMs: number): boolean {
   const directives = directivesOfAnswer(answer.headers);
   const { all } = directives;
-  if (unqualified(all, 'no-cache') || forbidsStale(all)) return false;
+  if (forbidsStale(all)) return false;
   const stale = ageOf(answer, nowMs) - lifetimeOf(answer, rule, directives).seconds;
   const said = secondsOf(all, 'stale-if-error') ?? rule.staleIfErrorSeconds;
   return stale <= Math.max(said, secondsOf(request, 'stale-if-error') ?? 0);
 }
 
-/** RFC 9111 §5.2.2.10: s-maxage "incorporates the semantics of proxy-revalidate". */
-function forbidsStale(answer: Directives): boolean {
-  return answer.has('must-revalidate') || answer.has('proxy-revalidate') || answer.has('s-maxage');
+/** Whether it serves those too who ask while it comes. Where the origin says nothing, that long is no time. */
+export function isForLateComers(answer: StoredAnswer, rule: SiteRule): boolean {
+  if (judge(answer, new Map(), rule, Date.now()).use === 'fresh') return true;
+  const directives = directivesOfAnswer(answer.headers);
+  return lifetimeOf(answer, rule, directives).kind === 'heuristic' && !forbidsStale(directives.all);
 }

@@ -6,6 +6,7 @@ import {
   type AnswerDirectives,
   type Directives,
   directivesOfAnswer,
+  forbidsStale,
   isOpenToAll,
   qualifiedFields,
   unqualified,
@@ -54,7 +55,9 @@ export function reasonNotToStore(question: StorableQuestion): string | null {
   const lifetime = lifetimeOf(question, rule, directives);
   // Who sets a cookie and does not say that others may have the page has not thought of others.
   if (has(headers, 'set-cookie') && lifetime.kind === 'heuristic' && !all.has('public')) return 'set-cookie';
-  if (lifetime.seconds === 0 && !has(headers, 'etag') && !has(headers, 'last-modified')) return 'useless';
+  // What can be neither fresh nor asked for again may still stand in for an origin that fails.
+  const standsIn = status === 200 && rule.staleIfErrorSeconds > 0 && !forbidsStale(all);
+  if (lifetime.seconds === 0 && !has(headers, 'etag') && !has(headers, 'last-modified') && !standsIn) return 'useless';
   if (!isKeptByDefault(status) && lifetime.kind === 'heuristic' && !all.has('public')) return 'status';
   return null;
 }

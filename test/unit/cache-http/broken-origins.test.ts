@@ -76,6 +76,21 @@ describe('four clients that want one slow file', () => {
     expect(rig.origin.asked).toHaveLength(1);
   });
 
+  test('and come only when it has begun get their own where it is fresh for nobody', async () => {
+    const ends: (() => void)[] = [];
+    const head = { ...HEAD, 'Cache-Control': 'no-cache' };
+    const rig = await startRig((_, response) =>
+      halfThen(response, () => ends.push(() => response.end(bytes.subarray(HALF))), head),
+    );
+    const early = await rig.open('/slow');
+    expect(rig.origin.asked).toHaveLength(1);
+    const late = await rig.open('/slow');
+    expect(rig.origin.asked).toHaveLength(2);
+    await expect.poll(() => ends.length).toBe(2);
+    for (const end of ends) end();
+    for (const answer of [early, late]) expect((await textOf(answer)) === text).toBe(true);
+  });
+
   test('may want other parts of it while it comes', async () => {
     let finish = () => {};
     const rig = await startRig((_, response) =>
@@ -158,7 +173,7 @@ describe('an origin that breaks off', () => {
     const ends = await Promise.allSettled(answers.map(textOf));
     expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(await rig.store.get(`http:http://${HOST}/a`)).toEqual([]);
-    expect(rig.faults.some((fault) => fault.startsWith('the origin broke off'))).toBe(true);
+    await expect.poll(() => rig.faults.some((fault) => fault.startsWith('the origin broke off'))).toBe(true);
   });
 
   test('and cannot say which file it was is not asked again', async () => {

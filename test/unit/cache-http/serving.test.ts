@@ -174,6 +174,16 @@ describe('where the origin fails', () => {
     },
   );
 
+  test('what says nothing of how long it may be kept stands in all the same', async () => {
+    const rig = await startRig((_, response) => void response.end('index'));
+    await rig.get('/a');
+    await expect.poll(async () => (await rig.store.get(`http:http://${HOST}/a`)).length).toBe(1);
+    expect((await rig.get('/a')).way).toContain('fwd=stale');
+    expect(rig.origin.asked).toHaveLength(2);
+    await rig.origin.stop();
+    expect(await rig.get('/a')).toMatchObject({ status: 200, body: 'index' });
+  });
+
   test('what nobody has kept is not had, and the host is named', async () => {
     const rig = await startRig(counting());
     await rig.origin.stop();

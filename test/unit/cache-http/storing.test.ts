@@ -15,6 +15,7 @@ describe('an answer is kept', () => {
     ['that can be asked for again by its date', { 'Last-Modified': date(0) }],
     ['with no-store, to those who understand its status', cc('max-age=60, no-store, must-understand')],
     ['with no-store for others than caches such as this', { 'CDN-Cache-Control': 'max-age=60', ...cc('no-store') }],
+    ['that can only stand in for an origin that fails', {}],
     ['with a cookie, where it says how long', { ...LONG, 'Set-Cookie': 'a=b' }],
   ])('%s', (_, answer) => {
     expect(unkept(answer)).toBeNull();
@@ -27,7 +28,7 @@ describe('an answer is not kept', () => {
     ['that is private', cc('max-age=60, private'), 'private'],
     ['that is private to caches such as this', { 'CDN-Cache-Control': 'private', ...LONG }, 'private'],
     ['that varies on everything', { ...LONG, Vary: ', *' }, 'vary'],
-    ['that can be neither fresh nor asked for again', {}, 'useless'],
+    ['that can be neither fresh nor asked for again nor stand in', cc('max-age=0, must-revalidate'), 'useless'],
     ['with a cookie, where nobody says how long', { 'Last-Modified': date(-1000), 'Set-Cookie': 'a=b' }, 'set-cookie'],
   ])('%s', (_, answer, reason) => {
     expect(unkept(answer)).toBe(reason);
@@ -193,7 +194,6 @@ describe('news of a stored answer', () => {
     const answer = stored({ 'Content-Type': 'text/plain', 'Content-Encoding': 'gzip' });
     const told = {
       Date: date(6),
-      'Content-Type': 'text/html',
       'Content-Encoding': 'br',
       'Content-Length': '3',
       'Set-Cookie': 'a=b',
