@@ -121,7 +121,7 @@ describe('the origin is asked whether it is still right', () => {
   test('while what is stale is served, where it may be', async () => {
     const rig = await startRig(counting({ 'Cache-Control': 'max-age=0, stale-while-revalidate=60', ETag: '"a"' }));
     expect((await rig.get('/a')).body).toBe('1');
-    await expect.poll(async () => (await rig.get('/a')).body).toBe('2');
+    await expect.poll(async () => Number((await rig.get('/a')).body)).toBeGreaterThan(1);
     expect((await rig.get('/a')).way).toContain('hit');
   });
 
