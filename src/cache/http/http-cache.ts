@@ -90,7 +90,7 @@ export class HttpCache {
           ? 'request'
           : 'stale';
     if (method === 'HEAD') await this.head(asked, found, fwd);
-    else if (asked.wantsOwn) await this.alone(asked, 'bypass');
+    else if (saysMore(asked)) await this.alone(asked, 'bypass');
     else if (found === null && isPartial(asked) && this.flights.get(flightKey(asked)) === null)
       await this.alone(asked, fwd);
     else await this.together(asked, found, fwd);
@@ -260,7 +260,8 @@ export class HttpCache {
       return null;
     });
     if (answer === null) return;
-    if (found !== null && answer.status === 200) {
+    // What the origin says to one who says more than others is no news for them.
+    if (found !== null && answer.status === 200 && !saysMore(asked)) {
       const store = this.parts.store();
       const { key, variant, digest } = found.record;
       if (describes(found.answer, answer.headers))
@@ -328,6 +329,11 @@ export class HttpCache {
 
 function flightKey({ url, fields }: Asked): string {
   return `${url.href}\n${fields.shared.join('\n')}`;
+}
+
+/** The origin is told what others do not tell it. */
+function saysMore({ fields }: Asked): boolean {
+  return fields.isPeculiar || fields.hasCredentials;
 }
 
 /** The client wants less than the whole: what it gets is for it alone. */

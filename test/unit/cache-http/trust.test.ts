@@ -46,6 +46,35 @@ describe('a field that one client sends', () => {
   });
 });
 
+describe('news of what is kept', () => {
+  const naive = (control: string) => (request: http.IncomingMessage, response: http.ServerResponse) => {
+    response.setHeader('Link', `<https://${String(request.headers['x-host-of-mine'] ?? request.headers.cookie)}/>`);
+    response.writeHead(request.headers['if-none-match'] === '"a"' ? 304 : 200, {
+      'Cache-Control': control,
+      ETag: '"a"',
+    });
+    response.end();
+  };
+
+  test.each([
+    ['HEAD', { 'x-host-of-mine': 'evil' }, 'public, no-cache'],
+    ['GET', { 'x-host-of-mine': 'evil' }, 'public, no-cache'],
+    ['HEAD', { cookie: 'evil' }, 'no-cache'],
+    ['GET', { cookie: 'evil' }, 'no-cache'],
+  ])('are not what the origin says to %s with %j', async (method, headers, control) => {
+    const rig = await startRig(naive(control));
+    const link = async () => (await rig.store.get(`http:http://${HOST}/a`)).map(({ meta }) => JSON.stringify(meta));
+    await rig.get('/a');
+    await expect.poll(async () => (await link()).length).toBe(1);
+    expect((await rig.ask(method, '/a', headers)).headers.link).toBe('<https://evil/>');
+    expect((await link())[0]).not.toContain('evil');
+    // The control: what it says to everybody is.
+    const before = await link();
+    await rig.ask('HEAD', '/a');
+    expect(await link()).not.toEqual(before);
+  });
+});
+
 describe('credentials', () => {
   const secret = { authorization: 'Bearer secret' };
 
