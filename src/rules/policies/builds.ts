@@ -34,7 +34,8 @@ export class BuildsPolicy implements Policy {
   }
 
   private judgeClassic(call: Call): Verdict {
-    const build = buildOf(call);
+    // A namespace serves neither, and says so itself.
+    const build = call.namespace === null ? buildOf(call) : null;
     if (build?.byBuildKit === true) {
       throw refuse(NAME, 'fetches', 'what it fetches cannot be judged', {
         place: 'query.version',
