@@ -1,9 +1,8 @@
 // RED-TEAM 66: the CA's key, its lifetime, its scope. What the intermediate signs is tried on real TLS clients.
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -15,6 +14,7 @@ import {
   subjectHash,
 } from '../../../src/cache/interception/certificates.ts';
 import { tlsClients } from './clients.ts';
+import { newFolder } from './folders.ts';
 
 const HOSTS = ['archive.example.org', '*.mirror.example.net'];
 const validity = { fromMs: Date.now() - 3_600_000, toMs: Date.now() + 3_600_000 };
@@ -97,7 +97,7 @@ test('an address is signed for by nobody', async () => {
 });
 
 test('a folder of OpenSSL finds a root by the hash of its subject', () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'berthgate-hash-')), 'root.pem');
+  const file = join(newFolder(), 'root.pem');
   writeFileSync(file, rootPem);
   const hash = execFileSync('openssl', ['x509', '-noout', '-hash', '-in', file]).toString().trim();
   expect(subjectHash(root.name)).toBe(hash);

@@ -1,9 +1,9 @@
 // TLS clients of several makers, each of which says whether it takes what a server shows it.
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tls from 'node:tls';
+import { newFolder } from './folders.ts';
 
 export interface TlsClient {
   readonly name: string;
@@ -56,7 +56,7 @@ function ran(file: string, args: readonly string[]): Promise<boolean> {
 }
 
 function fileWith(name: string, text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'berthgate-tls-')), name);
+  const file = join(newFolder(), name);
   writeFileSync(file, text);
   return file;
 }

@@ -1,9 +1,8 @@
 // What answers at the cache's addresses, met by real TLS clients over real sockets. RED-TEAM 65 and 66.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
@@ -13,6 +12,7 @@ import { Authority } from '../../../src/cache/interception/authority.ts';
 import { readClientHello } from '../../../src/cache/interception/client-hello.ts';
 import { type CachedHost, CacheFront } from '../../../src/cache/interception/front.ts';
 import { WayOut } from '../../../src/wire/way-out.ts';
+import { newFolder } from './folders.ts';
 
 const CACHED = 'archive.example.org';
 const PASSED = 'pinned.example.org';
@@ -54,7 +54,7 @@ function listen(server: net.Server): Promise<number> {
 
 /** The real server of every host, with a certificate of its own that nobody knows here. */
 async function startOrigin(): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'berthgate-origin-'));
+  const folder = newFolder();
   const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
   const subject = ['-subj', '/CN=origin', '-addext', `subjectAltName=DNS:${CACHED},DNS:${PASSED}`];
   const made = [
@@ -94,7 +94,7 @@ interface Rig {
 
 async function startRig(): Promise<Rig> {
   const originPort = await startOrigin();
-  const folder = join(mkdtempSync(join(tmpdir(), 'berthgate-front-')), 'ca');
+  const folder = join(newFolder(), 'ca');
   const authority = new Authority({ folder, lifeMs: 86_400_000, rotateMs: 3_600_000, hosts: [CACHED] }, (fault) => {
     throw fault;
   });

@@ -1,21 +1,21 @@
 // The CA over its life: made, kept, rotated, ended; and what a container that was made at any time trusts.
 
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Generation, keepGenerations, signingFor } from '../../../src/cache/interception/generations.ts';
+import { newFolder } from './folders.ts';
 
 const DAY = 86_400_000;
 const START = Date.parse('2026-11-22T12:00:00Z');
-const newFolder = (): string => join(mkdtempSync(join(tmpdir(), 'berthgate-ca-')), 'ca');
+const caFolder = (): string => join(newFolder(), 'ca');
 const options = (folder: string, hosts = ['a.example.org']) => ({ folder, lifeMs: 7 * DAY, rotateMs: 2 * DAY, hosts });
 const numbers = (all: readonly Generation[]) => all.map(({ number }) => number);
 
 test('the first start makes one, the next start finds it, and its files are ours alone', () => {
-  const folder = newFolder();
+  const folder = caFolder();
   const made = keepGenerations(options(folder), START);
   expect(numbers(made)).toEqual([1]);
   const again = keepGenerations(options(folder), START + 1000);
@@ -26,14 +26,14 @@ test('the first start makes one, the next start finds it, and its files are ours
 });
 
 test("the root's key is in no file", () => {
-  const folder = newFolder();
+  const folder = caFolder();
   const [one] = keepGenerations(options(folder), START) as [Generation];
   expect(new X509Certificate(one.root).checkPrivateKey(one.key)).toBe(false);
   expect(new X509Certificate(one.intermediate).checkPrivateKey(one.key)).toBe(true);
 });
 
 test('what ends is removed with its key', () => {
-  const folder = newFolder();
+  const folder = caFolder();
   keepGenerations(options(folder), START);
   keepGenerations(options(folder), START + 8 * DAY);
   expect(readdirSync(folder)).toEqual(['2.json']);
@@ -42,7 +42,7 @@ test('what ends is removed with its key', () => {
 test('a container that was made at any time is served by a CA that it trusts, for life less rotate', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 30 * 24 }), fc.integer({ min: 0, max: 119 }), (madeHours, laterHours) => {
-      const folder = newFolder();
+      const folder = caFolder();
       const made = START + madeHours * 3_600_000;
       const later = made + laterHours * 3_600_000;
       let trusted: readonly Generation[] = [];
@@ -60,7 +60,7 @@ test('a container that was made at any time is served by a CA that it trusts, fo
 });
 
 test('another host makes a new CA at once; those that were there go on for their own hosts', () => {
-  const folder = newFolder();
+  const folder = caFolder();
   keepGenerations(options(folder), START);
   const both = keepGenerations(options(folder, ['a.example.org', 'b.example.org']), START + 1000);
   expect(numbers(both)).toEqual([1, 2]);
@@ -72,7 +72,7 @@ test('another host makes a new CA at once; those that were there go on for their
 });
 
 test('a file that is no CA is told with its name', () => {
-  const folder = newFolder();
+  const folder = caFolder();
   keepGenerations(options(folder), START);
   writeFileSync(join(folder, '2.json'), '{"half":');
   expect(() => keepGenerations(options(folder), START)).toThrow(/2\.json: is no CA of ours/);

@@ -1,8 +1,7 @@
 // What systems keep of certificates, with ours and without: bundles, Java's key stores, folders in archives.
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from 'vitest';
@@ -13,6 +12,7 @@ import { withoutOurs, withRoots } from '../../../src/cache/interception/trust/pe
 import { coversTrust, keyStores } from '../../../src/cache/interception/trust/places.ts';
 import { cleanFolder } from '../../../src/cache/interception/trust/survey.ts';
 import { archiveOf, entriesIn, printNew } from '../../../src/cache/interception/trust/tar-files.ts';
+import { newFolder } from './folders.ts';
 
 const validity = { fromMs: Date.now() - 3_600_000, toMs: Date.now() + 86_400_000 };
 const newRoot = (name: string) => {
@@ -116,7 +116,7 @@ test.skipIf(keytool === undefined || found.length === 0)(
       const before = readFileSync(file);
       const held = storeWith(before, [one]);
       expect([file, held === null]).toEqual([file, false]);
-      const copy = join(mkdtempSync(join(tmpdir(), 'berthgate-store-')), 'cacerts');
+      const copy = join(newFolder(), 'cacerts');
       writeFileSync(copy, held as Buffer);
       const list = (at: string): string =>
         execFileSync(keytool as string, ['-list', '-keystore', at, '-storepass', 'changeit'], { encoding: 'utf8' });
