@@ -136,6 +136,11 @@ export function usedDisk(answer: Json): UsedDisk {
   };
 }
 
+/** The folder of everything that an engine keeps, by what it says of itself. */
+export function dataRootIn(info: Json): string | null {
+  return isObject(info) && typeof info.DockerRootDir === 'string' ? info.DockerRootDir : null;
+}
+
 function volumesIn({ Mounts: mounts = null }: JsonObject): readonly string[] {
   return objectsIn(mounts).flatMap(({ Type: type, Name: name }) => (type === 'volume' ? [textOf(name)] : []));
 }

@@ -1,7 +1,8 @@
 /** The engine's disk kept in bounds: what nobody needs goes, and what was not used for longest goes first. */
 
 import { statfs } from 'node:fs/promises';
-import { isObject, type Json } from '../../ground/json.ts';
+import { dataRootIn } from '../../docker/holdings.ts';
+import { isObject } from '../../ground/json.ts';
 import type { EngineSide } from './engine-side.ts';
 import { dropKept, type KeptImage, keptImages } from './kept-images.ts';
 
@@ -64,7 +65,7 @@ async function pruneCache({ desk }: EngineSide, idle: string): Promise<number> {
 
 /** How full the disk of the engine is, as `df` says it; null where that is not at this machine. */
 async function diskOf({ desk }: EngineSide): Promise<number | null> {
-  const folder = rootIn(await desk.ask('SystemInfo'));
+  const folder = dataRootIn(await desk.ask('SystemInfo'));
   if (folder === null) return null;
   try {
     const { blocks, bfree, bavail } = await statfs(folder);
@@ -73,8 +74,4 @@ async function diskOf({ desk }: EngineSide): Promise<number | null> {
   } catch {
     return null;
   }
-}
-
-function rootIn(info: Json): string | null {
-  return isObject(info) && typeof info.DockerRootDir === 'string' ? info.DockerRootDir : null;
 }
