@@ -59,6 +59,7 @@ export class FolderFill implements Fill {
   #end: 'none' | 'whole' | Error = 'none';
   #digest: Digest | null = null;
   #waiting: (() => void)[] = [];
+  #keeping: Promise<void> | null = null;
 
   constructor(host: FillHost, expected: FillOptions) {
     this.#host = host;
@@ -187,7 +188,10 @@ export class FolderFill implements Fill {
     this.#digest = digest;
     this.#end = 'whole';
     this.#wake();
-    if (this.#notKept === null) await this.#keep(digest, size, records);
+    if (this.#notKept === null) {
+      this.#keeping = this.#keep(digest, size, records);
+      await this.#keeping;
+    }
     this.#host.onEnd(this.#notKept);
     this.#letGo();
     return this.#notKept === null ? { kept: true, digest, size } : { kept: false, digest, size, reason: this.#notKept };
@@ -205,6 +209,8 @@ export class FolderFill implements Fill {
 
   async abort(reason: string): Promise<void> {
     if (this.#end === 'none') await this.#endWith(new FillBroken(reason));
+    // What is whole already is kept: whoever closes the store waits for it.
+    await this.#keeping;
   }
 
   async #endWith(fault: Error): Promise<void> {

@@ -91,6 +91,17 @@ describe('the store in a folder', () => {
     expect(await left(again)).toEqual([0, 1, 2, 3, 4]);
   });
 
+  test('is closed when what was whole is kept', async () => {
+    const store = await openStore();
+    const fill = store.begin();
+    await fill.write(randomBytes(200_000));
+    const committed = fill.commit([{ key: 'http:a', variant: '', meta: null }]);
+    await store.close();
+    const files = await filesBelow(folders[0] as string);
+    expect((await committed).kept).toBe(true);
+    expect(files).toBe(2);
+  });
+
   test('has not much more than it may have, however fast it is filled', async () => {
     const store = await openStore(1_000_000);
     let [next, most] = [0, 0];
