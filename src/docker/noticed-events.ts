@@ -46,6 +46,8 @@ export interface ImageNotice {
   readonly name: string;
   /** The same for the same event, whenever it is told. */
   readonly key: string;
+  /** By the engine's clock, since 1970. */
+  readonly atMs: number;
 }
 
 /** Null for what tells of no image. */
@@ -55,5 +57,6 @@ export function imageNoticeOf(event: Json): ImageNotice | null {
   const { Action: action = '', timeNano: moment = 0 } = event;
   const name = isObject(said) && typeof said.name === 'string' ? said.name : '';
   if (typeof id !== 'string' || typeof action !== 'string') return null;
-  return { action, id, name, key: `${action} ${id} ${name} ${printJson(moment)}` };
+  const nanos = printJson(moment);
+  return { action, id, name, key: `${action} ${id} ${name} ${nanos}`, atMs: Number(nanos) / 1e6 };
 }

@@ -15,7 +15,7 @@ describeImageUsers('events of images', ({ engine, alice, bob, direct, at, run, g
     const until = Date.now() / 1000;
     const { text } = await say(
       'GET',
-      `/events?since=${since}&until=${until.toFixed(6)}&filters=${more === '' ? filters : encodeURIComponent(more)}`,
+      `/events?since=${since.toFixed(6)}&until=${until.toFixed(6)}&filters=${more === '' ? filters : encodeURIComponent(more)}`,
     );
     return text
       .split('\n')
@@ -51,7 +51,7 @@ describeImageUsers('events of images', ({ engine, alice, bob, direct, at, run, g
     });
 
   test('are told in the words of an engine of one’s own, live and afterwards, to whom they belong', async () => {
-    const since = Math.floor(Date.now() / 1000);
+    const since = Date.now() / 1000;
     const mine = `events-${run}`;
     const live: Event[] = [];
     const stream = new AbortController();
@@ -85,7 +85,7 @@ describeImageUsers('events of images', ({ engine, alice, bob, direct, at, run, g
   });
 
   test('are filtered by what the client knows', async () => {
-    const since = Math.floor(Date.now() / 1000);
+    const since = Date.now() / 1000;
     await docker(at('alice'), ['tag', 'busybox', `one-${run}:1`]);
     await docker(at('alice'), ['tag', 'busybox', `two-${run}:1`]);
     await docker(at('bob'), ['tag', 'busybox', `one-${run}:1`]);

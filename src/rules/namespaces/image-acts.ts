@@ -17,8 +17,8 @@ const SAVED_MS = 30 * 60_000;
 
 export class ImageActs {
   private readonly feed: EventFeed;
-  /** By act and id: the namespace that does it now. */
-  private readonly expected = new LRUCache<string, string>({ max: MOST, ttl: SOON_MS });
+  /** By act and id: the namespaces that do it now, each of which brings about one event. */
+  private readonly expected = new LRUCache<string, readonly Expected[]>({ max: MOST, ttl: SOON_MS });
   /** What gets this name next is imported by this namespace. */
   private readonly imports = new LRUCache<string, string>({ max: MOST });
   /** By event. */
@@ -30,7 +30,7 @@ export class ImageActs {
   }
 
   start(): void {
-    const onEvent = (event: Json): void => void this.ownerOf(event);
+    const onEvent = (event: Json): void => void this.assign(event, 0);
     this.leave ??= this.feed.keep({ onBegin: () => {}, onEvent, onEnd: () => {} });
   }
 
@@ -40,7 +40,9 @@ export class ImageActs {
   }
 
   expect(namespace: string, act: ImageAct, id: string): void {
-    this.expected.set(`${act} ${id}`, namespace, { ttl: act === 'save' ? SAVED_MS : SOON_MS });
+    const key = `${act} ${id}`;
+    const waiting = [...(this.expected.get(key) ?? []), { namespace, sinceMs: Date.now() }];
+    this.expected.set(key, waiting, { ttl: act === 'save' ? SAVED_MS : SOON_MS });
   }
 
   /** Of an image that has no id yet. `name`: the engine's. */
@@ -50,6 +52,12 @@ export class ImageActs {
 
   /** Null where nobody here has brought it about, or nobody is known to. */
   ownerOf(event: Json): string | null {
+    // What is told of the past is nobody's act of now.
+    return this.assign(event, imageNoticeOf(event)?.atMs ?? 0);
+  }
+
+  /** `byMs`: acts that have begun later are not meant; 0 for what happens now. */
+  private assign(event: Json, byMs: number): string | null {
     const notice = imageNoticeOf(event);
     if (notice === null) return null;
     const { action, id, name, key } = notice;
@@ -61,8 +69,20 @@ export class ImageActs {
       this.imports.delete(name);
       this.expect(importing, 'import', id);
     }
-    const owner = this.expected.get(`${action} ${id}`) ?? null;
-    if (owner !== null) this.owners.set(key, owner);
-    return owner;
+    const act = `${action} ${id}`;
+    const waiting = this.expected.get(act) ?? [];
+    const one = waiting.find(({ sinceMs }) => byMs === 0 || sinceMs <= byMs);
+    if (one === undefined) return null;
+    this.expected.set(
+      act,
+      waiting.filter((other) => other !== one),
+    );
+    this.owners.set(key, one.namespace);
+    return one.namespace;
   }
+}
+
+interface Expected {
+  readonly namespace: string;
+  readonly sinceMs: number;
 }
