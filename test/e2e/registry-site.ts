@@ -10,6 +10,7 @@ import { serveListeners } from '../engine/in-process.ts';
 import {
   run as command,
   docker,
+  dockerCli,
   freePort,
   makeDockerConfig,
   startRegistry,
@@ -108,6 +109,8 @@ export async function serve(engine: TestEngine, { by }: Registries): Promise<Sit
   );
   const stop = async (): Promise<void> => {
     await served.stop();
+    for (const namespace of [`rc-${run}`, `rc-${run}-b`])
+      await dockerCli(engine, ['network', 'rm', `${namespace}.bridge`]);
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   };
   return { served, mirror, proxy, names, stop };
