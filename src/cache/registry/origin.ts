@@ -32,7 +32,7 @@ export class Origin {
   private readonly registries: Registries;
   private readonly tally: MirrorTally;
   private readonly gone = new LRUCache<string, OutFault>({ max: 1000, ttl: GONE_MS });
-  /** By the asker's key: until when, in ms since 1970. */
+  /** By the asker's key and what was asked for, since quotas are of manifests: until when, in ms since 1970. */
   private readonly resting = new LRUCache<string, number>({ max: MOST_RESTING });
 
   constructor(live: LiveUpstream, registries: Registries, tally: MirrorTally) {
@@ -46,14 +46,15 @@ export class Origin {
     const { registry } = request.repository;
     const fault = this.gone.get(registry);
     if (fault !== undefined) throw fault;
-    const restMs = (this.resting.get(key) ?? 0) - Date.now();
+    const what = `${request.resource.kind} ${key}`;
+    const restMs = (this.resting.get(what) ?? 0) - Date.now();
     if (restMs > 0) return overloaded(registry, 429, Math.ceil(restMs / 1000));
     try {
       const answer = await this.live.ask(request);
       // One that is let go must not end the process.
       answer.body.on('error', () => {});
       this.tally.readQuota(registry, answer.headers);
-      if (answer.status === 429) this.rest(key, answer.headers['retry-after']);
+      if (answer.status === 429) this.rest(what, answer.headers['retry-after']);
       return answer;
     } catch (fault) {
       throw this.named(registry, fault);
@@ -81,10 +82,10 @@ export class Origin {
     return overloaded(registry, status, typeof after === 'string' ? after : null);
   }
 
-  private rest(key: string, after: string | string[] | undefined): void {
+  private rest(what: string, after: string | string[] | undefined): void {
     if (typeof after !== 'string') return;
     const ms = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
-    if (ms > 0) this.resting.set(key, Date.now() + Math.min(ms, LONGEST_REST_MS));
+    if (ms > 0) this.resting.set(what, Date.now() + Math.min(ms, LONGEST_REST_MS));
   }
 
   private named(registry: string, fault: unknown): unknown {

@@ -168,6 +168,7 @@ for (const kind of ['of the quota', 'of too many at once'] as const) {
       return true;
     };
     const before = fake.asked.length;
+    const refusing = fake.answer;
     const stale = await rig.ask(`${APP}/manifests/1`, { headers: ACCEPT });
     expect(stale).toMatchObject({ status: 200, headers: { warning: '110 berthgate "Response is Stale"' } });
     const other = await rig.ask(`${APP}/manifests/2`, { headers: ACCEPT });
@@ -175,6 +176,9 @@ for (const kind of ['of the quota', 'of too many at once'] as const) {
     expect(String(other.body)).toContain(`the registry ${R} has had too many requests`);
     if (kind === 'of the quota') expect(Number(other.headers['retry-after'])).toBeGreaterThan(60);
     expect(asked(fake, before)).toHaveLength(kind === 'of the quota' ? 1 : 2);
+    // Blobs count against no quota.
+    fake.answer = (said, response) => said.url.includes('/manifests/') && refusing(said, response);
+    expect((await rig.ask(`${APP}/blobs/${image.layerDigest}`)).body.equals(image.layer)).toBe(true);
     // Afterwards it is asked again.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 121_000 });
     fake.answer = () => false;
