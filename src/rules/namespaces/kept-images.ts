@@ -26,11 +26,15 @@ export interface KeptImage {
 /** What the job has from registries stays, when the job goes. @throws Refusal, Error where the engine does not answer */
 export async function keepPulled(side: EngineSide, job: string): Promise<void> {
   const seconds = Math.floor(Date.now() / 1000);
-  for (const { id, digests } of imagesIn(await side.desk.ask('ImageList', { query: { digests: true } }))) {
+  for (const { id, digests, tags } of imagesIn(await side.desk.ask('ImageList', { query: { digests: true } }))) {
     // What was only built has no digest of a registry.
     if (!digests.some((name) => ownerIn(side, name) === job)) continue;
     const tag = `${id.replace(/^sha256:/, '')}-${seconds}`;
-    await side.desk.order('ImageTag', { parameters: { name: id }, query: { repo: KEPT_REPOSITORY, tag } });
+    const order = { parameters: { name: id }, query: { repo: KEPT_REPOSITORY, tag } };
+    if ((await side.desk.order('ImageTag', order)).status >= 300) continue;
+    // An image that is always in use would have one more name after each job.
+    const former = tags.filter((name) => secondsIn(name) < seconds);
+    for (const name of former) await side.desk.order('ImageDelete', { parameters: { name } });
   }
 }
 
@@ -39,7 +43,7 @@ export async function keptImages({ desk }: EngineSide): Promise<readonly KeptIma
   const listed = imagesIn(await desk.ask('ImageList', { query: { digests: true } }));
   const kept = listed.flatMap(({ id, tags, bytes }) => {
     const references = tags.filter((tag) => KEPT.test(tag));
-    const times = references.map((tag) => Number(KEPT.exec(tag)?.[2]) * 1000);
+    const times = references.map((tag) => secondsIn(tag) * 1000);
     return references.length === 0 ? [] : [{ id, references, usedAtMs: Math.max(...times), bytes }];
   });
   return kept.sort((one, other) => one.usedAtMs - other.usedAtMs);
@@ -55,4 +59,9 @@ export async function dropKept({ desk }: EngineSide, { references }: KeptImage):
     gone &&= reasonOf(await desk.order('ImageDelete', { parameters: { name }, deadlineMs: REMOVE_MS })) === null;
   }
   return gone;
+}
+
+/** When it was kept, since 1970; NaN of any other name. */
+function secondsIn(name: string): number {
+  return Number(KEPT.exec(name)?.[2] ?? Number.NaN);
 }

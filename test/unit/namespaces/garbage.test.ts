@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import type { Json } from '../../../src/ground/json.ts';
 import { collectGarbage, engineSide } from '../../../src/rules/namespaces/index.ts';
+import { keepPulled } from '../../../src/rules/namespaces/kept-images.ts';
 
 const id = (digit: string): string => digit.repeat(64);
 const keptAt = (digit: string, agoMs: number): string =>
@@ -65,4 +66,25 @@ test('a dry run removes nothing, and a disk that is not at this machine is never
   expect(dry.told).toEqual([]);
   const far = engineWith('/no/such/folder');
   expect(await collectGarbage(far.side, full, false)).toMatchObject({ disk: null, garbage: [{ why: 'expired' }] });
+});
+
+test('an image that one job after the other pulls has one name that keeps it, not one of each job', async () => {
+  const job = `j-${'0'.repeat(20)}`;
+  const digest = `127.64.0.1:5350/${job}/docker.io/library/base@sha256:${id('f')}`;
+  const tags = [keptAt('e', 1 * HOUR_MS), keptAt('e', 3 * HOUR_MS), 'somebody/else:1', 'berthgate.invalid/kept:latest'];
+  const told: string[] = [];
+  const side = engineSide(
+    {
+      ...emptyDesk('engine'),
+      ask: async () => [{ Id: `sha256:${id('e')}`, RepoTags: tags, RepoDigests: [digest], Size: 1 }],
+      order: async (endpoint, { parameters = {} } = {}) => {
+        told.push(`${endpoint} ${parameters.name}`);
+        return { status: 201, answer: null };
+      },
+    },
+    { id: '', alone: true, onEnded: () => {} },
+  );
+  await keepPulled(side, job);
+  // The new one first: it is never without a name.
+  expect(told).toEqual([`ImageTag sha256:${id('e')}`, `ImageDelete ${tags[0]}`, `ImageDelete ${tags[1]}`]);
 });
