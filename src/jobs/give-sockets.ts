@@ -2,7 +2,7 @@
 
 import { hostMount, isMountedOver, isSealed, withMounts } from '../docker/asked-sockets.ts';
 import { SOCKET_LABEL, saidLabels, withLabels } from '../docker/reserved-labels.ts';
-import { printSocketNote, SOCKET_FOLDER, type SocketNote } from '../docker/socket-note.ts';
+import { printSocketNote, readSocketNote, SOCKET_FOLDER, type SocketNote } from '../docker/socket-note.ts';
 import type { Call } from '../exchange/call.ts';
 import type { EngineDesk } from '../exchange/engine-desk.ts';
 import { isObject, type JsonObject } from '../ground/json.ts';
@@ -44,6 +44,11 @@ export class GiveSockets implements SocketGiver {
     const bound = asked.filter((path) => !linked.includes(path));
     // Nothing may come between the look for a job of the group and its use.
     const note = this.noteOf(call, body, { folder: await folders.make(), linked, bound });
+    if (readSocketNote(printSocketNote(note)) === null) {
+      // Nobody would know of the container when it is gone.
+      await folders.remove(note.folder);
+      throw new Refusal('unreadable-body', `no socket can be put at ${asked.join(', ')}`, { place: 'HostConfig' });
+    }
     await sockets.open(note);
     const mounts = [
       ...(linked.length === 0 ? [] : [hostMount(folders.pathOf(note.folder), SOCKET_FOLDER)]),

@@ -3,6 +3,7 @@
  * container that holds it. The labels of these containers are all that is kept: who is killed reads them again.
  */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { linkArchive } from '../docker/entry-archive.ts';
 import { listedState } from '../docker/inspected-container.ts';
 import { listEndpoints, listIn, messageIn, type NamedThing, thingIn, thingsIn } from '../docker/named-things.ts';
@@ -11,12 +12,12 @@ import { INSTALLATION_LABEL, JOB_LABEL, NAMESPACE_LABEL, SOCKET_LABEL } from '..
 import { readSocketNote, SOCKET_FOLDER, SOCKET_NAME, type SocketNote } from '../docker/socket-note.ts';
 import type { EngineDesk } from '../exchange/engine-desk.ts';
 import type { EventFeed } from '../exchange/event-feed.ts';
-import { engineName } from '../exchange/namespacing.ts';
 import { Refusal } from '../ground/refusal.ts';
 import { Job, type ServedSocket, type SocketHolder } from './job.ts';
 import { isJobId } from './job-id.ts';
 import type { JobTally } from './job-tally.ts';
 import type { SocketFolders } from './socket-folders.ts';
+import { isTrueNote } from './true-note.ts';
 
 interface JobLog {
   info(facts: object, message: string): void;
@@ -138,9 +139,11 @@ export class JobSockets {
   }
 
   private next(act: () => Promise<void>): void {
-    this.turn = this.turn.then(act).catch((fault: Error) => {
-      this.options.log.warn({ engine: this.options.desk.name, reason: fault.message }, 'job sockets');
-    });
+    this.turn = this.turn.then(act).catch((fault: Error) => this.warn(fault));
+  }
+
+  private warn({ message: reason }: Error): void {
+    this.options.log.warn({ engine: this.options.desk.name, reason }, 'job sockets');
   }
 
   /** Again where the engine does not say what is there. */
@@ -166,7 +169,8 @@ export class JobSockets {
       const thing = thingIn('container', item);
       if (thing === null) continue;
       there.add(thing.id);
-      await this.adopt(thing, listedState(item));
+      // One that cannot be served keeps no other waiting.
+      await this.adopt(thing, listedState(item)).catch((fault: Error) => this.warn(fault));
     }
     for (const holder of before) if (!there.has(holder.container as string)) await this.lose(holder);
     if (this.looked) return;
@@ -182,7 +186,10 @@ export class JobSockets {
   }
 
   private async notice({ action, id, name, labels }: NoticedEvent): Promise<void> {
-    if (action === 'create') return this.adopt({ kind: 'container', id, name, labels }, 'made');
+    if (action === 'create') {
+      await this.adopt({ kind: 'container', id, name, labels }, 'made');
+      return this.endLate(labels[JOB_LABEL] ?? '');
+    }
     const note = readSocketNote(labels[SOCKET_LABEL]);
     const holder = note === null ? undefined : this.holders.get(note.folder);
     if (holder === undefined) return;
@@ -196,7 +203,7 @@ export class JobSockets {
   /** `state`: as the engine lists it, or `made` where that is being told. */
   private async adopt({ id, name, labels }: NamedThing, state: string): Promise<void> {
     const note = readSocketNote(labels[SOCKET_LABEL]);
-    if (note === null || !isTrue(note, name, labels)) return;
+    if (note === null || !isTrueNote(note, name, labels)) return;
     const known = this.holders.get(note.folder);
     const holder = known ?? this.hold(note);
     this.identify(holder, id);
@@ -220,7 +227,7 @@ export class JobSockets {
       this.options.tally.began++;
     }
     job.stay();
-    job.holders.set(note.folder, holder);
+    job.add(holder);
     return holder;
   }
 
@@ -286,7 +293,9 @@ export class JobSockets {
 
   private async endIfIdle(job: Job): Promise<void> {
     if (job.isInUse || job.ending !== null) return;
-    if (await this.groupRuns(job)) this.watch(job.id);
+    // An engine that does not say is asked again; meanwhile another container of the group may have come.
+    const runs = await this.groupRuns(job).catch(() => true);
+    if (runs || job.isInUse) this.watch(job.id);
     else this.end(job);
   }
 
@@ -335,7 +344,7 @@ export class JobSockets {
         if (signal.aborted) return false;
         this.options.log.warn({ job: namespace, reason: (fault as Error).message }, 'the end of a job is tried again');
       }
-      await pause(pauseMs, signal);
+      await pause(pauseMs, undefined, { signal }).catch(() => {});
     }
     return false;
   }
@@ -354,46 +363,35 @@ export class JobSockets {
 
   /** Jobs that nobody holds: their containers went while nobody looked. */
   private async endLeaked(): Promise<void> {
-    const { desk, installation, tally, log } = this.options;
-    const filters = { label: [`${INSTALLATION_LABEL}=${installation}`, JOB_LABEL] };
+    const filters = { label: [`${INSTALLATION_LABEL}=${this.options.installation}`, JOB_LABEL] };
     const found = new Set<string>((await this.options.orphans()).filter((job) => !this.jobs.has(job)));
     for (const kind of KINDS) {
       const query = { ...(kind === 'container' ? { all: true } : {}), filters };
-      for (const { labels } of thingsIn(kind, await desk.ask(listEndpoints[kind], { query }))) {
+      for (const { labels } of thingsIn(kind, await this.options.desk.ask(listEndpoints[kind], { query }))) {
         const job = labels[JOB_LABEL] ?? '';
         if (isJobId(job) && !this.jobs.has(job)) found.add(job);
       }
     }
-    for (const job of found) {
-      tally.leaks++;
-      const startedAtMs = Date.now();
-      const removed: Record<string, number> = {};
-      const ending = this.destroy(job, (kind) => {
-        removed[kind] = (removed[kind] ?? 0) + 1;
-        tally.remove(kind);
-      });
-      void ending.then((gone) => {
-        const facts = { engine: desk.name, job, removed, durationMs: Date.now() - startedAtMs };
-        if (gone) log.info(facts, 'a job that had lost its containers has ended');
-      });
-    }
+    for (const job of found) this.endLost(job);
   }
-}
 
-/** The container is where the note says, and the job is one that it can be. */
-function isTrue({ job, parent, temporary, nested }: SocketNote, name: string, labels: NamedThing['labels']): boolean {
-  const owned = labels[NAMESPACE_LABEL] === parent && name.startsWith(engineName(parent, ''));
-  return owned && temporary === isJobId(job) && (temporary ? nested === (job === parent) : !nested && job === parent);
-}
+  /** An engine may end a create when the job that asked for it is long gone. */
+  private endLate(job: string): void {
+    if (this.sweeps && this.looked && isJobId(job) && !this.jobs.has(job)) this.endLost(job);
+  }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
+  private endLost(job: string): void {
+    const { desk, tally, log } = this.options;
+    tally.leaks++;
+    const startedAtMs = Date.now();
+    const removed: Record<string, number> = {};
+    const ending = this.destroy(job, (kind) => {
+      removed[kind] = (removed[kind] ?? 0) + 1;
+      tally.remove(kind);
+    });
+    void ending.then((gone) => {
+      const facts = { engine: desk.name, job, removed, durationMs: Date.now() - startedAtMs };
+      if (gone) log.info(facts, 'a job that had lost its containers has ended');
+    });
+  }
 }

@@ -21,7 +21,8 @@ export interface SocketHolder {
 
 export class Job {
   readonly id: string;
-  readonly note: SocketNote;
+  /** What it is: by a container that keeps it alive, as soon as one is known. */
+  note: SocketNote;
   readonly beganAtMs = Date.now();
   /** By their folders. */
   readonly holders = new Map<string, SocketHolder>();
@@ -46,6 +47,12 @@ export class Job {
 
   get isServed(): boolean {
     return [...this.holders.values()].some(({ served }) => served !== null);
+  }
+
+  /** After a restart the containers that it has made may be told of before the one that they were made for. */
+  add(holder: SocketHolder): void {
+    if (this.note.nested) this.note = holder.note;
+    this.holders.set(holder.note.folder, holder);
   }
 
   /** Containers that the job itself has made keep nothing alive. */

@@ -1,0 +1,193 @@
+// Jobs over restarts, races and late answers of their engine, which is told of here event by event.
+
+import { expect, test } from 'vitest';
+import type { SocketNote } from '../../../src/docker/socket-note.ts';
+import { printSocketNote } from '../../../src/docker/socket-note.ts';
+import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
+import type { EventKeeper } from '../../../src/exchange/event-feed.ts';
+import { EventFeed } from '../../../src/exchange/event-feed.ts';
+import type { Json } from '../../../src/ground/json.ts';
+import { GiveSockets } from '../../../src/jobs/give-sockets.ts';
+import { JobSockets, type JobSocketsOptions } from '../../../src/jobs/job-sockets.ts';
+import { JobTally } from '../../../src/jobs/job-tally.ts';
+import { SocketFolders } from '../../../src/jobs/socket-folders.ts';
+
+const JOB = `j-${'1'.repeat(20)}`;
+const GROUP = { label: 'com.example.job', value: '7' };
+const owner = { user: 'runner', groups: [], claims: {}, by: 'peer' };
+const note: SocketNote = {
+  job: JOB,
+  temporary: true,
+  nested: false,
+  listener: 'ci',
+  parent: 'ci',
+  home: 'ci',
+  owner,
+  group: GROUP,
+  folder: 'a'.repeat(20),
+  linked: ['/var/run/docker.sock'],
+  bound: [],
+};
+const nested: SocketNote = { ...note, nested: true, parent: JOB, folder: 'b'.repeat(20) };
+const nextStage: SocketNote = { ...note, folder: 'e'.repeat(20) };
+
+function labelsOf(of: SocketNote): Record<string, string> {
+  const labels = { 'berthgate.instance': 'here', 'berthgate.namespace': of.parent };
+  return { ...labels, 'berthgate.socket': printSocketNote(of), ...(of.nested ? { 'berthgate.job': JOB } : {}) };
+}
+
+function listed(of: SocketNote, name: string): Json {
+  return { Id: name, Names: [`/${of.parent}.${name}`], Labels: labelsOf(of), State: 'running' };
+}
+
+class Folders extends SocketFolders {
+  readonly gone: string[] = [];
+  constructor() {
+    super('/nowhere');
+  }
+  override async make(): Promise<string> {
+    return 'c'.repeat(20);
+  }
+  override async restore(): Promise<void> {}
+  override async remove(name: string): Promise<void> {
+    this.gone.push(name);
+  }
+}
+
+/** `containers`: what the engine lists; `more`: what is otherwise. */
+function engineWith(containers: readonly Json[], more: Partial<JobSocketsOptions> = {}) {
+  let keeper: EventKeeper | undefined;
+  const destroyed: string[] = [];
+  const folders = new Folders();
+  const desk: JobSocketsOptions['desk'] = {
+    ...emptyDesk('engine'),
+    ask: async (endpoint) => (endpoint === 'ContainerList' ? [...containers] : endpoint === 'VolumeList' ? null : []),
+    order: async () => ({ status: 200, answer: null }),
+  };
+  const feed = new EventFeed(desk);
+  feed.keep = (one) => {
+    keeper = one;
+    return () => {};
+  };
+  let onLooked = (): void => {};
+  let onEnded = (): void => {};
+  const looked = new Promise<void>((resolve) => {
+    onLooked = resolve;
+  });
+  const ended = new Promise<void>((resolve) => {
+    onEnded = resolve;
+  });
+  const sockets = new JobSockets({
+    desk,
+    feed,
+    installation: 'here',
+    folders,
+    tally: new JobTally(),
+    log: { info: () => {}, warn: () => {} },
+    lingerMs: () => 0,
+    serve: async () => ({ speakFor: () => {}, end: () => {} }),
+    destroy: async (namespace) => {
+      destroyed.push(namespace);
+      onEnded();
+      return 0;
+    },
+    orphans: async () => [],
+    onLooked,
+    ...more,
+  });
+  sockets.start();
+  keeper?.onBegin();
+  const tell = (action: string, of: Record<string, string>, id: string, name: string): void =>
+    keeper?.onEvent({ Type: 'container', Action: action, Actor: { ID: id, Attributes: { ...of, name } } });
+  return { sockets, desk, folders, destroyed, looked, ended, tell };
+}
+
+test('after a restart a job is known by what began it, also where the engine first tells of what it has made', async () => {
+  const { sockets, looked } = engineWith([listed(nested, 'ryuk'), listed(note, 'build')]);
+  await looked;
+  expect(sockets.ofGroup({ listener: 'ci', parent: 'ci', group: GROUP })?.id).toBe(JOB);
+  expect(sockets.living().map((job) => job.note.parent)).toEqual(['ci']);
+});
+
+test('a job that another container of its group comes to does not end, also while the engine is asked whether any runs', async () => {
+  const other = `j-${'2'.repeat(20)}`;
+  const asked: { readonly status?: readonly string[] }[] = [];
+  const { sockets, looked, destroyed, ended, tell } = engineWith([], {
+    desk: {
+      ...emptyDesk('engine'),
+      ask: async (endpoint, { query = {} } = {}) => {
+        const filters = (query.filters ?? {}) as { readonly status?: readonly string[] };
+        if (endpoint !== 'ContainerList') return null;
+        asked.push(filters);
+        if (filters.status === undefined) return [{ ...(listed(note, 'first') as object), State: 'exited' }];
+        if (sockets.has(nextStage.folder)) return [];
+        await sockets.open(nextStage);
+        tell('create', { ...labelsOf(nested), 'berthgate.socket': '', 'berthgate.job': other }, '2', `${other}.late`);
+        return [];
+      },
+    },
+  });
+  await looked;
+  sockets.sweep();
+  await ended;
+  // That of the group was decided upon before.
+  expect(asked.some(({ status }) => status !== undefined)).toBe(true);
+  expect(destroyed).toEqual([other]);
+});
+
+test('a container that cannot be served keeps no other from being served', async () => {
+  const served: string[] = [];
+  let looks = 0;
+  const other = { ...note, job: `j-${'2'.repeat(20)}`, folder: 'd'.repeat(20), group: null };
+  const { looked, desk } = engineWith([], {
+    serve: async ({ job }) => {
+      if (job === JOB) throw new Error('no listener has job sockets');
+      served.push(job);
+      return { speakFor: () => {}, end: () => {} };
+    },
+    desk: {
+      ...emptyDesk('engine'),
+      ask: async () => {
+        looks++;
+        return [listed(note, 'build'), listed(other, 'other')];
+      },
+    },
+  });
+  await looked;
+  expect(desk.name).toBe('engine');
+  expect(served).toEqual([other.job]);
+  expect(looks).toBe(1);
+});
+
+test('a container that an engine has made when its job had ended is removed too', async () => {
+  const { sockets, looked, destroyed, ended, tell } = engineWith([]);
+  await looked;
+  sockets.sweep();
+  const { 'berthgate.socket': _, ...late } = labelsOf(nested);
+  // The control: what is no job's is not.
+  tell('create', { ...late, 'berthgate.job': '' }, '1', 'ci.web');
+  tell('create', late, '2', `${JOB}.late`);
+  await ended;
+  expect(destroyed).toEqual([JOB]);
+});
+
+test.each(['/', '/\0'])('a container is given no socket at %j, which nobody could find again', async (path) => {
+  const { sockets, desk, folders, looked } = engineWith([]);
+  await looked;
+  const giver = new GiveSockets({
+    desk,
+    sockets,
+    folders,
+    listener: 'ci',
+    groupBy: [],
+    namespace: 'job',
+    within: null,
+  });
+  const identity = { ...owner };
+  const call = { identity, namespace: 'ci', body: {}, sockets: [path] } as unknown as Parameters<typeof giver.give>[0];
+  await expect(giver.give(call)).rejects.toThrow('no socket can be put at');
+  expect(sockets.living()).toEqual([]);
+  expect(folders.gone).toHaveLength(1);
+  await expect(giver.give({ ...call, sockets: ['/var/run/docker.sock'] })).resolves.toBeDefined();
+  expect(sockets.living()).toHaveLength(1);
+});
