@@ -254,6 +254,25 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
         expect(await jobs('rm', job, '--direct')).toMatchObject({ code: 1, stderr: `berthgate: no job ${job}\n` });
       });
 
+      test.runIf(engine.name === '28.5')('what the engine does not give up is left to the next start', async () => {
+        const running = begin('docker volume create data; read wait');
+        const job = await jobOf(running);
+        await running.said(/^data$/m);
+        const outside = `${mark}-user`;
+        await docker(engine, ['create', '--name', outside, '-v', `${job}.data:/d`, 'busybox']);
+        try {
+          running.type('\n');
+          const { code, stderr } = await running.end(120_000);
+          expect(code).toBe(OWN_FAULT);
+          expect(stderr).toMatch(/left: volume data: .*in use/);
+          expect(await left(job)).toEqual(expect.arrayContaining([`volume ${job}.data`]));
+        } finally {
+          await docker(engine, ['rm', '-f', outside]);
+        }
+        expect((await through('true')).code).toBe(0);
+        expect(await left(job)).toEqual([]);
+      });
+
       test('a server lists and ends jobs, and ends by itself those of processes that were killed', async () => {
         const living = begin('docker volume create data; read wait');
         const job = await jobOf(living);

@@ -90,7 +90,7 @@ export class Session {
       this.sweeps = new JobSweeps(() => [jobs], new JobTally(), this.options.log.log);
       this.sweeping = this.sweeps.begin();
     } catch (fault) {
-      await this.close();
+      await this.close(true);
       throw fault;
     }
   }
@@ -100,12 +100,16 @@ export class Session {
     this.listening.stopAccepting(false);
     this.listening.cut();
     this.gateways.close();
+    let complete = false;
     try {
       const [side] = this.listening.sides();
-      if (side === undefined || this.entry === null || this.options.keep) return null;
-      return await this.jobsOn(side).end(this.entry, onStep, signal);
+      const { entry } = this;
+      const nothing = side === undefined || entry === null || this.options.keep;
+      const end = nothing ? null : await this.jobsOn(side).end(entry, onStep, signal);
+      complete = end === null || end.left.length === 0;
+      return end;
     } finally {
-      await this.close(signal);
+      await this.close(complete, signal);
     }
   }
 
@@ -137,7 +141,8 @@ export class Session {
     return side;
   }
 
-  private async close(signal?: AbortSignal): Promise<void> {
+  /** Of what is not complete, the lock stays, held by nobody: it tells the next start that the process is no more. */
+  private async close(complete: boolean, signal?: AbortSignal): Promise<void> {
     // What others have left is gone by now, or is left to the next one.
     const late = setTimeout(() => this.sweeps?.stop(), signal?.aborted === true ? 0 : LATE_MS);
     await this.sweeping;
@@ -148,7 +153,7 @@ export class Session {
     this.registries.close();
     this.engines.close();
     this.audit.close();
-    if (signal?.aborted === true) return;
+    if (!complete) return;
     this.unlock?.();
     await rm(this.folder, { recursive: true, force: true });
   }
