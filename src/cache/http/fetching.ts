@@ -94,12 +94,13 @@ async function resume(
     const hasTag = fieldValue(answer.headers, 'etag') === tag;
     if (answer.status === 206 && hasTag) {
       const range = readContentRange(fieldValue(answer.headers, 'content-range'));
-      if (range !== null && range.first === from && (length === null || range.total === length)) {
-        return { body, skipped: 0, length: range.total };
+      const { total = null } = range ?? {};
+      if (range?.first === from && total !== null && (length === null || total === length)) {
+        return { body, skipped: 0, length: total };
       }
     }
     // An origin without ranges sends all of it again: the same, where the tag says so.
-    if (answer.status === 200 && hasTag && validator === tag && answer.length === length) {
+    if (answer.status === 200 && answer.isDelimited && hasTag && validator === tag && answer.length === length) {
       return { body, skipped: from, length };
     }
     discard(answer);

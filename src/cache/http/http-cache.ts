@@ -28,6 +28,9 @@ import { isForAll, selects } from './vary.ts';
 /** How long a client waits for an origin that is slow where something stale would do. */
 const PATIENCE_MS = 5000;
 
+/** The store takes no longer ones. */
+const MOST_KEY_BYTES = 8 * 1024;
+
 /** How often the store is asked where something comes to its end meanwhile. */
 const LOOKS = 3;
 
@@ -105,7 +108,7 @@ export class HttpCache {
       if (found !== null) {
         const judged = this.judge(asked, found);
         if (judged.use !== 'revalidate' && (await this.sendFound(asked, found, judged, 'fresh'))) {
-          if (judged.use === 'stale-while-revalidate') void this.ask(asked, found, false).then(drop);
+          if (judged.use === 'stale-while-revalidate') this.askBehind(asked, found);
           return null;
         }
       }
@@ -208,6 +211,11 @@ export class HttpCache {
     return this.flights.get(key) ?? this.flights.begin(key, () => this.land(asked, found, leads));
   }
 
+  /** The client has been served; what comes is for the store. Where somebody asks already, the answer is theirs. */
+  private askBehind(asked: Asked, found: Found): void {
+    if (this.flights.get(flightKey(asked)) === null) void this.ask(asked, found, false).then(drop);
+  }
+
   private async land(asked: Asked, found: Found | null, leads: boolean): Promise<Landing> {
     const answer = await this.askOrigin(asked, found === null ? [] : validators(found.answer), leads);
     if (found !== null && answer.status === 304) {
@@ -234,7 +242,8 @@ export class HttpCache {
   }
 
   private keep(asked: Asked, answer: OriginAnswer): Landing {
-    const { method, directives, fields, rule } = asked;
+    const { method, directives, fields, rule, url } = asked;
+    if (Buffer.byteLength(keyOf(url)) > MOST_KEY_BYTES) return { kind: 'alone', answer, reason: 'address' };
     const reason = reasonNotToStore({ ...answer, ...fields, method, request: directives, rule });
     if (reason !== null) return { kind: 'alone', answer, reason };
     return this.fills.begin(asked, answer, (headers) => this.askOrigin(asked, headers, false));

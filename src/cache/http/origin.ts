@@ -42,6 +42,7 @@ export interface OriginAnswer {
 
 export class Origins {
   private readonly hosts: readonly (OriginHost & { readonly out: Out })[];
+  /** By scheme, host and port. */
   private readonly downUntil = new Map<string, number>();
 
   constructor(hosts: readonly OriginHost[], wayOut: WayOut) {
@@ -63,7 +64,7 @@ export class Origins {
     if (entry === null) throw new OutFault('unknown-host', `${url.hostname} is not served here`);
     const at =
       entry.origin === null ? url : new URL(`${entry.origin.href.replace(/\/$/, '')}${url.pathname}${url.search}`);
-    if ((this.downUntil.get(at.host) ?? 0) > Date.now())
+    if ((this.downUntil.get(at.origin) ?? 0) > Date.now())
       throw new OutFault('unreachable', `${url.host} cannot be reached`);
     const requestedMs = Date.now();
     try {
@@ -76,10 +77,10 @@ export class Origins {
           if (statusCode !== 100) onInform?.(statusCode, headers as unknown as RawHeaders);
         },
       });
-      this.downUntil.delete(at.host);
+      this.downUntil.delete(at.origin);
       return read(request.method, answer, requestedMs);
     } catch (fault) {
-      if (isDown(fault)) this.downUntil.set(at.host, Date.now() + DOWN_MS);
+      if (isDown(fault)) this.downUntil.set(at.origin, Date.now() + DOWN_MS);
       throw fault;
     }
   }
@@ -108,6 +109,6 @@ function read(method: string, answer: Dispatcher.ResponseData, requestedMs: numb
     requestedMs,
     answeredMs,
     length: answer.statusCode === 204 ? 0 : length,
-    isDelimited: empty || length !== null || has(headers, 'transfer-encoding'),
+    isDelimited: empty || length !== null || /(^|,)\s*chunked$/i.test(fieldValue(headers, 'transfer-encoding') ?? ''),
   };
 }

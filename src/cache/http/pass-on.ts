@@ -42,6 +42,8 @@ function changedWith({ url }: Asked, headers: RawHeaders): readonly URL[] {
 
 function bodyOf(exchange: Exchange): Readable {
   const through = new PassThrough();
+  // It may break off while nobody listens: before the origin is asked, and when that has answered early.
+  through.on('error', () => {});
   const sink: BodySink = {
     onReady: null,
     write: (chunk) => {

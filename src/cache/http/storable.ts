@@ -21,8 +21,8 @@ const UNDERSTOOD = new Set([
   200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 404, 405, 410, 414, 451, 500, 501, 502, 503, 504,
 ]);
 
-/** They are about the one who asks, or about now. */
-const NEVER = new Set([206, 304, 401, 403, 407, 416, 429, 511]);
+/** They are about the one who asks, how they ask, or about now. */
+const NEVER = new Set([206, 304, 401, 403, 406, 407, 408, 412, 413, 415, 416, 417, 421, 425, 426, 428, 429, 431, 511]);
 
 export interface StorableQuestion {
   readonly method: string;
