@@ -13,7 +13,7 @@ import { cacheHeaders, NOWHERE } from './cached-answer.ts';
 import { blobKey, hexOf, isKeepable } from './kept-manifests.ts';
 import type { MirrorTally, Outcome } from './mirror-tally.ts';
 import { OciError } from './oci-error.ts';
-import { isOverloaded, Origin } from './origin.ts';
+import { isOverloaded, isRefusal, Origin } from './origin.ts';
 import type { ProvenRights } from './proven-rights.ts';
 import { letGo } from './read-whole.ts';
 import type { LiveAnswer, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
@@ -89,7 +89,8 @@ export class BlobCache {
     try {
       said = await origin.ask({ ...request, method: 'HEAD', headers: {} }, asker);
     } catch (fault) {
-      if (!request.signal.aborted && isLinked && (await rights.holds(asker))) return null;
+      if (isRefusal(fault)) await rights.lose(asker);
+      else if (!request.signal.aborted && isLinked && (await rights.holds(asker))) return null;
       throw fault;
     }
     letGo(said.body);

@@ -13,7 +13,7 @@ import { manifestAnswer } from './cached-answer.ts';
 import { isKeepable, type KeptManifests, type Manifest } from './kept-manifests.ts';
 import type { MirrorTally, Outcome } from './mirror-tally.ts';
 import { OciError } from './oci-error.ts';
-import { isOverloaded, Origin } from './origin.ts';
+import { isOverloaded, isRefusal, Origin } from './origin.ts';
 import type { ProvenRights } from './proven-rights.ts';
 import { letGo, readWhole } from './read-whole.ts';
 import { SharedWork } from './shared-work.ts';
@@ -117,7 +117,7 @@ export class ManifestCache {
       said = await origin.ask({ ...request, method: 'HEAD', headers: withoutConditions(request), signal }, asker);
     } catch (fault) {
       if (request.signal.aborted) throw fault;
-      return (await this.stale(question, known)) ?? raise(this.slow(fault, asker));
+      return this.staleFor(question, known, this.slow(fault, asker));
     }
     letGo(said.body);
     if (isOverloaded(said.status)) {
@@ -125,8 +125,8 @@ export class ManifestCache {
     }
     // Some know no HEAD; the words for what is refused come with a GET only.
     if (said.status !== 200) {
-      rights.forget(asker);
-      if (asker.anonymous && (known !== null || said.status !== 404)) await rights.close(asker.name);
+      if (known !== null || said.status !== 404) await rights.lose(asker);
+      else rights.forget(asker);
       return this.fetch(question, null, known);
     }
     rights.prove(asker);
@@ -158,7 +158,7 @@ export class ManifestCache {
     try {
       fetched = await this.fetches.share(key, () => this.fetchOnce(question, wanted, proven));
     } catch (fault) {
-      return (await this.stale(question, known)) ?? raise(fault);
+      return this.staleFor(question, known, fault);
     }
     if ('answer' in fetched) {
       const { answer } = fetched;
@@ -250,6 +250,14 @@ export class ManifestCache {
     }
   }
 
+  /** @throws the fault where nothing stale may stand in */
+  private async staleFor(question: Question, known: Known | null, fault: unknown): Promise<UpstreamAnswer> {
+    if (isRefusal(fault)) await this.parts.rights.lose(question.asker);
+    const instead = isRefusal(fault) ? null : await this.stale(question, known);
+    if (instead === null) throw fault;
+    return instead;
+  }
+
   /** Null where it may not be given, or is not there any more. */
   private async stale(question: Question, known: Known | null): Promise<UpstreamAnswer | null> {
     if (known === null || Date.now() - known.checkedAt > this.parts.staleMs) return null;
@@ -293,8 +301,4 @@ function withoutConditions({ headers }: UpstreamRequest): Readonly<Record<string
 function digestOf(like: string, bytes: Buffer): string {
   const algorithm = like.slice(0, like.indexOf(':'));
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
-}
-
-function raise(fault: unknown): never {
-  throw fault;
 }

@@ -9,7 +9,7 @@ import { OutFault, type OutFaultReason } from '../../wire/way-out.ts';
 import type { Asker } from './asker.ts';
 import type { Repository } from './engine-names.ts';
 import type { MirrorTally } from './mirror-tally.ts';
-import { errorBody } from './oci-error.ts';
+import { errorBody, OciError } from './oci-error.ts';
 import { letGo } from './read-whole.ts';
 import type { Registries } from './registries.ts';
 import type { LiveAnswer, LiveUpstream, UpstreamRequest } from './upstream.ts';
@@ -96,6 +96,11 @@ export class Origin {
     if (fault.reason === 'timeout') this.gone.set(registry, named);
     return named;
   }
+}
+
+/** Somebody could be asked, and has said no: the registry's realm, or the configuration. */
+export function isRefusal(fault: unknown): boolean {
+  return fault instanceof OciError && (fault.code === 'UNAUTHORIZED' || fault.code === 'DENIED');
 }
 
 /** What is no answer to the question: later there may be one. */

@@ -53,9 +53,10 @@ export class ProvenRights {
     return open !== undefined && Date.now() - timeOf(open.meta) < this.boundMs;
   }
 
-  /** Nobody knows any more whether it is for everybody. */
-  async close(name: string): Promise<void> {
-    await this.store.delete(publicKey(name));
+  /** As `forget`; what those without credentials may not have is not for everybody. */
+  async lose(asker: Asker): Promise<void> {
+    this.forget(asker);
+    if (asker.anonymous) await this.store.delete(publicKey(asker.name));
   }
 }
 

@@ -1,5 +1,8 @@
 // Private images in the cache: for those alone whom the registry lets have them.
-import { afterEach, expect, test, vi } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import {
   APP,
   asked,
@@ -11,6 +14,7 @@ import {
   R,
   type Rig,
   registry,
+  settled,
   startRig,
 } from './rig.ts';
 
@@ -61,6 +65,43 @@ test('a right that is taken away is gone within minutes, and at once where the r
   expect((await rig.ask(`${APP}/manifests/1`, { headers: ALICE })).status).toBe(403);
   expect((await rig.ask(`${APP}/manifests/${image.manifestDigest}`, { headers: ALICE })).status).toBe(403);
   expect((await rig.ask(`${APP}/blobs/${image.layerDigest}`, { headers: ALICE })).status).toBe(403);
+});
+
+test('whom the realm of a registry gives no token any more has no right, and the registry is not taken for gone', async () => {
+  const fake = await registry('bearer');
+  const image = makeImage(10_000);
+  await push(fake, 'team/app', '1', image);
+  const rig = await startRig([{ url: fake.url }]);
+  const paths = [`manifests/1`, `manifests/${image.manifestDigest}`, `blobs/${image.layerDigest}`];
+  for (const path of paths) expect((await rig.ask(`${APP}/${path}`, { headers: ALICE })).status).toBe(200);
+  fake.answer = ({ url }, response) => {
+    const challenge = url.startsWith('/token') ? {} : { 'www-authenticate': `Bearer realm="${fake.url}/token"` };
+    response.writeHead(401, { ...challenge, 'content-length': 0 }).end();
+    return true;
+  };
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5 * 60_000 + 1 });
+  for (const path of paths) {
+    const answer = await rig.ask(`${APP}/${path}`, { headers: ALICE });
+    expect([401, 403]).toContain(answer.status);
+    expect(answer.body.includes(image.manifest)).toBe(false);
+  }
+  // Nor has the one who was refused it when the registry goes.
+  await fake.close();
+  for (const path of paths) expect((await rig.ask(`${APP}/${path}`, { headers: ALICE })).status).toBe(502);
+});
+
+test('a registry that may not be used any more is not served from what is kept of it', async () => {
+  const fake = await registry();
+  const image = makeImage(10_000);
+  await push(fake, 'team/app', '1', image);
+  const folder = mkdtempSync(join(tmpdir(), 'berthgate-mirror-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
+  const allowed = await startRig([{ url: fake.url }], { folder });
+  const paths = [`manifests/1`, `manifests/${image.manifestDigest}`, `blobs/${image.layerDigest}`];
+  for (const path of paths) expect((await allowed.ask(`${APP}/${path}`, { headers: ACCEPT })).status).toBe(200);
+  await settled(allowed.store);
+  const refused = await startRig([{ url: fake.url }], { folder, allow: [] });
+  for (const path of paths) expect((await refused.ask(`${APP}/${path}`, { headers: ACCEPT })).status).toBe(403);
 });
 
 test('with the registry gone, a private image is for who had it not long ago, and for nobody else', async () => {
