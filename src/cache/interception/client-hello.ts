@@ -6,6 +6,9 @@ const SERVER_NAME = 0;
 const HOST_NAME = 0;
 /** Key shares and certificates' tickets make some of 10 kB. */
 const MOST_BYTES = 64 * 1024;
+/** Some cut it into a few; whoever cuts it into bytes has us read it over and over. */
+const MOST_RECORDS = 64;
+const NAME = /^[a-z0-9_.-]{1,253}$/;
 
 /** `more`: it has not all come yet; `garbage`: no ClientHello. A client may well name nobody. */
 export type ClientHello =
@@ -21,31 +24,32 @@ class Short extends Error {}
 
 export function readClientHello(bytes: Buffer): ClientHello {
   const message: Buffer[] = [];
+  let begin: Buffer = Buffer.alloc(0);
   let length = 0;
   // The message may be cut into several records, and a record into several packets.
   for (let at = 0; ; ) {
     if (at < bytes.length && bytes[at] !== HANDSHAKE) return GARBAGE;
     if (bytes.length < at + 5) return bytes.length > MOST_BYTES ? GARBAGE : MORE;
-    if (bytes[at + 1] !== 3) return GARBAGE;
+    if (bytes[at + 1] !== 3 || message.length === MOST_RECORDS) return GARBAGE;
     const size = bytes.readUInt16BE(at + 3);
     if (size === 0 || size > 2 ** 14 + 256) return GARBAGE;
     const record = bytes.subarray(at + 5, at + 5 + size);
     message.push(record);
     length += record.length;
     at += 5 + size;
-    const whole = Buffer.concat(message);
+    if (begin.length < 4) begin = Buffer.concat([begin, record.subarray(0, 4)]);
     if (length < 4) {
       if (bytes.length < at) return MORE;
       continue;
     }
-    if (whole[0] !== CLIENT_HELLO) return GARBAGE;
-    const needed = 4 + whole.readUIntBE(1, 3);
+    if (begin[0] !== CLIENT_HELLO) return GARBAGE;
+    const needed = 4 + begin.readUIntBE(1, 3);
     if (needed > MOST_BYTES) return GARBAGE;
     if (length < needed) {
       if (bytes.length < at) return MORE;
       continue;
     }
-    return readBody(whole.subarray(4, needed));
+    return readBody(Buffer.concat(message).subarray(4, needed));
   }
 }
 
@@ -78,7 +82,10 @@ function nameIn(extension: Buffer): string | null {
     const type = byteAt(extension, at);
     const size = wordAt(extension, at + 1);
     const name = slice(extension, at + 3, size);
-    if (type === HOST_NAME) return name.toString('latin1').toLowerCase().replace(/\.$/, '');
+    if (type === HOST_NAME) {
+      const said = name.toString('latin1').toLowerCase().replace(/\.$/, '');
+      return NAME.test(said) ? said : null;
+    }
     at += 3 + size;
   }
   return null;

@@ -117,10 +117,17 @@ export class CacheFront {
       return;
     }
     this.tally.connections.intercepted++;
-    this.intercept(socket as net.Socket, context, host, client);
+    this.intercept(socket as net.Socket, context, host, client, known.host);
   }
 
-  private intercept(socket: net.Socket, secureContext: tls.SecureContext, host: string, client: string): void {
+  /** `configured`: by what the host is counted; below a pattern clients could name hosts without end. */
+  private intercept(
+    socket: net.Socket,
+    secureContext: tls.SecureContext,
+    host: string,
+    client: string,
+    configured: string,
+  ): void {
     // TLS has no half of a connection: who ends it has gone.
     socket.allowHalfOpen = false;
     const secured = new tls.TLSSocket(socket, { isServer: true, secureContext });
@@ -142,7 +149,7 @@ export class CacheFront {
     secured.once('close', () => {
       clearTimeout(timer);
       if (said) return;
-      this.tally.handshakeRefused(host);
+      this.tally.handshakeRefused(configured);
       this.distrust.failed(host, network);
     });
   }

@@ -92,10 +92,11 @@ interface Rig {
   trusts: boolean;
 }
 
-async function startRig(): Promise<Rig> {
+async function startRig(more: readonly CachedHost[] = []): Promise<Rig> {
   const originPort = await startOrigin();
   const folder = join(newFolder(), 'ca');
-  const authority = new Authority({ folder, lifeMs: 86_400_000, rotateMs: 3_600_000, hosts: [CACHED] }, (fault) => {
+  const intercepted = [CACHED, ...more.map(({ host }) => host)];
+  const authority = new Authority({ folder, lifeMs: 86_400_000, rotateMs: 3_600_000, hosts: intercepted }, (fault) => {
     throw fault;
   });
   ends.push(() => authority.end());
@@ -104,7 +105,7 @@ async function startRig(): Promise<Rig> {
   const rig = { now: 1_000_000, trusts: true, dialed, distrusted } as unknown as Rig;
   const front = new CacheFront(
     {
-      hosts: HOSTS,
+      hosts: [...HOSTS, ...more],
       authority,
       http: echoing,
       tunnel: async (host, port) => {
@@ -231,6 +232,13 @@ test('a host whose clients refuse our CA is passed through after three of them, 
   expect((await ask(true)).issuer).toMatch(/^Berthgate/);
 });
 
+test('handshakes that clients refuse are counted by what is configured, whatever names they make up', async () => {
+  const rig = await startRig([{ host: '*.wild.example.org', tls: 'intercept' }]);
+  const names = ['a.wild.example.org', 'b.wild.example.org', `${'c'.repeat(63)}.wild.example.org`];
+  for (const servername of names) await say({ port: rig.tlsPort, servername, ca: [] }, get(servername));
+  await expect.poll(() => [...rig.front.tally.refused]).toEqual([['*.wild.example.org', names.length]]);
+});
+
 test('sessions of TLS are reused', async () => {
   const { tlsPort, roots } = await startRig();
   const session = await new Promise<Buffer>((resolve) => {
@@ -322,6 +330,13 @@ test('a ClientHello is read from whatever pieces it comes in, and what is none i
     Buffer.concat([Buffer.from([22, 3, 1, part.length >> 8, part.length & 255]), part]),
   );
   expect(readClientHello(Buffer.concat(records))).toEqual({ kind: 'hello', name: 'a.example.org' });
+  // A hello of as many records as it has bytes would be put together anew for each of them.
+  const single = [...message].map((byte) => Buffer.from([22, 3, 1, 0, 1, byte]));
+  expect(readClientHello(Buffer.concat(single.slice(0, 60)))).toEqual({ kind: 'more' });
+  expect(readClientHello(Buffer.concat(single.slice(0, 70)))).toEqual({ kind: 'garbage' });
+  const misnamed = Buffer.from(whole);
+  misnamed.write('\n', misnamed.indexOf('.Example.org') + 1);
+  expect(readClientHello(misnamed)).toEqual({ kind: 'hello', name: null });
   expect(readClientHello(Buffer.from('GET / HTTP/1.1\r\n'))).toEqual({ kind: 'garbage' });
   for (let at = 0; at < whole.length; at++) {
     const bent = Buffer.from(whole);
