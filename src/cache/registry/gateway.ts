@@ -12,7 +12,7 @@ import type { GatewayParts } from './gateway-parts.ts';
 import { type Granted, mayPull, mayPush, nameOf } from './grants.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import { isPush, type Route, readRoute, takesMethod } from './route.ts';
-import { statusFor } from './tell-answer.ts';
+import { isPipelined, statusFor } from './tell-answer.ts';
 import { answerToken, capabilityOf, challengeFor } from './token-realm.ts';
 
 const HEAD_MS = 10_000;
@@ -28,6 +28,7 @@ export class Gateway {
       // Uploads take as long as they take; what is silent is ended by the one who asks the registry.
       { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
       (request, response) => {
+        if (isPipelined(response)) return void request.socket.destroy();
         serve(parts, request, response).catch((fault: Error) => {
           parts.onFault('', fault);
           response.destroy();

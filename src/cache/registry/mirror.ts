@@ -13,7 +13,7 @@ import { type MirrorRoute, readMirrorRoute } from './mirror-route.ts';
 import type { MirrorTally } from './mirror-tally.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import { takesMethod } from './route.ts';
-import { answerTags, dropBody, ignoreFaults, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
+import { answerTags, dropBody, ignoreFaults, isPipelined, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
 const HEAD_MS = 10_000;
@@ -40,6 +40,7 @@ export class Mirror {
     this.server = http.createServer(
       { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
       (request, response) => {
+        if (isPipelined(response)) return void request.socket.destroy();
         // Nothing here takes a body.
         request.resume();
         serve(parts, request, response).catch((fault: Error) => {

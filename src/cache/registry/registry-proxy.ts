@@ -10,6 +10,7 @@ import { OutFault } from '../../wire/way-out.ts';
 import { answerIntercepted, type InterceptedParts } from './intercepted.ts';
 import type { Registry } from './registries.ts';
 import { type SetupFacts, setupPage } from './setup-pages.ts';
+import { isPipelined } from './tell-answer.ts';
 
 const HEAD_MS = 10_000;
 const HANDSHAKE_MS = 15_000;
@@ -50,6 +51,7 @@ export class RegistryProxy {
     this.server = http.createServer(
       { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
       (request, response) => {
+        if (isPipelined(response)) return void request.socket.destroy();
         this.serve(request, response).catch((fault: Error) => {
           parts.onFault('', fault);
           response.destroy();

@@ -47,6 +47,14 @@ export function statusFor({ headers }: http.IncomingMessage, kind: string, statu
   return isDocker && kind === 'manifest' && status >= 500 ? FAILED_DEPENDENCY : status;
 }
 
+/**
+ * Asked for before the one before it was answered. Engines do not, and of who waits so Node does not tell when it has gone:
+ * what is fetched for it would never be let go.
+ */
+export function isPipelined({ socket }: http.ServerResponse): boolean {
+  return socket === null;
+}
+
 /** An answer that is let go must not end the process. */
 export function ignoreFaults({ body }: UpstreamAnswer): void {
   if (body instanceof Readable) body.on('error', () => {});

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { type Body, type ByteRange, type Digest, WrongBody } from '../store.ts';
 import type { Bucket } from './bucket.ts';
+import { sendPiece } from './source.ts';
 
 const WHOLE: ByteRange = { start: 0, end: null };
 
@@ -69,9 +70,7 @@ export class BucketBody implements Body {
   async sendTo(socket: Writable, range: ByteRange = WHOLE): Promise<number> {
     let sent = 0;
     for await (const piece of this.pieces(range)) {
-      await new Promise<void>((resolve, reject) => {
-        socket.write(piece, (fault) => (fault ? reject(fault) : resolve()));
-      });
+      await sendPiece(socket, piece);
       sent += piece.length;
     }
     return sent;

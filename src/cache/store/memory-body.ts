@@ -2,6 +2,7 @@
 
 import type { Writable } from 'node:stream';
 import type { Body, ByteRange, Digest } from '../store.ts';
+import { sendPiece } from './source.ts';
 
 export class MemoryBody implements Body {
   readonly digest: Digest;
@@ -21,11 +22,10 @@ export class MemoryBody implements Body {
     if (piece.length > 0) yield piece;
   }
 
-  sendTo(socket: Writable, { start, end }: ByteRange = { start: 0, end: null }): Promise<number> {
+  async sendTo(socket: Writable, { start, end }: ByteRange = { start: 0, end: null }): Promise<number> {
     const piece = this.bytes.subarray(start, end ?? this.size);
-    return new Promise((resolve, reject) => {
-      socket.write(piece, (fault) => (fault ? reject(fault) : resolve(piece.length)));
-    });
+    await sendPiece(socket, piece);
+    return piece.length;
   }
 
   close(): void {}

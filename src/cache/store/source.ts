@@ -117,7 +117,8 @@ export async function sendSource(
       }
       if (busy !== null) buffers.giveBack(busy);
       busy = buffer;
-      writing = write(socket, piece);
+      // Of a client that goes, Node never says of some writes what has become of them.
+      writing = Promise.race([write(socket, piece), closed.promise]);
       // Taken care of where it is awaited; until then its fault is nobody's.
       writing.catch(() => {});
       position += piece.length;
@@ -139,6 +140,16 @@ export async function sendSource(
       if (socket.writableLength === 0 && !socket.destroyed) buffers.giveBack(busy);
       else buffers.lose(busy);
     }
+  }
+}
+
+/** One piece, and nothing after it is begun before it is written. */
+export async function sendPiece(socket: Writable, piece: Buffer): Promise<void> {
+  const closed = watchClose(socket);
+  try {
+    await Promise.race([write(socket, piece), closed.promise]);
+  } finally {
+    closed.stop();
   }
 }
 
