@@ -13,6 +13,8 @@ export interface Quota {
 
 /** How many of its manifests a registry still gives, before somebody should be told. */
 const LOW_SHARE = 0.1;
+/** Clients may ask for whatever hosts they like; those that were asked last are told of. */
+const MOST_REGISTRIES = 200;
 
 export class MirrorTally {
   /** By `KIND OUTCOME`. */
@@ -34,7 +36,8 @@ export class MirrorTally {
   answered(kind: 'manifest' | 'blob' | 'list', outcome: Outcome, registry: string): void {
     count(this.answers, `${kind} ${outcome}`);
     const spared = outcome === 'hit' || outcome === 'checked' || outcome === 'stale' || outcome === 'follower';
-    if (kind === 'manifest' && spared) count(this.manifestsSaved, registry);
+    if (kind === 'manifest' && spared)
+      setLast(this.manifestsSaved, registry, (this.manifestsSaved.get(registry) ?? 0) + 1);
   }
 
   /** `ratelimit-limit: 100;w=21600` of Docker Hub, and `ratelimit-remaining` likewise. */
@@ -49,7 +52,7 @@ export class MirrorTally {
       windowSeconds: limit.window,
       at: Date.now(),
     };
-    this.quotas.set(registry, quota);
+    setLast(this.quotas, registry, quota);
     if (isLow(quota) && (before === undefined || !isLow(before))) this.onLow(registry, quota);
   }
 }
@@ -63,6 +66,13 @@ function readAmount(
 ): { readonly amount: number; readonly window: number | null } | null {
   const [, amount, window] = /^(\d{1,9})(?:;w=(\d{1,9}))?\s*$/.exec([header ?? ''].flat()[0] ?? '') ?? [];
   return amount === undefined ? null : { amount: Number(amount), window: window === undefined ? null : Number(window) };
+}
+
+function setLast<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  const [first] = map.keys();
+  if (map.size > MOST_REGISTRIES && first !== undefined) map.delete(first);
 }
 
 function count(counts: Map<string, number>, key: string): void {

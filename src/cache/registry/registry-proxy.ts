@@ -164,6 +164,8 @@ export class RegistryProxy {
       const authority = port === HTTPS ? host : `${host}:${port}`;
       const said = request.headers.host?.toLowerCase();
       if (said !== authority && said !== `${host}:${port}`) return answerText(response, 421, 'another host\n');
+      // Put behind the registry's own address, what is no path would be a part of a host.
+      if (request.url?.startsWith('/') !== true) return answerText(response, 400, 'no path\n');
       return answerIntercepted(this.parts, registry, authority, 'https', request, response);
     }
     if (request.url?.startsWith('http://') === true) return this.servePlain(new URL(request.url), request, response);

@@ -1,5 +1,6 @@
 // A registry that lies, breaks, or has had enough; each with what an honest one is answered with, by the same road.
 import { afterEach, expect, test, vi } from 'vitest';
+import { MirrorTally } from '../../../src/cache/registry/index.ts';
 import { say, startFakeRegistry } from '../gateway/fake-registry.ts';
 import { APP, asked, loginFor, loopback, MANIFEST_TYPE, makeImage, push, R, registry, sha, startRig } from './rig.ts';
 
@@ -247,4 +248,18 @@ test('what a mirror is not for is refused', async () => {
   expect(fake.asked).toEqual([]);
   expect((await rig.ask('/v2/')).status).toBe(200);
   expect((await rig.ask(`${APP}/manifests/1`)).status).toBe(404);
+});
+
+test('registries that somebody makes up do not fill the metrics', () => {
+  const tally = new MirrorTally(() => {});
+  const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '50' };
+  for (let i = 0; i < 1000; i++) {
+    for (const name of [`x${i}.example.org`, 'docker.io']) {
+      tally.readQuota(name, headers);
+      tally.answered('manifest', 'hit', name);
+    }
+  }
+  expect(tally.quotas.size).toBeLessThanOrEqual(200);
+  expect(tally.manifestsSaved.size).toBeLessThanOrEqual(200);
+  expect(tally.manifestsSaved.get('docker.io')).toBe(1000);
 });

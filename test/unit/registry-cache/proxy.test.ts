@@ -34,6 +34,17 @@ for (const byDns of [false, true]) {
   });
 }
 
+test('an address that is no path is refused, before it could make another host of the one that is asked', async () => {
+  const fake = await registry();
+  const rig = await startProxyRig([{ host: HOST, url: fake.url }]);
+  for (const address of ['http://r.example.org/v2/', 'x://y/v2/', '*']) {
+    expect((await rig.ask(`${HOST}:443`, address)).status).toBe(400);
+  }
+  expect(fake.asked).toEqual([]);
+  // The control: a path is asked of the registry.
+  expect((await rig.ask(`${HOST}:443`, '/v2/')).status).toBe(200);
+});
+
 test('a push passes as it is, and what it changes is asked for anew', async () => {
   const fake = await registry('basic');
   const image = makeImage(1000);
