@@ -6,6 +6,7 @@
 import http from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import { WayOut, type WayOutOptions } from '../../wire/way-out.ts';
 import { type Forward, forwarder } from './forward.ts';
 import { matchesHost } from './generations.ts';
@@ -15,12 +16,14 @@ import { splice } from './splice.ts';
 const HEAD_MS = 30_000;
 const IDLE_MS = 75_000;
 const HTTPS = 443;
+const MOST_CONNECTIONS = 16_384;
 
 export class PassFront {
   private readonly hosts: readonly string[];
   private readonly wayOut: WayOut;
   private readonly forward: Forward;
   private readonly server: http.Server;
+  private readonly handed: HandedConnections;
   private readonly open = new Set<Duplex>();
 
   /** @param hosts lower case; `*.NAME` for all below it */
@@ -28,10 +31,17 @@ export class PassFront {
     this.hosts = hosts;
     this.wayOut = new WayOut(site);
     this.forward = forwarder(this.wayOut.to());
-    const limits = { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, requireHostHeader: false };
+    const limits = {
+      headersTimeout: HEAD_MS,
+      requestTimeout: 0,
+      keepAliveTimeout: IDLE_MS,
+      connectionsCheckingInterval: LOOK_EVERY_MS,
+      requireHostHeader: false,
+    };
     this.server = http.createServer(limits, (request, response) => this.serve(request, response));
     this.server.on('connect', (request, socket, head) => this.connect(request, socket, head));
     this.server.on('clientError', (_fault, socket) => socket.destroy());
+    this.handed = new HandedConnections(this.server, MOST_CONNECTIONS);
   }
 
   get connections(): number {
@@ -41,7 +51,7 @@ export class PassFront {
   /** At port 80: HTTP, and an explicit proxy. */
   acceptPlain(socket: net.Socket): void {
     this.keep(socket);
-    this.server.emit('connection', socket);
+    this.handed.accept(socket);
   }
 
   /** At port 443. */

@@ -5,6 +5,7 @@
 
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
+import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import { answerRequest, type Permitted } from './answer-request.ts';
 import { capabilityIn, type EngineNames } from './engine-names.ts';
@@ -21,12 +22,18 @@ const MOST_HEAD_BYTES = 32 * 1024;
 const MOST_CONNECTIONS = 2048;
 
 export class Gateway {
-  private readonly server: http.Server;
+  private readonly connections: HandedConnections;
 
   constructor(parts: GatewayParts) {
-    this.server = http.createServer(
+    const server = http.createServer(
       // Uploads take as long as they take; what is silent is ended by the one who asks the registry.
-      { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
+      {
+        headersTimeout: HEAD_MS,
+        requestTimeout: 0,
+        keepAliveTimeout: IDLE_MS,
+        connectionsCheckingInterval: LOOK_EVERY_MS,
+        maxHeaderSize: MOST_HEAD_BYTES,
+      },
       (request, response) => {
         if (isPipelined(response)) return void request.socket.destroy();
         serve(parts, request, response).catch((fault: Error) => {
@@ -35,16 +42,16 @@ export class Gateway {
         });
       },
     );
-    this.server.maxConnections = MOST_CONNECTIONS;
+    this.connections = new HandedConnections(server, MOST_CONNECTIONS);
   }
 
   accept(socket: Duplex): void {
-    this.server.emit('connection', socket);
+    this.connections.accept(socket);
   }
 
-  /** Ends everything. */
+  /** What runs runs to its end. */
   close(): void {
-    this.server.closeAllConnections();
+    this.connections.close();
   }
 }
 

@@ -6,6 +6,7 @@
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import { encodeHost } from './engine-names.ts';
 import { nameOf } from './grants.ts';
@@ -34,11 +35,17 @@ export interface MirrorParts {
 type Named = Extract<MirrorRoute, { readonly kind: 'named' }>;
 
 export class Mirror {
-  private readonly server: http.Server;
+  private readonly connections: HandedConnections;
 
   constructor(parts: MirrorParts) {
-    this.server = http.createServer(
-      { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
+    const server = http.createServer(
+      {
+        headersTimeout: HEAD_MS,
+        requestTimeout: 0,
+        keepAliveTimeout: IDLE_MS,
+        connectionsCheckingInterval: LOOK_EVERY_MS,
+        maxHeaderSize: MOST_HEAD_BYTES,
+      },
       (request, response) => {
         if (isPipelined(response)) return void request.socket.destroy();
         // Nothing here takes a body.
@@ -49,16 +56,16 @@ export class Mirror {
         });
       },
     );
-    this.server.maxConnections = MOST_CONNECTIONS;
+    this.connections = new HandedConnections(server, MOST_CONNECTIONS);
   }
 
   accept(socket: Duplex): void {
-    this.server.emit('connection', socket);
+    this.connections.accept(socket);
   }
 
-  /** Ends everything. */
+  /** What runs runs to its end. */
   close(): void {
-    this.server.closeAllConnections();
+    this.connections.close();
   }
 }
 

@@ -6,6 +6,7 @@
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import tls, { type SecureContext } from 'node:tls';
+import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import { answerIntercepted, type InterceptedParts } from './intercepted.ts';
 import type { Registry } from './registries.ts';
@@ -16,7 +17,7 @@ const HEAD_MS = 10_000;
 const HANDSHAKE_MS = 15_000;
 const IDLE_MS = 60_000;
 const MOST_HEAD_BYTES = 64 * 1024;
-const MOST_CONNECTIONS = 2048;
+const MOST_CONNECTIONS = 4096;
 const HTTPS = 443;
 
 export interface ProxyParts extends InterceptedParts {
@@ -43,13 +44,20 @@ interface Meant {
 export class RegistryProxy {
   private readonly parts: ProxyParts;
   private readonly server: http.Server;
+  private readonly connections: HandedConnections;
   private readonly meant = new WeakMap<Duplex, Meant>();
   private readonly open = new Set<Duplex>();
 
   constructor(parts: ProxyParts) {
     this.parts = parts;
     this.server = http.createServer(
-      { headersTimeout: HEAD_MS, requestTimeout: 0, keepAliveTimeout: IDLE_MS, maxHeaderSize: MOST_HEAD_BYTES },
+      {
+        headersTimeout: HEAD_MS,
+        requestTimeout: 0,
+        keepAliveTimeout: IDLE_MS,
+        connectionsCheckingInterval: LOOK_EVERY_MS,
+        maxHeaderSize: MOST_HEAD_BYTES,
+      },
       (request, response) => {
         if (isPipelined(response)) return void request.socket.destroy();
         this.serve(request, response).catch((fault: Error) => {
@@ -58,7 +66,7 @@ export class RegistryProxy {
         });
       },
     );
-    this.server.maxConnections = MOST_CONNECTIONS;
+    this.connections = new HandedConnections(this.server, MOST_CONNECTIONS);
     this.server.on('connect', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
       this.connect(request, socket, head).catch((fault: Error) => this.refuse(socket, request.url ?? '', fault));
     });
@@ -68,7 +76,7 @@ export class RegistryProxy {
   /** A client of the proxy. */
   accept(socket: Duplex): void {
     this.keep(socket);
-    this.server.emit('connection', socket);
+    this.connections.accept(socket);
   }
 
   /** A client that believes us to be the registry whose name its TLS says. */
@@ -153,7 +161,7 @@ export class RegistryProxy {
       // Who says no name has been shown no certificate.
       if (meant === null) return void secured.destroy();
       this.meant.set(secured, meant);
-      this.server.emit('connection', secured);
+      this.connections.accept(secured);
     });
   }
 

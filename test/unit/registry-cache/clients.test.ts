@@ -6,6 +6,7 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { Mirror, MirrorTally } from '../../../src/cache/registry/index.ts';
 import { FolderStore } from '../../../src/cache/store/index.ts';
 import { APP, makeImage, push, registry, startRig } from './rig.ts';
 
@@ -62,4 +63,34 @@ test('who asks for more before there is an answer is not served: nobody could te
   expect(await got(`${head}\r\n${last}`)).toBeLessThan(image.layer.length);
   // The control: one request of them is served.
   expect(await got(last)).toBeGreaterThan(image.layer.length);
+});
+
+test('who says half a request and no more is closed after a while, and everybody when the mirror ends', async () => {
+  const upstream = () => {
+    throw new Error('nobody asks');
+  };
+  const mirror = new Mirror({ upstream, tally: new MirrorTally(() => {}), onFault: () => {} });
+  const server = net.createServer((socket) => mirror.accept(socket));
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    mirror.close();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const closed = (text: string) =>
+    new Promise<string>((resolve) => {
+      let said = '';
+      const client = net.connect(port, '127.0.0.1', () => client.write(text));
+      client.on('data', (piece) => {
+        said += piece;
+      });
+      client.on('error', () => {});
+      client.once('close', () => resolve(said));
+      onTestFinished(() => void client.destroy());
+    });
+  expect(await closed('GET /v2/ HTTP/1.1\r\nHo')).toContain('408');
+  const waiting = closed('GET /v2/ HTTP/1.1\r\nHost: mirror\r\n\r\n');
+  await expect.poll(() => new Promise((resolve) => server.getConnections((_, count) => resolve(count)))).toBe(1);
+  mirror.close();
+  await waiting;
 });

@@ -1,0 +1,36 @@
+/** Connections for a server of Node's that listens nowhere itself. */
+
+import type http from 'node:http';
+import type { Duplex } from 'node:stream';
+
+/** So often Node looks for heads that take too long: the server's `connectionsCheckingInterval`. */
+export const LOOK_EVERY_MS = 5000;
+
+export class HandedConnections {
+  private readonly server: http.Server;
+  private readonly most: number;
+  private open = 0;
+
+  /** @param most how many there may be at a time */
+  constructor(server: http.Server, most: number) {
+    this.server = server;
+    this.most = most;
+    // From this event on Node watches times and knows what is open; `maxConnections` is for listeners alone.
+    server.emit('listening');
+  }
+
+  accept(socket: Duplex): void {
+    if (this.open >= this.most) {
+      socket.destroy();
+      return;
+    }
+    this.open++;
+    socket.once('close', () => this.open--);
+    this.server.emit('connection', socket);
+  }
+
+  /** Ends those that wait for a request; what runs is not cut. */
+  close(): void {
+    this.server.closeIdleConnections();
+  }
+}
