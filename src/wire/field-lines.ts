@@ -19,6 +19,8 @@ export interface FieldLines {
   /** `Connection: close` and `Connection: keep-alive`. */
   close: boolean;
   keepAlive: boolean;
+  /** Whether there was a line of that name. */
+  connection: boolean;
   upgrade: string | null;
   expect: string | null;
   hosts: number;
@@ -70,6 +72,7 @@ export function readFieldLines(
     chunked: false,
     close: false,
     keepAlive: false,
+    connection: false,
     upgrade: null,
     expect: null,
     hosts: 0,
@@ -117,11 +120,13 @@ function note(fields: FieldLines, name: string, value: string): void {
       break;
     }
     case 'connection':
-      // Go's server also finds `close` between spaces; a connection must not be thought open by one side only.
+      // Go's server also finds `close` between spaces, and looks for `keep-alive` in the first line alone: a connection must
+      // not be thought open by one side only.
       for (const word of value.toLowerCase().split(/[\t ,]+/)) {
         if (word === 'close') fields.close = true;
-        else if (word === 'keep-alive') fields.keepAlive = true;
+        else if (word === 'keep-alive' && !fields.connection) fields.keepAlive = true;
       }
+      fields.connection = true;
       break;
     case 'content-length':
       if (fields.length >= 0) throw new WireFault(400, 'doubled-content-length', 'Content-Length is given twice');

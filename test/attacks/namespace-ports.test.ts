@@ -23,7 +23,7 @@ async function inspected(ask: Asking, id: string): Promise<Inspected> {
 
 /** What a client from inside reads at the address, trying until somebody listens. */
 function read(ask: Asking, address: string, port: number, more: Readonly<Record<string, unknown>> = {}) {
-  const once = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 ${address} ${port} | tail -n 1`;
+  const once = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 ${address} ${port} 2>/dev/null | tail -n 1`;
   const script = `for i in $(seq 30); do said=$(${once}); [ -n "$said" ] && echo "$said" && exit; sleep 1; done; echo nobody`;
   return printed(ask, { Cmd: ['sh', '-c', script], ...more });
 }

@@ -64,6 +64,8 @@ describe('a request head', () => {
     expect(
       whole('GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n').head.keepAlive,
     ).toBe(false);
+    const listed = (second: string) => `GET / HTTP/1.0\r\nConnection: x\r\nConnection: ${second}\r\n\r\n`;
+    expect(whole(listed('keep-alive')).head.keepAlive, 'Go looks for it in the first line alone').toBe(false);
   });
 
   it('gives the protocol of an upgrade with or without Connection', () => {
