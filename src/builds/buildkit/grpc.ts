@@ -76,7 +76,11 @@ export function toldError(
 }
 
 function printText(text: string): string {
-  return encodeURIComponent(text).replace(/%(2[0-46-9A-F]|3[A-F]|40|5B|5D)/g, decodeURIComponent);
+  // Half a pair of surrogates, of a text of the client's, has no place in UTF-8.
+  return encodeURIComponent(Buffer.from(text).toString()).replace(
+    /%(2[0-46-9A-F]|3[A-F]|40|5B|5D)/g,
+    decodeURIComponent,
+  );
 }
 
 function readText(text: string): string {

@@ -24,8 +24,9 @@ export function relay(
   { headers, request, tell, tellText, within = null }: Relayed,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    if (session.destroyed) {
-      fail(client, UNAVAILABLE, 'berthgate: the engine has ended the connection');
+    // One that has said goodbye takes no more calls, and may have some that run.
+    if (session.destroyed || session.closed) {
+      fail(client, UNAVAILABLE, 'berthgate: the other side has ended the connection');
       resolve(502);
       return;
     }
@@ -67,6 +68,10 @@ export function relay(
   });
 }
 
+/** What Node reads in an answer and throws for where it is to write it: who answers may be a client. */
+const NOT_CARRIED: ReadonlySet<string> = new Set(['te', 'http2-settings']);
+
 function plain(fields: http2.IncomingHttpHeaders): http2.OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(fields).filter(([name]) => name === ':status' || !name.startsWith(':')));
+  const carried = (name: string): boolean => (name === ':status' || !name.startsWith(':')) && !NOT_CARRIED.has(name);
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => carried(name)));
 }

@@ -12,7 +12,7 @@ import { sessionBytesIn, sessionMessage } from '../../docker/transferred-file.ts
 import type { Offer } from '../../exchange/mediation.ts';
 import { AnswerMessages } from './answer-messages.ts';
 import type { Frontends } from './asked-frontend.ts';
-import { fail, framed, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
+import { fail, framed, readOnlyMessage, UNAVAILABLE, UNIMPLEMENTED } from './grpc.ts';
 import { relay } from './relay.ts';
 
 /** Files of a context come through it. */
@@ -44,12 +44,12 @@ export function bridgeSession(
     if (String(headers[':path']).startsWith(AUTH))
       fail(stream, UNIMPLEMENTED, 'berthgate: the gateway knows the client');
     else
-      void relay(stream, client, {
+      relay(stream, client, {
         headers: carried(headers, raw),
         request: stream,
         tell: sendsDockerfile(headers) ? frontends.watch() : null,
         tellText: (text) => text,
-      });
+      }).catch(() => fail(stream, UNAVAILABLE, 'berthgate: the client cannot be asked'));
   };
   engine.on('stream', onStream as () => void);
   return new Promise((resolve) => {
@@ -83,7 +83,7 @@ function carried(headers: http2.IncomingHttpHeaders, raw: readonly string[]): ht
 
 /** Null where the client has none, or does not answer. */
 async function askCredentials(client: http2.ClientHttp2Session, registry: string): Promise<RegistryCredentials | null> {
-  if (client.destroyed) return null;
+  if (client.destroyed || client.closed) return null;
   const asked = client.request({
     ':method': 'POST',
     ':path': `${AUTH}Credentials`,
