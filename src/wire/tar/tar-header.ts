@@ -20,6 +20,8 @@ export interface RawHeader {
 
 /** What the entries before a header say about it. */
 export interface Extension {
+  /** Whether a header of POSIX has said something: of several, Go takes the last one alone. */
+  pax?: true;
   path?: string;
   linkPath?: string;
   size?: number;
@@ -47,6 +49,7 @@ export function readHeader(block: Buffer): RawHeader {
   const magic = block.toString('latin1', 257, 265);
   const ustar = magic === 'ustar\x0000';
   if (!ustar && magic !== 'ustar  \0' && magic !== '\0'.repeat(8)) throw new TarFault('is no tar of a known format');
+  requireOnePrefix(block, magic);
   const type = String.fromCharCode(block[156] as number);
   const prefix = ustar ? text(block, 345, 155) : '';
   const name = text(block, 0, 100);
@@ -60,6 +63,14 @@ export function readHeader(block: Buffer): RawHeader {
     linkName: text(block, 157, 100),
     size,
   };
+}
+
+/** Where Go's reader finds the beginning of a name elsewhere than the format has it. @throws TarFault */
+function requireOnePrefix(block: Buffer, magic: string): void {
+  // The format of star, whose prefix is shorter, is known by its end alone.
+  if (magic.startsWith('ustar\0') && block.toString('latin1', 508) === 'tar\0') throw new TarFault('is a tar of star');
+  // Where the times of GNU cannot be read, Go takes them for a prefix.
+  if (magic === 'ustar  \0') for (const at of [345, 357]) if (block[at] !== 0) number(block, at, 12);
 }
 
 export function isExtension({ type }: RawHeader): boolean {
@@ -86,11 +97,13 @@ function requireKnown({ type, size, name }: RawHeader): void {
 /** What an extension says; it must not say it twice. @throws TarFault */
 export function extend(before: Extension, { type }: RawHeader, content: Buffer): void {
   if (type === 'x') {
+    setOnce(before, 'pax', true);
     readRecords(before, content);
     return;
   }
   const end = content.indexOf(0);
   const said = content.toString('utf8', 0, end < 0 ? content.length : end);
+  if (said === '') throw new TarFault('holds a header that says nothing');
   if (type === 'L') setOnce(before, 'path', said);
   else setOnce(before, 'linkPath', said);
 }
@@ -135,7 +148,9 @@ function take(into: Extension, key: string, value: string): void {
 }
 
 function setOnce<Key extends keyof Extension>(into: Extension, key: Key, value: Extension[Key]): void {
-  if (into[key] !== undefined) throw new TarFault(`says twice what the ${key} of an entry is`);
+  if (into[key] !== undefined) {
+    throw new TarFault(key === 'pax' ? 'holds two headers for one entry' : `says twice what the ${key} of an entry is`);
+  }
   into[key] = value;
 }
 

@@ -194,7 +194,7 @@ describe('what could be read in two ways is refused', () => {
     [
       'two sizes',
       named({ name: 'x', content: 'y', extension: Buffer.concat([pax({ size: '1' }), pax({ size: '2' })]) }),
-      /says twice/,
+      /two headers/,
     ],
     [
       'two names of two kinds',

@@ -25,6 +25,16 @@ const link = (name: string, target: string): Buffer => {
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return header;
 };
+/** With other bytes in its first header, and the sum that belongs to them. */
+const altered = (entry: Buffer, bytes: Readonly<Record<number, string>>): Buffer => {
+  for (const [at, text] of Object.entries(bytes)) entry.write(text, Number(at), 'latin1');
+  entry.write('        ', 148, 'latin1');
+  let sum = 0;
+  for (const byte of entry.subarray(0, 512)) sum += byte;
+  entry.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return entry;
+};
+const extension = (type: string, content: string): Buffer => altered(file('x', content), { 156: type });
 const archive = (...entries: readonly Buffer[]): Buffer => Buffer.concat([...entries, END]);
 
 /** Through the stage, in pieces of this size; the sink is slow. */
@@ -202,6 +212,24 @@ describe('a load', () => {
     ['a configuration that is not there', [file('a/layer.tar', layer), manifest(image)], /does not hold/],
     ['a file twice', [file('x', 'a'), file('./x', 'b'), manifest()], /holds "x" twice/],
     ['a path that is cleaned into a document', [manifest(), file('a/../manifest.json', '[]')], /twice/],
+    // What Go's reader, and so the engine, calls otherwise than the headers seem to: another configuration than was read here.
+    [
+      'two headers for one entry, of which engines take the last',
+      [extension('x', '10 path=a\n'), extension('x', '12 comment=\n'), file('config.json', '{}'), manifest()],
+      /two headers/,
+    ],
+    [
+      'a header of GNU whose times engines take for a beginning of the name',
+      [altered(file('config.json', '{}'), { 257: 'ustar  \0', 345: 'folder' }), manifest()],
+      /cannot be read/,
+    ],
+    [
+      'a header of star, whose beginning of a name is shorter',
+      [altered(file('config.json', '{}'), { 345: 'a'.repeat(155), 508: 'tar\0' }), manifest()],
+      /star/,
+    ],
+    ['a long name that is empty', [extension('L', '\0'), file('config.json', '{}'), manifest()], /says nothing/],
+    ['a path that no engine can unpack', [file('a/'.repeat(3000), ''), manifest()], /more than 4 KiB/],
     ['a file behind a link', [link('a', '.'), file('a/manifest.json', '[]')], /behind "a"/],
     [
       'a layer that is packed by xz',

@@ -12,6 +12,10 @@ import { kindOf, type RawHeader, TarFault } from '../../../wire/tar/tar-header.t
 export const MOST_DOCUMENT_BYTES = 4 * 1024 * 1024;
 const MOST_DOCUMENTS_BYTES = 64 * 1024 * 1024;
 const MOST_ENTRIES = 100_000;
+/** Of Linux; an engine cannot unpack what is longer. */
+const MOST_PATH_BYTES = 4096;
+/** Of all names and links: what is packed well is much more when it is unpacked. */
+const MOST_NAME_BYTES = 32 * 1024 * 1024;
 const MOST_HOPS = 16;
 const TELLING_BYTES = 6;
 const BRACE = 0x7b;
@@ -31,6 +35,7 @@ export class ArchiveFiles {
   private readonly files = new Map<string, Promise<ArchivedFile>>();
   private readonly byDigest = new Map<string, ArchivedFile>();
   private documentBytes = 0;
+  private nameBytes = 0;
   private open: { readonly path: string; readonly digests: Digests } | null = null;
 
   /** Whether more bytes would wait. */
@@ -40,6 +45,7 @@ export class ArchiveFiles {
 
   /** The clean path of the next entry. `drained`: it is busy no more. @throws TarFault */
   begin(header: RawHeader, drained: () => void): string {
+    this.bound(header);
     const path = cleanPath(header.name);
     if (path === null) throw new TarFault(`holds ${JSON.stringify(header.name)}, which is outside of it`);
     const kind = kindOf(header);
@@ -89,6 +95,13 @@ export class ArchiveFiles {
     return this.byDigest.get(digest) ?? null;
   }
 
+  private bound({ name, linkName }: RawHeader): void {
+    const lengths = [name, linkName].map((text) => Buffer.byteLength(text));
+    if (lengths.some((bytes) => bytes > MOST_PATH_BYTES)) throw new TarFault('holds a path of more than 4 KiB');
+    for (const bytes of lengths) this.nameBytes += bytes;
+    if (this.nameBytes > MOST_NAME_BYTES) throw new TarFault('holds too many names');
+  }
+
   private place(path: string, kind: 'file' | 'folder' | 'link'): void {
     const before = path === '' ? 'folder' : this.kinds.get(path);
     if (before !== undefined && (before !== 'folder' || kind !== 'folder')) {
@@ -96,13 +109,15 @@ export class ArchiveFiles {
     }
     this.kinds.set(path, kind);
     if (this.kinds.size > MOST_ENTRIES) throw new TarFault('holds too many files');
-    for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
+    for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
       const folder = path.slice(0, slash);
       const above = this.kinds.get(folder);
-      if (above !== undefined && above !== 'folder')
-        throw new TarFault(`holds files behind ${JSON.stringify(folder)}, which is no folder`);
+      // Then what it lies in is known, too.
+      if (above === 'folder') break;
+      if (above !== undefined) throw new TarFault(`holds files behind ${JSON.stringify(folder)}, which is no folder`);
       // An engine makes what is missing of a path.
       this.kinds.set(folder, 'folder');
+      if (this.kinds.size > MOST_ENTRIES) throw new TarFault('holds too many files');
     }
   }
 }
