@@ -157,6 +157,24 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
         }
       });
 
+      test('an image of somebody is not the job’s because a step speaks of it as the builder does', async () => {
+        const theirs = `${mark}-theirs`;
+        await docker(engine, ['create', '--name', theirs, 'busybox']);
+        try {
+          const id = (await docker(engine, ['commit', theirs, theirs])).slice('sha256:'.length, 'sha256:'.length + 12);
+          const { stdout } = await through(
+            `DOCKER_BUILDKIT=0 docker build -t app - <<END\nFROM busybox\nRUN ["echo", " ---> ${id}"]\nRUN echo more\nEND\ndocker run --rm ${id} echo taken 2>&1 || true`,
+          );
+          expect(stdout).toMatch(new RegExp(`^ ---> ${id}$`, 'm'));
+          expect(stdout).toMatch(/Successfully tagged app/);
+          expect(stdout).not.toMatch(/^taken$/m);
+          expect(await docker(engine, ['image', 'inspect', '-f', '{{.RepoTags}}', theirs])).not.toMatch(/j-/);
+        } finally {
+          await docker(engine, ['rm', '-f', theirs]);
+          await docker(engine, ['rmi', '-f', theirs]);
+        }
+      });
+
       const moments = {
         'in the middle of a build': {
           script: BUILD('RUN echo step-two && sleep 600'),

@@ -74,6 +74,7 @@ export class OwnBuild {
   /** Found by one reading of the Dockerfile, and needed by another one. */
   private readonly found = new Map<string, ReturnType<BuildNaming['image']>>();
   private stage: string | null = null;
+  private readonly sinceMs = Date.now();
 
   /** `said` is the call of the client, `passed` what becomes of it and of its answers but for images. */
   constructor(said: Call, passed: Passage, side: BuildSide) {
@@ -236,10 +237,17 @@ export class OwnBuild {
 
   /** A build that is cut off leaves its steps, and nobody would know whose they were. */
   private keepStep(start: string | null): void {
-    const { images } = this.side;
-    if (start === null || !isJobId(images.names.namespace)) return;
+    if (start === null || !isJobId(this.side.images.names.namespace)) return;
     if ([...this.bases].some((id) => id.startsWith(`sha256:${start}`))) return;
-    void images.keep(start).catch(() => {});
+    void this.keepNew(start).catch(() => {});
+  }
+
+  /** What a step prints looks the same: what has a name, or was there before the build, is no step of it. */
+  private async keepNew(start: string): Promise<void> {
+    const { images, desk } = this.side;
+    const image = imageIn(await desk.ask('ImageInspect', { parameters: { name: start } }));
+    if (image === null || image.tags.length + image.digests.length > 0 || image.createdMs < this.sinceMs) return;
+    await images.keep(image.id);
   }
 
   private inClientWords(text: string, asWritten: boolean): string {
