@@ -317,8 +317,10 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
           expect((await jobs('list')).stdout).toMatch(
             new RegExp(`^${job} +engine +\\w+ +process +lives +\\d+\\w +0 +0 +1 +0$`, 'm'),
           );
-          const metrics = (await ask(join(folder, 'admin.sock'), 'GET', '/metrics')).text;
-          expect(metrics).toMatch(/^berthgate_job_leaks_total [1-9]/m);
+          // It is counted when the last of it is gone.
+          await expect
+            .poll(async () => (await ask(join(folder, 'admin.sock'), 'GET', '/metrics')).text, { timeout: 60_000 })
+            .toMatch(/^berthgate_job_leaks_total [1-9]/m);
           expect((await jobs('rm', job)).stdout).toMatch(/^removed 1 volume$/m);
           expect(await left(job)).toEqual([]);
         } finally {
