@@ -17,6 +17,8 @@ import { splice } from './splice.ts';
 
 const HANDSHAKE_MS = 15_000;
 const HTTPS = 443;
+/** So that one container cannot take all descriptors of the process. */
+const MOST_OF_A_CLIENT = 1024;
 
 export interface CachedHost {
   /** Lower case; `*.NAME` for all below it. */
@@ -53,6 +55,8 @@ export class CacheFront {
   private options: FrontOptions;
   private readonly distrust: Distrust;
   private readonly open = new Set<Duplex>();
+  /** Connections, by the address of the client. */
+  private readonly clients = new Map<string, number>();
 
   constructor(options: FrontOptions, now?: () => number) {
     this.options = options;
@@ -66,8 +70,8 @@ export class CacheFront {
 
   /** At port 80: plain HTTP, and an explicit proxy. */
   acceptPlain(socket: net.Socket): void {
-    this.keep(socket);
     const client = addressOf(socket);
+    if (!this.admit(socket, client)) return;
     this.options.http.accept(
       socket,
       { scheme: 'http', serverName: null, client, onRequest: () => this.tally.requests.http++ },
@@ -77,8 +81,8 @@ export class CacheFront {
 
   /** At port 443. `intercepts`: whether the address is one that TLS is ended at. */
   acceptTls(socket: net.Socket, intercepts: boolean): void {
-    this.keep(socket);
-    this.readHello(socket, { intercepts, wanted: null, client: addressOf(socket) });
+    const client = addressOf(socket);
+    if (this.admit(socket, client)) this.readHello(socket, { intercepts, wanted: null, client });
   }
 
   get connections(): number {
@@ -87,6 +91,22 @@ export class CacheFront {
 
   close(): void {
     for (const socket of this.open) socket.destroy();
+  }
+
+  private admit(socket: net.Socket, client: string): boolean {
+    const before = this.clients.get(client) ?? 0;
+    if (before >= MOST_OF_A_CLIENT) {
+      socket.destroy();
+      return false;
+    }
+    this.clients.set(client, before + 1);
+    socket.once('close', () => {
+      const left = (this.clients.get(client) ?? 1) - 1;
+      if (left > 0) this.clients.set(client, left);
+      else this.clients.delete(client);
+    });
+    this.keep(socket);
+    return true;
   }
 
   private keep(socket: Duplex): void {

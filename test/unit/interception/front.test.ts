@@ -239,6 +239,29 @@ test('handshakes that clients refuse are counted by what is configured, whatever
   await expect.poll(() => [...rig.front.tally.refused]).toEqual([['*.wild.example.org', names.length]]);
 });
 
+test('one client cannot have all connections that there can be', async () => {
+  const rig = await startRig();
+  const sockets: net.Socket[] = [];
+  ends.push(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const most = 1024;
+  let refused = 0;
+  for (let i = 0; i < most + 10; i++) {
+    const socket = net.connect(rig.plainPort, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.on('close', () => refused++);
+    sockets.push(socket);
+    await new Promise((resolve) => socket.once('connect', resolve));
+  }
+  await expect.poll(() => refused).toBe(10);
+  // The control: when it lets go of one, it gets another.
+  sockets[0]?.destroy();
+  await expect.poll(() => rig.front.connections).toBe(most - 1);
+  const { text } = await say({ port: rig.tlsPort, servername: CACHED, ca: rig.roots }, get(CACHED));
+  expect(text).toMatch(/^HTTP\/1\.1 200 /);
+});
+
 test('sessions of TLS are reused', async () => {
   const { tlsPort, roots } = await startRig();
   const session = await new Promise<Buffer>((resolve) => {
