@@ -73,6 +73,8 @@ export interface Endpoint {
   readonly repeats?: boolean;
   /** The connection carries calls that are in a table of their own; or what a client offers to them, where the engine asks. */
   readonly carries?: 'calls' | 'offers';
+  /** What it makes takes room on the engine's disk. */
+  readonly fills?: boolean;
   /** Everybody who asks at the same time may be given one answer of the engine (what many poll). */
   readonly shareable?: boolean;
 }

@@ -95,7 +95,7 @@ function callOf({ method, path }: Endpoint): string {
 }
 
 function renderEndpoint(endpoint: Endpoint, fields: Told['fields']): readonly string[] {
-  const { id, summary, risk, undocumented, shareable, body, answer } = endpoint;
+  const { id, summary, risk, undocumented, fills, shareable, body, answer } = endpoint;
   const toldOf = (part: string): Told => ({ fields, where: `${part} of [${id}](#${id.toLowerCase()})` });
   return [
     `## ${id}`,
@@ -104,6 +104,7 @@ function renderEndpoint(endpoint: Endpoint, fields: Told['fields']): readonly st
       `- ${code(callOf(endpoint))}, ${versionsOf(endpoint)}`,
       `- risk: ${risk} (${risks[risk]})`,
       `- asks with ${asks(body)}, is answered with ${answers(answer)}`,
+      ...(fills === true ? ["- takes room on the engine's disk"] : []),
       ...(shareable === true ? ['- those who ask at the same time may share one answer of the engine'] : []),
       ...(undocumented === undefined ? [] : [`- not in Docker's own document; moby has it in ${code(undocumented)}`]),
     ].join('\n'),

@@ -2,11 +2,13 @@
 
 import { readVersionAnswer, versionPath } from '../docker/version-answer.ts';
 import type { ApiRange, Engine } from '../exchange/engine.ts';
+import { LiveEngineDesk } from '../exchange/engine-desk.ts';
 import { Refusal } from '../ground/refusal.ts';
 import { EnginePool, type OutboundLimits } from '../wire/outbound.ts';
 import type { ReadBuffers } from '../wire/read-buffers.ts';
 import { askJson } from './ask.ts';
 import { dialer } from './dial.ts';
+import { EngineDisk, type ReadUsed } from './engine-disk.ts';
 import type { EngineOptions } from './engine-options.ts';
 
 export interface EngineState {
@@ -36,6 +38,8 @@ export interface DockerEngineOptions extends EngineOptions {
   readonly buffers: ReadBuffers;
   readonly limits?: Partial<OutboundLimits>;
   readonly answerMs?: number;
+  /** How the disk is looked at; default: as `df` does. */
+  readonly readUsed?: ReadUsed;
   /** Hears of what does not end a call but an operator should know. */
   readonly onFault?: (fault: Error) => void;
   /** Hears when the engine comes, goes, or comes back as another version. */
@@ -45,6 +49,7 @@ export interface DockerEngineOptions extends EngineOptions {
 export class DockerEngine implements Engine {
   readonly name: string;
   readonly pool: EnginePool;
+  readonly disk: EngineDisk;
   private readonly answerMs: number;
   private readonly onTurn: (state: EngineState) => void;
   private range: ApiRange | null = null;
@@ -58,6 +63,7 @@ export class DockerEngine implements Engine {
     this.onTurn = options.onTurn ?? (() => {});
     const dial = dialer(options, options.onFault ?? (() => {}));
     this.pool = new EnginePool(dial, { ...LIMITS, ...options.limits }, options.buffers);
+    this.disk = new EngineDisk(new LiveEngineDesk(this), options.url.kind === 'unix', options.readUsed);
   }
 
   get state(): EngineState {

@@ -17,6 +17,7 @@ import type { Engine } from './engine.ts';
 import { type Decision, judge } from './judge.ts';
 import type { BuildSources, Policy, PolicyContext } from './policy.ts';
 import type { Recorder } from './recorder.ts';
+import { needsRoom } from './room-on-disk.ts';
 
 /** A call within a connection. */
 export interface InnerCall {
@@ -82,6 +83,7 @@ export interface Mediation {
 export interface InnerWay {
   readonly policies: readonly Policy[];
   readonly context: PolicyContext;
+  readonly engine: Engine;
   readonly recorder: Recorder;
   readonly help: string | null;
   /** What the policies do not decide. @throws Refusal */
@@ -100,6 +102,7 @@ export async function serveInner(opened: Call, inner: InnerCall, way: InnerWay):
   try {
     const { headers, body, unknown } = await inner.read();
     call = { ...opened, endpoint, parameters: {}, query: {}, headers, body, unknown };
+    needsRoom(way.engine, endpoint);
     const judgement = await judge(way.policies, call, way.context, decisions);
     ended = (code) => judgement.ended(code);
     const passage = await way.enter(judgement.call);

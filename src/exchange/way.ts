@@ -30,6 +30,7 @@ import { printCall } from './print-call.ts';
 import { type BodyLimits, readBody } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
 import type { Deadline } from './relay-lines.ts';
+import { needsRoom } from './room-on-disk.ts';
 import { translatorOf } from './translate-back.ts';
 import { negotiate } from './version.ts';
 
@@ -122,6 +123,7 @@ export class Way {
       const choosing = namespacing?.of(said) ?? null;
       const namespace = choosing instanceof Promise ? await choosing : choosing;
       if (namespace !== null) call = { ...said, namespace: namespace.name };
+      needsRoom(engine, endpoint);
       const alone = namespace?.answerAlone(call) ?? null;
       if (alone !== null) {
         answerHere(exchange, alone);
@@ -186,6 +188,7 @@ export class Way {
         serveInner(call, inner, {
           policies,
           context: namespace?.context ?? this.carrier,
+          engine,
           recorder,
           help,
           enter: (judged) => namespace?.enterInner(judged) ?? Promise.resolve(asItIs(judged)),

@@ -98,6 +98,12 @@ export const reasons = {
     source: 'policy',
     about: 'As many are in use as may be at one time; try again when one has ended.',
   },
+  'disk-full': {
+    status: 507,
+    source: 'engine',
+    about:
+      "The engine's disk is fuller than it may be (gc.high): nothing is made, pulled or built until there is room.",
+  },
   draining: { status: 503, source: 'self', about: 'Berthgate is shutting down.' },
   'engine-refused': { status: 503, source: 'engine', about: 'The engine does not accept connections.' },
   'engine-reset': { status: 502, source: 'engine', about: 'The engine ended the connection before it had answered.' },

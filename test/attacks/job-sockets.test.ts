@@ -194,6 +194,32 @@ describeEachEngine(
       });
     });
 
+    test("--volumes-from gives the socket of no job of another namespace, and that of one's own as long as that lives", async () => {
+      const mine = await startJob('lender');
+      const theirs = await startJob('lender', 'others');
+      const from = (id: string) => sleeping({}, { VolumesFrom: [id] });
+      for (const id of [theirs.container, theirs.container.slice(0, 12), `${ns}-o.lender`]) {
+        expect((await at('ci', 'POST', '/containers/create', from(id))).status, id).toBe(404);
+        expect((await mine.call('POST', '/containers/create', { body: from(id) })).status, id).toBe(404);
+      }
+      // Nor is it a way from the job back to the container that has begun it.
+      expect((await mine.call('POST', '/containers/create', { body: from(mine.container) })).status).toBe(404);
+
+      const mountsOf = async (container: string): Promise<string> =>
+        JSON.stringify((await direct('GET', `/containers/${container}/json`)).json<{ Mounts: unknown }>().Mounts);
+      const folder = dirname(mine.socket);
+      // The control: the engine lends what is mounted, the socket too.
+      expect((await at('ci', 'POST', '/containers/create?name=taker', from('lender'))).status).toBe(201);
+      expect((await at('ci', 'POST', '/containers/taker/start')).status).toBe(204);
+      expect(await mountsOf(`${ns}.taker`)).toContain(folder);
+      await at('ci', 'DELETE', '/containers/lender?force=1');
+      await nothingLeft(mine.id);
+      expect(await docker(engine, ['exec', `${ns}.taker`, 'ls', '-A', '/run/berthgate'])).toBe('');
+      await at('ci', 'DELETE', '/containers/taker?force=1');
+      await at('others', 'DELETE', '/containers/lender?force=1');
+      await nothingLeft(theirs.id);
+    });
+
     describe('60: labels that lie', () => {
       test('a job cannot say them', async () => {
         const job = await startJob('says');

@@ -32,6 +32,7 @@ describeEachEngine(
   (engine) => {
     const ns = `jobk-${randomBytes(3).toString('hex')}`;
     let killable: Killable | undefined;
+    let gateway = '';
     const it = (): Killable => killable as Killable;
     const kept = (): readonly string[] => (existsSync(folders()) ? readdirSync(folders()) : []);
     const folders = (): string => join(dirname(it().config), 'state/jobs');
@@ -65,7 +66,7 @@ describeEachEngine(
     };
 
     beforeAll(async () => {
-      const gateway = `127.0.0.1:${await freePort()}`;
+      gateway = `127.0.0.1:${await freePort()}`;
       killable = await startKillable(engine, ns, [], gateway, { jobSocket: {} });
     });
     afterAll(async () => {
@@ -137,6 +138,26 @@ describeEachEngine(
         expect(kept()).toEqual([]);
       },
     );
+
+    test('with nothing left of a job but names of images, which are those of this installation alone', async () => {
+      await it().kill();
+      const job = `j-${randomBytes(10).toString('hex')}`;
+      const own = `${gateway}/${job}/docker.io/library/app`;
+      // Another Berthgate's, whose gateway is elsewhere.
+      const foreign = `127.0.0.254:1/${job}/docker.io/library/app`;
+      const there = async (name: string): Promise<boolean> =>
+        (await direct('GET', `/images/${name}/json`)).status === 200;
+      for (const repo of [own, foreign]) {
+        expect((await direct('POST', `/images/busybox/tag?repo=${encodeURIComponent(repo)}&tag=latest`)).status).toBe(
+          201,
+        );
+      }
+      expect(await there(`${own}:latest`)).toBe(true);
+      await it().start();
+      await until(async () => !(await there(`${own}:latest`)));
+      expect([await there(`${own}:latest`), await there(`${foreign}:latest`)]).toEqual([false, true]);
+      expect((await direct('DELETE', `/images/${foreign}:latest`)).status).toBe(200);
+    });
 
     test('an upgrade cuts no stream of a job, and the new process ends it', async () => {
       const note = await startHolder('upgraded');

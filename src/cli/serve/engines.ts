@@ -1,6 +1,7 @@
 /** The engines of a running server: those of a configuration that did not change are kept over a reload. */
 
 import { DockerEngine, type EngineState } from '../../engines/docker-engine.ts';
+import type { EngineDisk } from '../../engines/engine-disk.ts';
 import type { EngineReadiness } from '../../operate/admin/admin-server.ts';
 import type { EngineConfig } from '../../operate/config/index.ts';
 import type { EngineFacts, Log } from '../../operate/signals/index.ts';
@@ -98,6 +99,10 @@ export class Engines {
 
   facts(): readonly EngineFacts[] {
     return [...this.kept.values()].map(({ engine }) => ({ name: engine.name, ...engine.state }));
+  }
+
+  disks(): readonly EngineDisk[] {
+    return [...this.kept.values()].map(({ engine }) => engine.disk);
   }
 
   close(): void {

@@ -9,12 +9,15 @@ const AGAIN_MS = 60_000;
 
 export class GarbageCollection {
   private readonly sides: () => readonly EngineSide[];
+  private readonly used: (engine: string) => Promise<number | null>;
   private readonly log: Log;
   private config: Config['gc'] = null;
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(sides: () => readonly EngineSide[], log: Log) {
+  /** `used`: how full the disk of an engine is, in percent; null where nobody here can say. */
+  constructor(sides: () => readonly EngineSide[], used: (engine: string) => Promise<number | null>, log: Log) {
     this.sides = sides;
+    this.used = used;
     this.log = log;
   }
 
@@ -23,9 +26,13 @@ export class GarbageCollection {
     this.config = config;
     for (const side of this.sides()) side.keepsPulled = config !== null;
     if (this.timer !== null) clearInterval(this.timer);
+    this.timer = config === null ? null : setInterval(() => this.collectNow(), AGAIN_MS).unref();
+  }
+
+  /** Nothing after `stop`. */
+  collectNow(): void {
     // What cannot be removed now is tried again.
-    const again = (): void => void this.collect(false).catch(() => {});
-    this.timer = config === null ? null : setInterval(again, AGAIN_MS).unref();
+    if (this.timer !== null) void this.collect(false).catch(() => {});
   }
 
   stop(): void {
@@ -40,7 +47,12 @@ export class GarbageCollection {
     const { high, low, keepImages } = config;
     return Promise.all(
       this.sides().map(async (side) => {
-        const collected = await collectGarbage(side, { high, low, keepImagesMs: keepImages }, dryRun);
+        const collected = await collectGarbage(
+          side,
+          () => this.used(side.desk.name),
+          { high, low, keepImagesMs: keepImages },
+          dryRun,
+        );
         const report = { engine: side.desk.name, ...told(collected) };
         if (!dryRun && report.garbage.length > 0) this.log.info(report, 'removed what nobody needs');
         return report;

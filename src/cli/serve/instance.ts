@@ -25,6 +25,7 @@ import { version } from '../version.ts';
 import { Admin } from './admin.ts';
 import { Cache } from './cache.ts';
 import { cacheAdministration } from './cache-administration.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { Engines } from './engines.ts';
 import { HostFirewall } from './firewall.ts';
 import { GarbageCollection } from './garbage.ts';
@@ -76,6 +77,7 @@ export class Instance {
   private readonly kept = new KeptStore();
   private readonly jobSweeps: JobSweeps;
   private readonly garbage: GarbageCollection;
+  private readonly disks: DiskWatch;
   /** The engines that are reached over a socket of this machine. */
   private enginesHere: ReadonlySet<string> = new Set();
   private installation: Installation | null = null;
@@ -113,7 +115,10 @@ export class Instance {
       this.jobs.tally,
       log,
     );
-    this.garbage = new GarbageCollection(() => this.listening.sides(), log);
+    const used = async (engine: string): Promise<number | null> =>
+      (await this.engines.get(engine)?.disk.used()) ?? null;
+    this.garbage = new GarbageCollection(() => this.listening.sides(), used, log);
+    this.disks = new DiskWatch({ disks: () => this.engines.disks(), onFull: () => this.garbage.collectNow(), log });
     const registry = makeRegistry({
       calls: recorder.calls,
       decisions: () => decisions.counts,
@@ -258,6 +263,7 @@ export class Instance {
     this.jobSweeps.stop();
     this.garbage.stop();
     await this.listening.stop();
+    this.disks.stop();
     this.admin.close(keepFiles);
     this.gateways.close();
     await this.cache.end();
@@ -322,6 +328,7 @@ export class Instance {
     for (const name of used) this.inherited.delete(name);
     for (const commit of commits) await commit();
     this.garbage.use(loaded.config.gc);
+    this.disks.use(loaded.config.gc?.high ?? null);
     this.enginesHere = new Set(loaded.config.engines.flatMap(({ name, url }) => (url.kind === 'unix' ? [name] : [])));
   }
 

@@ -44,6 +44,7 @@ export const buildEndpoints = [
     method: 'POST',
     path: '/build',
     risk: 'build',
+    fills: true,
     repeats: true,
     query: {
       // docker-py says it a second time with the text of a Dockerfile outside of the context.

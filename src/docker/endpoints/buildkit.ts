@@ -59,7 +59,7 @@ const file = { Ref: [1, text(own)], MountIndex: [4, int(own)] } as const;
 
 /** Every method that is known to be harmless, or can be judged; every other one is refused. */
 export const buildkitMethods: readonly Endpoint[] = [
-  method('BuildkitSolve', `${control}Solve`, 'build', 'Build', solveRequest, solveResponse),
+  { ...method('BuildkitSolve', `${control}Solve`, 'build', 'Build', solveRequest, solveResponse), fills: true },
   {
     ...method('BuildkitSession', `${control}Session`, 'build', 'Offer files, secrets and credentials to a build'),
     headers: sessionHeaders,

@@ -13,6 +13,7 @@ export const commitEndpoints = [
     method: 'POST',
     path: '/commit',
     risk: 'write',
+    fills: true,
     query: {
       container: text(uses('container'), borrows),
       repo: text(makes('image')),

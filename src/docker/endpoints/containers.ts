@@ -55,6 +55,7 @@ export const containerEndpoints = [
     method: 'POST',
     path: '/containers/create',
     risk: 'write',
+    fills: true,
     query: { name: text(makes('container')), platform: text(own) },
     body: jsonBody(
       object({

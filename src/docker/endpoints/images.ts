@@ -88,6 +88,7 @@ export const imageEndpoints = [
     method: 'POST',
     path: '/images/create',
     risk: 'transfer',
+    fills: true,
     query: {
       fromImage: text(makes('image'), asksRegistry),
       fromSrc: language(importSource),
@@ -192,6 +193,7 @@ export const imageEndpoints = [
     method: 'POST',
     path: '/images/load',
     risk: 'write',
+    fills: true,
     query: { quiet: bool(own), platform: since('1.48', platforms) },
     body: { travel: 'tar', contentType: 'application/x-tar' },
     answer: lines(progressLine),

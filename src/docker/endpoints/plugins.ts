@@ -40,6 +40,7 @@ export const pluginEndpoints = [
     method: 'POST',
     path: '/plugins/pull',
     risk: 'cluster',
+    fills: true,
     since,
     query: { remote: text(fetches), name: text(makes('plugin')) },
     headers: registryAuth,

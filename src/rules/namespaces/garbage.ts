@@ -1,7 +1,5 @@
 /** The engine's disk kept in bounds: what nobody needs goes, and what was not used for longest goes first. */
 
-import { statfs } from 'node:fs/promises';
-import { dataRootIn } from '../../docker/holdings.ts';
 import { isObject } from '../../ground/json.ts';
 import type { EngineSide } from './engine-side.ts';
 import { dropKept, type KeptImage, keptImages } from './kept-images.ts';
@@ -31,8 +29,16 @@ export interface Collected {
 
 const PRUNE_MS = 600_000;
 
+/** Percent of the engine's disk; null where nobody here can say. */
+export type DiskUsed = () => Promise<number | null>;
+
 /** `dryRun`: tells what would go; of the disk's, what could. @throws Refusal, Error where the engine does not answer */
-export async function collectGarbage(side: EngineSide, limits: GarbageLimits, dryRun: boolean): Promise<Collected> {
+export async function collectGarbage(
+  side: EngineSide,
+  used: DiskUsed,
+  limits: GarbageLimits,
+  dryRun: boolean,
+): Promise<Collected> {
   const { high, low, keepImagesMs } = limits;
   const garbage: Garbage[] = [];
   const take = async (image: KeptImage, why: Garbage['why']): Promise<void> => {
@@ -40,16 +46,16 @@ export async function collectGarbage(side: EngineSide, limits: GarbageLimits, dr
     const { id, usedAtMs, bytes } = image;
     garbage.push({ kind: 'image', name: id, usedAtMs, bytes, why });
   };
-  const disk = await diskOf(side);
+  const disk = await used();
   const all = await keptImages(side);
   const expired = all.filter(({ usedAtMs }) => usedAtMs + keepImagesMs <= Date.now());
   for (const image of expired) await take(image, 'expired');
   if (disk === null || disk <= high) return { disk, garbage };
   for (const image of all.filter((one) => !expired.includes(one))) {
-    if (!dryRun && ((await diskOf(side)) ?? 0) <= low) return { disk, garbage };
+    if (!dryRun && ((await used()) ?? 0) <= low) return { disk, garbage };
     await take(image, 'disk');
   }
-  if (dryRun || ((await diskOf(side)) ?? 0) > low) {
+  if (dryRun || ((await used()) ?? 0) > low) {
     const idle = `${Math.ceil(keepImagesMs / 1000)}s`;
     const bytes = dryRun ? null : await pruneCache(side, idle);
     garbage.push({ kind: 'build cache', name: `not used for ${idle}`, usedAtMs: null, bytes, why: 'disk' });
@@ -61,17 +67,4 @@ async function pruneCache({ desk }: EngineSide, idle: string): Promise<number> {
   const query = { all: true, filters: { until: [idle] } };
   const { answer } = await desk.order('BuildPrune', { query, deadlineMs: PRUNE_MS });
   return isObject(answer) && typeof answer.SpaceReclaimed === 'number' ? answer.SpaceReclaimed : 0;
-}
-
-/** How full the disk of the engine is, as `df` says it; null where that is not at this machine. */
-async function diskOf({ desk }: EngineSide): Promise<number | null> {
-  const folder = dataRootIn(await desk.ask('SystemInfo'));
-  if (folder === null) return null;
-  try {
-    const { blocks, bfree, bavail } = await statfs(folder);
-    const used = blocks - bfree;
-    return Math.ceil((100 * used) / (used + bavail));
-  } catch {
-    return null;
-  }
 }

@@ -18,12 +18,12 @@ const images: Json = [
 ];
 
 /** What the engine was told, in order. */
-function engineWith(root: string) {
+function engine() {
   const told: string[] = [];
   const side = engineSide(
     {
       ...emptyDesk('engine'),
-      ask: async (endpoint) => (endpoint === 'ImageList' ? images : { DockerRootDir: root }),
+      ask: async (endpoint) => (endpoint === 'ImageList' ? images : null),
       order: async (endpoint, { parameters = {}, query = {} } = {}) => {
         told.push(endpoint === 'BuildPrune' ? `prune ${JSON.stringify(query)}` : `${endpoint} ${parameters.name}`);
         return { status: 200, answer: { SpaceReclaimed: 7 } };
@@ -34,20 +34,21 @@ function engineWith(root: string) {
   return { side, told };
 }
 
-const limits = { high: 100, low: 99, keepImagesMs: 24 * HOUR_MS };
-const full = { ...limits, high: 0, low: -1 };
+const limits = { high: 85, low: 70, keepImagesMs: 24 * HOUR_MS };
+const roomy = async (): Promise<number> => 85;
+const full = async (): Promise<number> => 86;
 
 test('an image goes that was not used for long, and nothing else while there is room', async () => {
-  const { side, told } = engineWith('/');
-  const { garbage, disk } = await collectGarbage(side, limits, false);
+  const { side, told } = engine();
+  const { garbage, disk } = await collectGarbage(side, roomy, limits, false);
   expect(garbage.map(({ name, why }) => [name, why])).toEqual([[`sha256:${id('c')}`, 'expired']]);
   expect(told).toEqual([expect.stringMatching(`^ImageDelete berthgate.invalid/kept:${id('c')}-`)]);
-  expect(disk).toBeGreaterThan(0);
+  expect(disk).toBe(85);
 });
 
 test('a full disk takes kept images, the longest unused first, and then idle build cache', async () => {
-  const { side, told } = engineWith('/');
-  const { garbage } = await collectGarbage(side, full, false);
+  const { side, told } = engine();
+  const { garbage } = await collectGarbage(side, full, limits, false);
   expect(garbage.map(({ kind, name, why }) => [kind, name.slice(-1), why])).toEqual([
     ['image', 'c', 'expired'],
     ['image', 'b', 'disk'],
@@ -60,12 +61,22 @@ test('a full disk takes kept images, the longest unused first, and then idle bui
   expect(told.join()).not.toContain('latest');
 });
 
+test('no more goes than it takes until there is room', async () => {
+  const { side, told } = engine();
+  const used = async (): Promise<number> => (told.some((line) => line.includes(id('b'))) ? 70 : 86);
+  const { garbage } = await collectGarbage(side, used, limits, false);
+  expect(garbage.map(({ name }) => name.slice(-1))).toEqual(['c', 'b']);
+});
+
 test('a dry run removes nothing, and a disk that is not at this machine is never full', async () => {
-  const dry = engineWith('/');
-  expect((await collectGarbage(dry.side, full, true)).garbage).toHaveLength(4);
+  const dry = engine();
+  expect((await collectGarbage(dry.side, full, limits, true)).garbage).toHaveLength(4);
   expect(dry.told).toEqual([]);
-  const far = engineWith('/no/such/folder');
-  expect(await collectGarbage(far.side, full, false)).toMatchObject({ disk: null, garbage: [{ why: 'expired' }] });
+  const far = engine();
+  expect(await collectGarbage(far.side, async () => null, limits, false)).toMatchObject({
+    disk: null,
+    garbage: [{ why: 'expired' }],
+  });
 });
 
 test('an image that one job after the other pulls has one name that keeps it, not one of each job', async () => {

@@ -26,9 +26,10 @@ export const admin = z.strictObject({
 });
 
 export const gc = z.strictObject({
-  high: percent()
-    .prefault('85%')
-    .meta({ description: "How full the engine's disk may get before things are removed." }),
+  high: percent().prefault('85%').meta({
+    description:
+      "How full the engine's disk may get before things are removed; while it is fuller, creates, pulls and builds get 507.",
+  }),
   low: percent().prefault('70%').meta({ description: 'Down to where they are removed; less than `high`.' }),
   keepImages: duration().prefault('24h').meta({
     description:

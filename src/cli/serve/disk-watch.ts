@@ -1,0 +1,54 @@
+/** Whether the engines of a running server have room: looked at now and then, so that no call waits for it. */
+
+import type { EngineDisk } from '../../engines/engine-disk.ts';
+import type { Log } from '../../operate/signals/index.ts';
+
+const AGAIN_MS = 5000;
+
+export interface DiskWatchOptions {
+  readonly disks: () => readonly EngineDisk[];
+  /** Told when one has become full. */
+  readonly onFull: () => void;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+export class DiskWatch {
+  private readonly options: DiskWatchOptions;
+  private high: number | null = null;
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(options: DiskWatchOptions) {
+    this.options = options;
+  }
+
+  /** Percent above which a disk is full from now on; null for none. */
+  use(high: number | null): void {
+    this.stop();
+    this.high = high;
+    void this.look();
+    if (high !== null) this.timer = setInterval(() => void this.look(), AGAIN_MS).unref();
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  /** Never throws. */
+  async look(): Promise<void> {
+    await Promise.all(this.options.disks().map((disk) => this.lookAt(disk)));
+  }
+
+  private async lookAt(disk: EngineDisk): Promise<void> {
+    const used = this.high === null ? null : await disk.used();
+    const isFull = used !== null && this.high !== null && used > this.high;
+    if (isFull === disk.isFull) return;
+    disk.isFull = isFull;
+    const { log, onFull } = this.options;
+    const facts = { engine: disk.name, disk: used, high: this.high };
+    if (isFull) {
+      log.warn(facts, 'the disk is full: nothing is made, pulled or built until there is room');
+      onFull();
+    } else log.info(facts, 'what takes room on the disk is not refused any more');
+  }
+}
