@@ -131,7 +131,9 @@ export class Way {
         const judging = judge(policies, call, namespace?.context ?? this.carrier, decisions);
         judgement = judging instanceof Promise ? await judging : judging;
         const ruled = namespace !== null || policies.length > 0 || this.options.buildTimeMs !== undefined;
-        if (endpoint.carries === 'calls' && ruled) await this.mediate(judgement.call, namespace, exchange);
+        // Where the disk is full, builds within are to be told from what removes.
+        if (endpoint.carries === 'calls' && (ruled || engine.disk?.isFull === true))
+          await this.mediate(judgement.call, namespace, exchange);
         else if (endpoint.carries === 'offers' && namespace !== null)
           await this.mediate((await namespace.enter(judgement.call)).call, namespace, exchange);
         else if (namespace === null) await this.carryAsItIs(judgement, api, exchange);
