@@ -141,10 +141,10 @@ describeEachEngine(
 
     test('with nothing left of a job but names of images, which are those of this installation alone', async () => {
       await it().kill();
-      const job = `j-${randomBytes(10).toString('hex')}`;
-      const own = `${gateway}/${job}/docker.io/library/app`;
+      const job = (): string => `j-${randomBytes(10).toString('hex')}`;
+      const own = `${gateway}/${job()}/docker.io/library/app`;
       // Another Berthgate's, whose gateway is elsewhere.
-      const foreign = `127.0.0.254:1/${job}/docker.io/library/app`;
+      const foreign = `127.0.0.254:1/${job()}/docker.io/library/app`;
       const there = async (name: string): Promise<boolean> =>
         (await direct('GET', `/images/${name}/json`)).status === 200;
       for (const repo of [own, foreign]) {
