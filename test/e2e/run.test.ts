@@ -339,7 +339,7 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
           (await docker(engine, ['images', '--format', '{{.Tag}}', 'berthgate.invalid/kept'])).split('\n');
         const config = async (keepImages: string): Promise<string> => {
           const file = join(folder, `gc-${keepImages}.yaml`);
-          await writeFile(file, JSON.stringify({ ...plain, gc: { keepImages } }));
+          await writeFile(file, JSON.stringify({ ...plain, gc: { high: '100%', keepImages } }));
           return file;
         };
         const long = await config('24h');
