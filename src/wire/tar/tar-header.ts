@@ -68,7 +68,9 @@ export function readHeader(block: Buffer): RawHeader {
 /** Where Go's reader finds the beginning of a name elsewhere than the format has it. @throws TarFault */
 function requireOnePrefix(block: Buffer, magic: string): void {
   // The format of star, whose prefix is shorter, is known by its end alone.
-  if (magic.startsWith('ustar\0') && block.toString('latin1', 508) === 'tar\0') throw new TarFault('is a tar of star');
+  if (magic.startsWith('ustar\0') && block.toString('latin1', 508) === 'tar\0') {
+    if (!block.subarray(345, 345 + 131).includes(0)) throw new TarFault('is a tar of star with long names');
+  }
   // Where the times of GNU cannot be read, Go takes them for a prefix.
   if (magic === 'ustar  \0') for (const at of [345, 357]) if (block[at] !== 0) number(block, at, 12);
 }

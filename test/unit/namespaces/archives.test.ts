@@ -147,6 +147,12 @@ describe('a load', () => {
     ]);
   });
 
+  test('is read as star writes it, where its names are short', async () => {
+    const said = altered(file('config.json', config(digestOf(layer))), { 508: 'tar\0' });
+    const files = await filesIn(await load(archive(file('a/layer.tar', layer), said, manifest(image))));
+    expect(files['config.json']).toBe(config(digestOf(layer)));
+  });
+
   test('sends no parent along: builds of others would take the image for a step of theirs', async () => {
     const bytes = archive(
       file('a/layer.tar', layer),
