@@ -22,6 +22,10 @@ interface Inspected {
   readonly HostConfig: { readonly Mounts: readonly { readonly Source: string }[] };
 }
 
+interface Failed {
+  readonly State: { readonly Error: string };
+}
+
 interface Job {
   readonly id: string;
   readonly container: string;
@@ -162,6 +166,23 @@ describeEachEngine(
         await at('ci', 'DELETE', '/containers/file?force=1');
         await nothingLeft(job.id);
         expect(() => statSync(folder)).toThrow(/ENOENT/);
+      });
+
+      test('what the engine says of it when it cannot be mounted tells nothing of the host', async () => {
+        const body = sleeping({}, { Binds: [`${SOCKET}:/etc/passwd/x`], ReadonlyRootfs: true });
+        expect((await at('ci', 'POST', '/containers/create?name=odd', body)).status).toBe(201);
+        // Here the file itself is mounted.
+        const file = dirname((await jobAt(`${ns}.odd`)).socket);
+        const started = await at('ci', 'POST', '/containers/odd/start');
+        expect(started.status).toBeGreaterThanOrEqual(400);
+        const shown = await at('ci', 'GET', '/containers/odd/json');
+        for (const { text } of [started, shown]) {
+          expect(text).toContain('/etc/passwd/x');
+          expect(text).not.toContain(dirname(file));
+        }
+        // The control: the engine itself says it.
+        expect((await direct('GET', `/containers/${ns}.odd/json`)).json<Failed>().State.Error).toContain(file);
+        expect((await at('ci', 'DELETE', '/containers/odd?force=1')).status).toBe(204);
       });
 
       test('no folder above the socket of the host, and no other spelling of it, is mounted', async () => {

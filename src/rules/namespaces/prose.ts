@@ -3,6 +3,7 @@
  * comes back as it went tells nothing, and one that is missing tells that somebody has a thing of that name.
  */
 
+import { SOCKET_PATHS } from '../../docker/asked-sockets.ts';
 import type { Directory } from './directory.ts';
 import type { ImageNames } from './image-names.ts';
 
@@ -10,6 +11,8 @@ const HIDDEN = '(hidden)';
 const ENGINE_NAME = /[a-z0-9-]+\.[A-Za-z0-9][A-Za-z0-9_.-]*/g;
 /** Ids of things, and the links that an engine names after networks; digests of images are everybody's. */
 const ENGINE_ID = /(?<!sha256:)\b(?:[0-9a-f]{64}|br-[0-9a-f]{12})\b/g;
+/** The file, or the folder, of a container's own socket on the host: what it is called there is in no answer. */
+const SOCKET_FILE = /\/[^\s"',:=]*\/jobs\/[0-9a-f]{20}(?:\/docker\.sock)?/g;
 const WHOLE_ID = /^[0-9a-f]{64}$/;
 
 /** What a call has said, and what the engine was told instead. */
@@ -69,6 +72,6 @@ export class Prose {
         spoken.some((other) => other.client === client && !WHOLE_ID.test(other.engine) && text.includes(other.engine));
       if (engine !== client && !idBesideName) told = told.replaceAll(engine, client);
     }
-    return told;
+    return told.replace(SOCKET_FILE, SOCKET_PATHS[0] as string);
   }
 }
