@@ -4,7 +4,7 @@ import { hasJobClient } from './job-client.ts';
 import { describeJobs } from './jobs.ts';
 
 describe.skipIf(!hasJobClient)('paths of a job', () => {
-  describeJobs('on an engine', {}, ({ engine, at, within, tries, startJob, direct, ns }) => {
+  describeJobs('on an engine', {}, ({ engine, at, within, tries, startJob, direct, ns, jobOf, endOf }) => {
     test('a directory that is a volume is that volume, with what the job may do to it', async () => {
       await startJob('whole', '-v', 'work:/builds', '-v', 'safe:/safe:ro');
       await within('whole', 'echo mine >/builds/f');
@@ -14,6 +14,22 @@ describe.skipIf(!hasJobClient)('paths of a job', () => {
       const { code } = await tries('whole', 'docker run --rm -v /safe:/src busybox touch /src/f');
       expect(code).not.toBe(0);
       await at('rm', '--force', 'whole');
+    });
+
+    test('a volume without a name that the job has mounted is removed with its container, when the job has ended', async () => {
+      await startJob('nameless', '-v', '/builds');
+      const job = await jobOf('nameless');
+      await within('nameless', 'docker run -d -v /builds:/src busybox sleep 600');
+      type Volumes = { readonly Volumes: readonly { readonly Name: string; readonly Labels: object | null }[] };
+      const volumes = async () => (await direct('GET', '/volumes')).json<Volumes>().Volumes;
+      const [made] = (await volumes()).filter(({ Name }) => new RegExp(`^${ns}\\.[0-9a-f]{64}$`).test(Name));
+      await at('rm', '--force', '--volumes', 'nameless');
+      await endOf(job);
+      const left = (await volumes()).map(({ Name, Labels }) => `${Name} ${JSON.stringify(Labels)}`);
+      // It is gone already, or written down for the next sweep.
+      const written = left.some((one) => one.includes('berthgate.intent') && one.includes(String(made?.Name)));
+      expect(made).toBeDefined();
+      expect(written || !left.some((one) => one.startsWith(String(made?.Name)))).toBe(true);
     });
 
     test('what is on no volume of the job is refused, with what to do', async () => {

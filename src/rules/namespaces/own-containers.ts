@@ -7,6 +7,7 @@ import { joining } from '../../docker/joined-endpoint.ts';
 import { lentMount, printLent, SUBPATH_SINCE } from '../../docker/lent-paths.ts';
 import { madeId } from '../../docker/own-requests.ts';
 import { LENT_LABEL, withLabels } from '../../docker/reserved-labels.ts';
+import { socketPathsOf } from '../../docker/socket-note.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { Passage } from '../../exchange/namespacing.ts';
@@ -124,10 +125,11 @@ export class OwnContainers {
 
   async remove(call: Call, named: Call, resolved: Resolved, spoken: readonly Spoken[]): Promise<Passage> {
     if (call.query.link === true) throw refuse(RULE, 'link', 'must be false', { place: 'query.link' });
-    const { ledger, directory } = this.side;
+    const { ledger, directory, desk } = this.side;
     const [container] = resolved.values();
     const id = container?.id as string;
-    const volumes = call.query.v === true ? await unnamedOf(this.side, this.namespace, id) : [];
+    const inspection = call.query.v === true ? await desk.ask('ContainerInspect', { parameters: { id } }) : null;
+    const volumes = unnamedOf(this.namespace, inspection);
     if (volumes.length === 0) {
       directory.lose('container', id);
       return this.passages.passage(named, spoken);
@@ -135,11 +137,13 @@ export class OwnContainers {
     const entry = await ledger.write({ do: 'remove', container: id, volumes });
     try {
       const done = await this.passages.order(named, spoken);
+      let gone = true;
       if (done.answer.status < 400) {
         directory.lose('container', id);
-        await removeVolumes(this.side, volumes);
+        gone = await removeVolumes(this.side, volumes);
       }
-      await ledger.crossOut(entry);
+      // What its job has mounted is in use until that has ended, too: a sweep removes it then.
+      if (gone || socketPathsOf(inspection).length === 0) await ledger.crossOut(entry);
       return done;
     } finally {
       ledger.leave([entry]);

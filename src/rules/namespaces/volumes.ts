@@ -100,17 +100,19 @@ export async function makeAwaiting(
   return { names, ended };
 }
 
-/** The volumes without a name that a container has mounted. */
-export async function unnamedOf(side: EngineSide, namespace: string, container: string): Promise<readonly string[]> {
-  const inspection = await side.desk.ask('ContainerInspect', { parameters: { id: container } });
+/** The volumes without a name that an inspected container has mounted. */
+export function unnamedOf(namespace: string, inspection: Json): readonly string[] {
   if (!isObject(inspection)) return [];
   return mountedVolumes(inspection).flatMap(({ name }) => (isUnnamed(namespace, name) ? [name] : []));
 }
 
-/** Those that are in use stay, as they would with dockerd. */
-export async function removeVolumes(side: EngineSide, names: readonly string[]): Promise<void> {
+/** Those that are in use stay, as they would with dockerd. Whether none has stayed. */
+export async function removeVolumes(side: EngineSide, names: readonly string[]): Promise<boolean> {
+  let gone = true;
   for (const name of names) {
     const { status } = await side.desk.order('VolumeDelete', { parameters: { name } });
     if (status < 300) side.directory.lose('volume', name);
+    gone &&= status < 300 || status === 404;
   }
+  return gone;
 }
