@@ -60,6 +60,8 @@ export class JobSockets {
   /** Whether everything that was there is known. */
   looked = false;
   private sweeps = false;
+  /** Once, but until the engine has answered. */
+  private soughtLeaks = false;
 
   constructor(options: JobSocketsOptions) {
     this.options = options;
@@ -81,7 +83,7 @@ export class JobSockets {
   /** Ends from now on what nobody holds. */
   sweep(): void {
     this.sweeps = true;
-    this.next(() => this.sweepAll());
+    if (this.looked) this.look();
   }
 
   /** Another process goes on with all of it, or nobody. */
@@ -173,16 +175,17 @@ export class JobSockets {
       await this.adopt(thing, listedState(item)).catch((fault: Error) => this.warn(fault));
     }
     for (const holder of before) if (!there.has(holder.container as string)) await this.lose(holder);
-    if (this.looked) return;
+    const first = !this.looked;
     this.looked = true;
-    this.options.onLooked();
+    if (first) this.options.onLooked();
     await this.sweepAll();
   }
 
   private async sweepAll(): Promise<void> {
     if (!this.sweeps || !this.looked) return;
     for (const job of [...this.jobs.keys()]) this.watch(job);
-    await this.endLeaked();
+    if (!this.soughtLeaks) await this.endLeaked();
+    this.soughtLeaks = true;
   }
 
   private async notice({ action, id, name, labels }: NoticedEvent): Promise<void> {

@@ -1,0 +1,64 @@
+// Jobs that a killed process has left, on an engine that falters as they are looked for.
+import { expect, test } from 'vitest';
+import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
+import type { EventFeed, EventKeeper } from '../../../src/exchange/event-feed.ts';
+import type { Json } from '../../../src/ground/json.ts';
+import { JobSockets } from '../../../src/jobs/job-sockets.ts';
+import { JobTally } from '../../../src/jobs/job-tally.ts';
+import { SocketFolders } from '../../../src/jobs/socket-folders.ts';
+
+const JOB = 'j-0123456789abcdef0123';
+const left = { Name: `${JOB}.data`, Labels: { 'berthgate.namespace': JOB, 'berthgate.job': JOB } };
+
+/** `faltersFor`: so many lists of volumes fail. Gives what was ended when the first job was, and what was counted. */
+async function leftToThe(faltersFor: number): Promise<{ readonly ended: readonly string[]; readonly leaks: number }> {
+  const tally = new JobTally();
+  const ended: string[] = [];
+  let falters = faltersFor;
+  let looks = 0;
+  await new Promise<void>((resolve) => {
+    const sockets = new JobSockets({
+      desk: {
+        ...emptyDesk('local'),
+        ask: async (endpoint): Promise<Json> => {
+          if (endpoint !== 'VolumeList') return [];
+          if (falters-- > 0) throw new Error('the engine goes away');
+          return { Volumes: [left] };
+        },
+      },
+      feed: {
+        keep: (keeper: EventKeeper) => {
+          keeper.onBegin();
+          return () => {};
+        },
+      } as unknown as EventFeed,
+      installation: 'here',
+      folders: new SocketFolders('/nonexistent/jobs'),
+      tally,
+      log: { info: () => {}, warn: () => {} },
+      lingerMs: () => null,
+      serve: () => Promise.reject(new Error('there is none')),
+      destroy: async (namespace) => {
+        ended.push(namespace);
+        resolve();
+        return 0;
+      },
+      orphans: async () => [],
+      onLooked: () => {
+        looks++;
+      },
+    });
+    sockets.start();
+    sockets.sweep();
+  });
+  expect(looks).toBe(1);
+  return { ended, leaks: tally.leaks };
+}
+
+test('a job that has lost its containers is ended', async () => {
+  expect(await leftToThe(0)).toEqual({ ended: [JOB], leaks: 1 });
+});
+
+test('an engine that goes away while such jobs are looked for is asked again, until it answers', async () => {
+  expect(await leftToThe(2)).toEqual({ ended: [JOB], leaks: 1 });
+});
