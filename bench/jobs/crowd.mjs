@@ -69,6 +69,8 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, before,
   for (const last = Date.now() + 60_000; Date.now() < last && (await served.metric('berthgate_jobs')) > 0; )
     await pause(250);
   const kept = await dropKept(served.engine);
+  // Of the namespace that the jobs' containers were in, which stays.
+  await callEngine(served.engine, 'DELETE', `/networks/${served.namespace}.bridge`);
   const { left, missing } = difference(before, await holdingsOf(served.engine));
   return {
     phases: { alone, making, full, ending },

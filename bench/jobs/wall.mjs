@@ -2,7 +2,7 @@
 // pulls, and runs it. Through a job socket, at the engine's own socket, and with an engine of its own in a privileged
 // container. Each time the image that is pulled is one that nobody has had before.
 
-import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callEngine } from '../harness/engine-call.mjs';
@@ -100,7 +100,7 @@ async function push({ engine, registry, word, folder }) {
   const name = `${registry.local}/base:${word}`;
   const made = `bench-base-${word}`;
   const blob = join(folder, 'blob');
-  execFileSync('dd', ['if=/dev/urandom', `of=${blob}`, 'bs=1M', `count=${MIB}`, 'status=none']);
+  writeFileSync(blob, randomBytes(MIB * 1024 * 1024));
   await docker(engine, ['create', '--name', made, 'busybox']);
   await docker(engine, ['cp', blob, `${made}:/blob`]);
   await docker(engine, ['commit', made, name]);
