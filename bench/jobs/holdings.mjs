@@ -5,6 +5,8 @@ import { callEngine } from '../harness/engine-call.mjs';
 /** What stays when a job has gone, on purpose: images that it has pulled, steps of builds for its owner's next one. */
 const KEPT = /^berthgate\.invalid\/kept:|^127\.0\.0\.1:\d+\/s_/;
 
+const ENGINES_OWN = new Set(['bridge', 'host', 'none']);
+
 /** Words such as `container 3f…`: what is there, and not what is kept. */
 export async function holdingsOf(socket) {
   const list = async (path) => JSON.parse((await callEngine(socket, 'GET', path)).text);
@@ -14,7 +16,8 @@ export async function holdingsOf(socket) {
   const images = await list('/images/json?all=1');
   return new Set([
     ...containers.map(({ Id, Names }) => `container ${Names[0]} ${Id.slice(0, 12)}`),
-    ...networks.map(({ Id, Name }) => `network ${Name} ${Id.slice(0, 12)}`),
+    // The engine's own ones are made anew when it starts.
+    ...networks.map(({ Id, Name }) => `network ${Name}${ENGINES_OWN.has(Name) ? '' : ` ${Id.slice(0, 12)}`}`),
     ...(volumes ?? []).map(({ Name }) => `volume ${Name}`),
     ...images.flatMap(({ Id, RepoTags }) =>
       (RepoTags?.length ? RepoTags : ['<none>']).map((tag) => `image ${tag} ${Id.slice(7, 19)}`),

@@ -92,6 +92,7 @@ export async function wallTimes({ served, client, registry, rounds, folder, say 
   }
   await callEngine(engine, 'POST', '/build/prune?all=1');
   await dropKept(engine);
+  await callEngine(engine, 'DELETE', `/networks/${served.namespace}.bridge`);
   return { seconds, why };
 }
 
