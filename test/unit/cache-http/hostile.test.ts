@@ -114,3 +114,19 @@ test("what a client's own condition has provoked is given to nobody else", async
   expect((await rig.get('/a', { 'If-Match': '"nobody"' })).status).toBe(412);
   expect((await rig.get('/a')).status).toBe(200);
 });
+
+test('credentials that an answer varies by tell it apart, and do not lie in the store', async () => {
+  const rig = await startRig((request, response) => {
+    const body = `for ${request.headers.authorization}`;
+    const head = { 'Cache-Control': 'public, max-age=60', Vary: 'Authorization', 'Content-Length': body.length };
+    response.writeHead(200, head).end(body);
+  });
+  const ask = (secret: string) => rig.get('/a', { Authorization: `Bearer ${secret}` });
+  expect((await ask('one')).body).toBe('for Bearer one');
+  await expect.poll(() => rig.store.get(`http:http://${HOST}/a`)).toHaveLength(1);
+  expect((await ask('two')).body).toBe('for Bearer two');
+  const again = await ask('one');
+  expect(again.body).toBe('for Bearer one');
+  expect(again.way).toContain('hit');
+  expect(JSON.stringify(await rig.store.get(`http:http://${HOST}/a`))).not.toContain('Bearer');
+});
