@@ -237,3 +237,11 @@ export function sessionOf({ body }: CallValues): string {
 export function sessionIn(headers: CallValues['headers']): string {
   return headers['x-docker-expose-session-uuid']?.[0] ?? '';
 }
+
+const SHARED_KEY = 'x-docker-expose-session-sharedkey';
+
+/** The call with `key` for a session that has none: all sessions without one share the files that they have sent. */
+export function withSharedKey<C extends CallValues>(call: C, key: string): C {
+  const given = call.headers[SHARED_KEY]?.some((value) => value !== '') ?? false;
+  return given ? call : { ...call, headers: { ...call.headers, [SHARED_KEY]: [key] } };
+}

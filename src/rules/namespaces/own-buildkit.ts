@@ -17,6 +17,7 @@ import {
   withImageNames,
   withoutCacheImports,
   withoutPush,
+  withSharedKey,
 } from '../../docker/buildkit-requests.ts';
 import { formatReference, readReference, tagged } from '../../docker/image-reference.ts';
 import { isNeutral } from '../../docker/neutral.ts';
@@ -71,7 +72,8 @@ export class OwnBuildkit {
 
   /** The call by which a client offers something to its builds, and to nobody else's. */
   offering(call: Call): Call {
-    return visitCall(call, (leaf) => this.named(leaf));
+    const own = visitCall(call, (leaf) => this.named(leaf));
+    return withSharedKey(own, engineName(this.namespace, ''));
   }
 
   offered(headers: Call['headers'], offer: Offer): () => void {
@@ -93,6 +95,8 @@ export class OwnBuildkit {
         return { ...passage, answer: [{}] };
       case 'BuildkitPrune':
         return { ...passage, answer: [] };
+      case 'BuildkitSession':
+        return { ...passage, call: this.offering(call) };
       case 'BuildkitSolve':
         return { ...passage, ...(await this.solve(own)) };
       case 'BuildkitBridgeSolve':
