@@ -97,13 +97,15 @@ async function oneRound(
     const left: Left[] = [];
     // A network ends after its containers, a volume and an image too.
     for (const kind of ['container', 'network', 'volume', 'image'] as const) {
-      const things = holdings.filter((thing) => thing.kind === kind);
+      const turns = turnsOf(holdings.filter((thing) => thing.kind === kind));
       const work = async (): Promise<void> => {
-        for (let thing = things.shift(); thing !== undefined; thing = things.shift()) {
-          signal.throwIfAborted();
-          const reason = await remove(side, namespace, thing);
-          onStep(reason === null ? { step: 'removed', thing } : { step: 'waiting', thing, reason });
-          if (reason !== null) left.push({ thing, reason });
+        for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
+          for (const thing of turn) {
+            signal.throwIfAborted();
+            const reason = await remove(side, namespace, thing);
+            onStep(reason === null ? { step: 'removed', thing } : { step: 'waiting', thing, reason });
+            if (reason !== null) left.push({ thing, reason });
+          }
         }
       };
       await Promise.all(Array.from({ length: TOGETHER }, work));
@@ -114,6 +116,18 @@ async function oneRound(
     onStep({ step: 'waiting', thing: null, reason: (fault as Error).message });
     return null;
   }
+}
+
+/** Names of one image come one after another: of two that go at once, Docker 20.10 says of one that it is unknown. */
+function turnsOf(things: readonly Holding[]): Holding[][] {
+  const turns = new Map<string, Holding[]>();
+  for (const thing of things) {
+    const key = thing.image ?? thing.id;
+    const turn = turns.get(key);
+    if (turn === undefined) turns.set(key, [thing]);
+    else turn.push(thing);
+  }
+  return [...turns.values()];
 }
 
 /** Null when it is gone; else why it is not. @throws Refusal where the engine does not answer */
