@@ -1,12 +1,12 @@
-// Hits of the HTTP cache, against nginx's proxy_cache from Debian in the same run: 1 kB and 100 kB with wrk, 200 MB with a
-// reader that throws it away. And a day of a CI service (bench/cache/ci-day.mjs) through both, with a store of a part of
+// Hits of the HTTP cache, against nginx's proxy_cache from Debian in the same run, plain and over TLS: 1 kB and 100 kB with
+// wrk, 200 MB with a reader that throws it away. Each is one process: ours is one, and nginx has one worker. And a day of a CI service (bench/cache/ci-day.mjs) through both, with a store of a part of
 // what differs, all sizes divided.
 //
-//   node bench/cache.mjs [--quick] [--rounds 5] [--seconds 3] [--no-hits] [--day] [--jobs 8000] [--divide 20]
+//   node bench/cache.mjs [--quick] [--rounds 5] [--seconds 3] [--no-hits] [--schemes http,https] [--day] [--jobs 8000] [--divide 20]
 //                        [--shares 5,20,100] [--json FILE]
 //
 // nginx looks at its size every ten seconds and may have more until then: what lies in its folder at the end is told, and a
-// day of few jobs or tiny things (a large --divide) says nothing. Plain HTTP. Needs: npm run build, nginx-light, wrk.
+// day of few jobs or tiny things (a large --divide) says nothing. Needs: npm run build, nginx-light, wrk, openssl.
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import http from 'node:http';
@@ -24,22 +24,26 @@ import { medians, ratio, takeTurns } from './harness/rounds.mjs';
 const options = readOptions(import.meta.url, {
   seconds: { type: 'string' },
   hits: { type: 'boolean', default: true },
+  schemes: { type: 'string', default: 'http,https' },
   day: { type: 'boolean', default: false },
   jobs: { type: 'string', default: '8000' },
   divide: { type: 'string', default: '20' },
   shares: { type: 'string', default: '5,20,100' },
 });
-needPrograms('nginx', 'wrk');
+needPrograms('nginx', 'wrk', 'openssl');
 const seconds = options.seconds ?? (options.quick ? '1' : '3');
 const reader = fileURLToPath(new URL('./cache/reader.mjs', import.meta.url));
-const HOST = 'files.example.org';
+/** What wrk says in TLS of the address that it is given, and what leads here. */
+const HOST = 'localhost';
 const CLIENTS = 50;
 const AT_ONCE = 16;
+/** By size: nginx sends files from within the kernel, which Node cannot. */
+const MOST_CPU = { 1000: 1, 100000: 1.4, 200000000: 1.4 };
 const SHARES = options.shares.split(',').map((percent) => Number(percent) / 100);
 
 const report = new Report('cache');
 const origin = await startOrigin();
-if (options.hits) await measureHits();
+if (options.hits) for (const scheme of options.schemes.split(',')) await measureHits(scheme);
 if (options.day) for (const share of SHARES) await replayDay(share);
 origin.stop();
 report.finish(options.json);
@@ -51,8 +55,8 @@ async function startBoth(name, maxBytes) {
   return [await berthgateCache(folder, origin.port, maxBytes), await nginxCache(folder, origin.port, maxBytes)];
 }
 
-async function measureHits() {
-  const contenders = await startBoth('hits', 2 ** 31);
+async function measureHits(scheme) {
+  const contenders = await startBoth(`hits-${scheme}`, 2 ** 31);
   try {
     for (const [title, size, run] of [
       ['1 kB', 1000, small],
@@ -61,39 +65,50 @@ async function measureHits() {
     ]) {
       const path = `/hit?size=${size}`;
       for (const { port } of contenders) await fetchOnce(port, path);
-      const figures = await takeTurns(contenders, options.rounds, (one) => run(one, path, size));
+      const figures = await takeTurns(contenders, options.rounds, (one) => run(one, scheme, path));
       const key = run === small ? 'rate' : 'gigabytes';
       const columns = [
         { key, title: run === small ? 'hits/s' : 'GB/s', digits: run === small ? 0 : 2 },
         { key: 'cpu', title: run === small ? 'CPU s/10k' : 'CPU s/GB', digits: 3 },
       ];
       report.table(
-        `hits of ${title}`,
+        `hits of ${title}, ${scheme}`,
         columns,
         contenders.map(({ name }) => ({ name, figures: medians(figures.get(name)) })),
       );
-      report.aim(`${title}: ${columns[0].title}, of nginx's`, ratio(figures, 'berthgate', 'nginx', key), {
-        atLeast: 1,
-      });
+      const rate = ratio(figures, 'berthgate', 'nginx', key);
+      report.aim(`${title} ${scheme}: ${columns[0].title}, of nginx's`, rate, { atLeast: 1 });
+      const cpu = ratio(figures, 'berthgate', 'nginx', 'cpu');
+      report.aim(`${title} ${scheme}: ${columns[1].title}, of nginx's`, cpu, { atMost: MOST_CPU[size] });
     }
   } finally {
     for (const one of contenders) await one.stop();
   }
 }
 
-async function small(one, path) {
+async function small(one, scheme, path) {
   const before = one.cpu();
-  const url = `http://127.0.0.1:${one.port}${path}`;
-  const text = await runText(findProgram('wrk'), ['-t1', `-c${CLIENTS}`, `-d${seconds}s`, '-H', `Host: ${HOST}`, url]);
+  const url = `${scheme}://${HOST}:${portOf(one, scheme)}${path}`;
+  const text = await runText(findProgram('wrk'), ['-t1', `-c${CLIENTS}`, `-d${seconds}s`, url]);
   if (/Non-2xx|Socket errors/.test(text)) throw new Error(text);
   const requests = Number(/(\d+) requests in/.exec(text)[1]);
   return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]), cpu: ((one.cpu() - before) / requests) * 10_000 };
 }
 
-async function large(one, path) {
+async function large(one, scheme, path) {
   const before = one.cpu();
-  const { bytes, seconds: spent } = await runJson(process.execPath, [reader, String(one.port), path, seconds]);
+  const { bytes, seconds: spent } = await runJson(process.execPath, [
+    reader,
+    scheme,
+    String(portOf(one, scheme)),
+    path,
+    seconds,
+  ]);
   return { gigabytes: bytes / 1e9 / spent, cpu: (one.cpu() - before) / (bytes / 1e9) };
+}
+
+function portOf({ port, tlsPort }, scheme) {
+  return scheme === 'https' ? tlsPort : port;
 }
 
 async function replayDay(share) {

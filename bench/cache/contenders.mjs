@@ -1,5 +1,6 @@
 // Who is measured as a cache: each in front of the same origin, with as much room.
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,22 +10,32 @@ import { findProgram } from '../harness/programs.mjs';
 const main = fileURLToPath(new URL('./cache-process.mjs', import.meta.url));
 
 export async function berthgateCache(folder, originPort, maxBytes) {
-  const port = await freePort();
-  const args = [main, join(folder, 'berthgate-store'), String(maxBytes), String(port), String(originPort)];
-  return opened('berthgate', port, startProcess(process.execPath, args, { log: join(folder, 'berthgate.log') }));
+  const [port, tlsPort] = [await freePort(), await freePort()];
+  const args = [main, join(folder, 'berthgate-store'), ...[maxBytes, port, tlsPort, originPort].map(String)];
+  const process_ = startProcess(process.execPath, args, { log: join(folder, 'berthgate.log') });
+  return opened('berthgate', { port, tlsPort }, process_);
 }
 
 /** One worker, as ours is one process; no log. `tcp_nopush` would cost it three quarters of its rate on loopback. */
 export async function nginxCache(folder, originPort, maxBytes) {
-  const port = await freePort();
+  const [port, tlsPort] = [await freePort(), await freePort()];
+  makeCertificate(folder);
   for (const name of ['nginx-store', 'nginx-temp']) mkdirSync(join(folder, name));
   const file = join(folder, 'nginx.conf');
-  writeFileSync(file, configuration({ folder, port, originPort, maxBytes }));
+  writeFileSync(file, configuration({ folder, port, tlsPort, originPort, maxBytes }));
   const log = join(folder, 'nginx.log');
-  return opened('nginx', port, startProcess(findProgram('nginx'), ['-c', file, '-p', folder, '-e', log], { log }));
+  const process_ = startProcess(findProgram('nginx'), ['-c', file, '-p', folder, '-e', log], { log });
+  return opened('nginx', { port, tlsPort }, process_);
 }
 
-function configuration({ folder, port, originPort, maxBytes }) {
+/** Of the kind that our CA makes: P-256. */
+function makeCertificate(folder) {
+  const to = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  execFileSync('openssl', ['req', '-x509', '-days', '2', '-subj', '/CN=localhost', ...key, ...to], { stdio: 'ignore' });
+}
+
+function configuration({ folder, port, tlsPort, originPort, maxBytes }) {
   const user = process.getuid?.() === 0 ? 'user root;\n' : '';
   return `${user}daemon off;
 worker_processes 1;
@@ -41,6 +52,11 @@ http {
   upstream origin { server 127.0.0.1:${originPort}; keepalive 32; }
   server {
     listen 127.0.0.1:${port};
+    listen 127.0.0.1:${tlsPort} ssl;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate ${folder}/cert.pem;
+    ssl_certificate_key ${folder}/key.pem;
+    ssl_session_cache shared:tls:8m;
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -55,7 +71,7 @@ http {
 `;
 }
 
-async function opened(name, port, process_) {
-  await waitUntilOpen({ host: '127.0.0.1', port });
-  return { name, port, cpu: () => cpuSeconds(process_.pid), stop: () => process_.stop() };
+async function opened(name, ports, process_) {
+  for (const port of Object.values(ports)) await waitUntilOpen({ host: '127.0.0.1', port });
+  return { name, ...ports, cpu: () => cpuSeconds(process_.pid), stop: () => process_.stop() };
 }

@@ -1,20 +1,23 @@
 // Reads one thing again and again over one connection and throws it away: what it costs to read is the same for everybody.
 //
-//   node bench/cache/reader.mjs PORT PATH SECONDS
+//   node bench/cache/reader.mjs http|https PORT PATH SECONDS
 //
 // Prints a line of JSON: bytes, seconds.
 
 import net from 'node:net';
+import tls from 'node:tls';
 
-const [port, path, seconds] = process.argv.slice(2);
-const request = `GET ${path} HTTP/1.1\r\nHost: files.example.org\r\n\r\n`;
+const [scheme, port, path, seconds] = process.argv.slice(2);
+const request = `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 const buffer = Buffer.allocUnsafe(1024 * 1024);
 let [left, head, bytes] = [0, '', 0];
 const began = performance.now();
 
-const socket = net.connect({
+const socket = (scheme === 'https' ? tls : net).connect({
   port: Number(port),
   host: '127.0.0.1',
+  servername: 'localhost',
+  rejectUnauthorized: false,
   onread: {
     buffer,
     callback(count) {
@@ -27,7 +30,7 @@ const socket = net.connect({
     },
   },
 });
-socket.on('connect', () => socket.write(request));
+socket.on(scheme === 'https' ? 'secureConnect' : 'connect', () => socket.write(request));
 socket.on('error', (fault) => {
   throw fault;
 });

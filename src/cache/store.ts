@@ -134,6 +134,10 @@ export interface Store {
   get(key: string): Promise<readonly StoredRecord[]>;
   /** Null where it is not there (any more), or was not what it should be. */
   open(digest: Digest): Promise<Body | null>;
+  /** As `get`, where that needs no waiting; else null. */
+  remembered(key: string): readonly StoredRecord[] | null;
+  /** All of a body that is in memory, not to be changed; else null. */
+  atHand(digest: Digest): Buffer | null;
   begin(options?: FillOptions): Fill;
   /** Under a body that is there already: a refreshed record, another name. False where the body is not there, and where the disk takes nothing. */
   put(record: NewRecord, digest: Digest): Promise<boolean>;

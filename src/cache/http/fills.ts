@@ -1,7 +1,7 @@
 /** What is on its way into the store. */
 
 import type { Fill } from '../store.ts';
-import { type Asked, keyOf } from './asked.ts';
+import type { Asked } from './asked.ts';
 import { directivesOfAnswer } from './directives.ts';
 import { discard, fetchBody } from './fetching.ts';
 import { linesOf } from './fields.ts';
@@ -78,7 +78,7 @@ export class Fills {
   find(asked: Asked): Pick<Filling, 'answer' | 'fill'> | null {
     const { directives, rule, fields } = asked;
     let found: Filling | null = null;
-    for (const one of this.running.get(keyOf(asked.url)) ?? []) {
+    for (const one of this.running.get(asked.key) ?? []) {
       const { answer } = one;
       if (one.spoiled || !selects(answer, fields.shared)) continue;
       if (judge({ ...answer, length: answer.length ?? 0 }, directives, rule, Date.now()).use === 'fresh') found = one;
@@ -88,7 +88,7 @@ export class Fills {
 
   /** Where something is whole and in a moment kept: then. Null where there is nothing to wait for. */
   settled(asked: Asked): Promise<void> | null {
-    for (const one of this.running.get(keyOf(asked.url)) ?? []) if (one.settling) return one.ended;
+    for (const one of this.running.get(asked.key) ?? []) if (one.settling) return one.ended;
     return null;
   }
 
@@ -110,7 +110,7 @@ export class Fills {
     ask: (headers: readonly string[]) => Promise<OriginAnswer>,
   ): Promise<void> {
     const { tally, onFault } = this.parts;
-    const key = keyOf(asked.url);
+    const { key } = asked;
     const { answer: coming, fill } = filling;
     const running = this.running.get(key) ?? new Set();
     this.running.set(key, running.add(filling));

@@ -57,9 +57,19 @@ function dateOf({ headers, answeredMs }: Judged): number {
 
 /** Seconds (RFC 9111 §4.2.3). */
 export function ageOf(answer: Judged, nowMs: number): number {
+  return ageSince(bornMs(answer), answer, nowMs);
+}
+
+/** When it would have been made, had it been on its way for no other time than its age: `corrected_initial_age` before. */
+export function bornMs(answer: Judged): number {
   const apparent = Math.max(0, answer.answeredMs - dateOf(answer));
   const corrected = ageField(answer) * 1000 + (answer.answeredMs - answer.requestedMs);
-  return Math.floor((Math.max(apparent, corrected) + Math.max(0, nowMs - answer.answeredMs)) / 1000);
+  return answer.answeredMs - Math.max(apparent, corrected);
+}
+
+/** @param born as `bornMs` says it of the same answer */
+export function ageSince(born: number, { answeredMs }: Judged, nowMs: number): number {
+  return Math.floor((Math.max(nowMs, answeredMs) - born) / 1000);
 }
 
 /** RFC 9111 §5.1: the first member counts; what is no number of seconds does not. */

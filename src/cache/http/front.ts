@@ -5,10 +5,12 @@ import { ChannelStream } from '../../wire/channel-stream.ts';
 import type { Exchange } from '../../wire/exchange.ts';
 import { InboundConnection } from '../../wire/inbound.ts';
 import type { InboundLimits } from '../../wire/inbound-limits.ts';
+import { KnownHeads } from '../../wire/known-heads.ts';
+import type { RequestHead } from '../../wire/message.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
 import type { Arrival, Connect, SpeaksHttp } from '../arrival.ts';
 import { answerText } from './answer-text.ts';
-import { type Asked, readAsked } from './asked.ts';
+import { askedBy, readWanted, type Wanted } from './asked.ts';
 import type { HttpCache } from './http-cache.ts';
 import type { Origins } from './origin.ts';
 import type { SiteRules } from './site-rules.ts';
@@ -36,8 +38,18 @@ interface Turned {
   readonly reason: string;
 }
 
+/** What was made of a head, and what from. */
+interface Read {
+  readonly scheme: Arrival['scheme'];
+  readonly serverName: string | null;
+  readonly origins: Origins;
+  readonly rules: SiteRules;
+  readonly outcome: Wanted | Turned;
+}
+
 export class HttpFront implements SpeaksHttp {
   private readonly parts: FrontParts;
+  private readonly heads = new KnownHeads<RequestHead>();
   private readonly buffers = new ReadBuffers();
   private readonly open = new Set<InboundConnection>();
 
@@ -50,6 +62,7 @@ export class HttpFront implements SpeaksHttp {
     const connection = new InboundConnection(socket, {
       limits: LIMITS,
       buffers: this.buffers,
+      heads: this.heads,
       handler: (exchange) => this.serve(exchange, arrival, connect),
       renderFault: ({ status, message }) => ({ status, reason: '', headers: [], body: `berthgate: ${message}\n` }),
       onClosed: (closed) => this.open.delete(closed),
@@ -77,25 +90,44 @@ export class HttpFront implements SpeaksHttp {
         open(new ChannelStream(exchange.upgrade({ status: 200, reason: 'Connection established', headers: [] }, null)));
       return;
     }
-    const admitted = this.admit(exchange, arrival);
+    const admitted = this.read(exchange.head, arrival);
     if ('status' in admitted) this.refuse(exchange, admitted.host, admitted.status, admitted.reason);
-    else void this.parts.cache.serve(admitted);
+    else this.parts.cache.serve(askedBy(exchange, arrival, admitted));
   }
 
-  private admit(exchange: Exchange, arrival: Arrival): Asked | Turned {
-    const read = readTarget(exchange.head, arrival);
+  /** The same head, come the same way, means the same. */
+  private read(head: RequestHead, arrival: Arrival): Wanted | Turned {
+    const { scheme, serverName } = arrival;
+    const [origins, rules] = [this.parts.origins(), this.parts.rules()];
+    const before = head.meaning as Read | undefined;
+    if (
+      before !== undefined &&
+      before.scheme === scheme &&
+      before.serverName === serverName &&
+      before.origins === origins &&
+      before.rules === rules
+    ) {
+      return before.outcome;
+    }
+    const outcome = this.admit(head, arrival, origins, rules);
+    head.meaning = { scheme, serverName, origins, rules, outcome } satisfies Read;
+    return outcome;
+  }
+
+  private admit(head: RequestHead, arrival: Arrival, origins: Origins, rules: SiteRules): Wanted | Turned {
+    const read = readTarget(head, arrival);
     if (read.kind === 'refused') return { host: '', status: read.status, reason: read.reason };
     const { url } = read;
     const { hostname } = url;
-    const host = this.parts.origins().find(hostname);
+    const host = origins.find(hostname);
     if (host === null) return { host: hostname, status: 421, reason: `${hostname} is not served here` };
     // Where the administrator has said where it is, the client cannot say otherwise; else only where its service is.
     if (host.origin !== null) url.port = '';
     else if (url.port !== '') return { host: hostname, status: 421, reason: `${url.host} is not served here` };
-    if (this.parts.cache.pseudonym.hasPassed(exchange.head.headers)) {
+    if (this.parts.cache.pseudonym.hasPassed(head.headers)) {
       return { host: hostname, status: 508, reason: 'the request goes in a circle' };
     }
-    return readAsked(exchange, arrival, url, this.parts.rules().for(url));
+    return readWanted(head, url, rules.for(url));
   }
 
   private refuse(exchange: Exchange, host: string, status: number, message: string): void {

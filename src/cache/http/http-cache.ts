@@ -5,7 +5,8 @@ import type { RawHeaders } from '../../wire/message.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import type { StoredRecord } from '../store.ts';
 import { answerText } from './answer-text.ts';
-import { type Asked, keyOf } from './asked.ts';
+import { type Asked, keyOf, type Wanted } from './asked.ts';
+import { type AtHandParts, type Chosen, sendAtHand } from './at-hand.ts';
 import { conditionsOf, isConditional, validators } from './conditions.ts';
 import { secondsOf } from './directives.ts';
 import { discard } from './fetching.ts';
@@ -21,7 +22,7 @@ import { relay } from './relay.ts';
 import { type Judgement, judge, standsIn } from './reuse.ts';
 import { send } from './send.ts';
 import { reasonNotToStore } from './storable.ts';
-import { answerOf, type StoredAnswer } from './stored-answer.ts';
+import { answerOf } from './stored-answer.ts';
 import type { ServedKind } from './tally.ts';
 import { isForAll, selects } from './vary.ts';
 
@@ -35,14 +36,9 @@ const MOST_KEY_BYTES = 8 * 1024;
 const LOOKS = 3;
 
 interface Looked {
-  readonly found: Found | null;
+  readonly found: Chosen | null;
   /** Something is kept for requests that say something else. */
   readonly others: boolean;
-}
-
-interface Found {
-  readonly record: StoredRecord;
-  readonly answer: StoredAnswer;
 }
 
 export class HttpCache {
@@ -50,19 +46,24 @@ export class HttpCache {
   private readonly parts: HttpCacheParts;
   private readonly flights = new Flights();
   private readonly fills: Fills;
+  private readonly atHand: AtHandParts;
 
   constructor(parts: HttpCacheParts) {
     this.parts = parts;
     this.fills = new Fills(parts);
+    const { store, onServed } = parts;
+    this.atHand = { store, onServed, isSpoiled: (key) => this.fills.isSpoiled(key), choose };
   }
 
   /** Never throws: whatever happens, the client is told, or its connection ends. */
-  async serve(asked: Asked): Promise<void> {
+  serve(asked: Asked): void {
     try {
-      await this.answer(asked);
+      if (sendAtHand(asked, this.atHand)) return;
     } catch (fault) {
       this.fail(asked, fault);
+      return;
     }
+    this.answer(asked).catch((fault: unknown) => this.fail(asked, fault));
   }
 
   /** What is half here is given up. Nothing is written into the store after this. */
@@ -119,27 +120,19 @@ export class HttpCache {
     }
   }
 
-  private judge({ directives, rule }: Asked, { answer }: Found): Judgement {
+  private judge({ directives, rule }: Asked, { answer }: Chosen): Judgement {
     return judge(answer, directives, rule, Date.now());
   }
 
   /** The one that is kept for this request and came last. */
   private async find(asked: Asked): Promise<Looked> {
-    const key = keyOf(asked.url);
-    const records = await this.parts.store().get(key);
-    if (this.fills.isSpoiled(key)) return { found: null, others: false };
-    let found: Found | null = null;
-    for (const record of records) {
-      const answer = answerOf(record);
-      if (answer === null || !selects(answer, asked.wantsOwn ? asked.fields.own : asked.fields.shared)) continue;
-      if (asked.wantsOwn && !isForAll(answer, asked.rule)) continue;
-      if (found === null || answer.answeredMs > found.answer.answeredMs) found = { record, answer };
-    }
-    return { found, others: records.length > 0 };
+    const records = await this.parts.store().get(asked.key);
+    if (this.fills.isSpoiled(asked.key)) return { found: null, others: false };
+    return { found: choose(records, asked), others: records.length > 0 };
   }
 
   /** False where its bytes are gone. */
-  private async sendFound(asked: Asked, found: Found, judged: Judgement, kind: ServedKind): Promise<boolean> {
+  private async sendFound(asked: Asked, found: Chosen, judged: Judgement, kind: ServedKind): Promise<boolean> {
     const body = await this.parts.store().open(found.record.digest);
     if (body === null) return false;
     this.parts.store().touch(found.record.key);
@@ -165,7 +158,7 @@ export class HttpCache {
   }
 
   /** With all who want the same. */
-  private async together(asked: Asked, found: Found | null, fwd: Forwarded): Promise<void> {
+  private async together(asked: Asked, found: Chosen | null, fwd: Forwarded): Promise<void> {
     const leads = this.flights.get(flightKey(asked)) === null;
     const landing = this.ask(asked, found, leads);
     const canWait = found !== null && standsIn(found.answer, asked.directives, asked.rule, Date.now());
@@ -199,24 +192,24 @@ export class HttpCache {
   }
 
   /** @throws the fault where nothing stale may stand in */
-  private async sendStale(asked: Asked, found: Found, fault: unknown): Promise<void> {
+  private async sendStale(asked: Asked, found: Chosen, fault: unknown): Promise<void> {
     if (!standsIn(found.answer, asked.directives, asked.rule, Date.now())) throw fault;
     this.parts.onFault(asked, 'the origin fails; what is kept stands in', fault);
     if (!(await this.sendFound(asked, found, this.judge(asked, found), 'stale'))) throw fault;
   }
 
   /** One request for all who want the same. `leads`: this client hears what the origin says meanwhile. */
-  private ask(asked: Asked, found: Found | null, leads: boolean): Promise<Landing> {
+  private ask(asked: Asked, found: Chosen | null, leads: boolean): Promise<Landing> {
     const key = flightKey(asked);
     return this.flights.get(key) ?? this.flights.begin(key, () => this.land(asked, found, leads));
   }
 
   /** The client has been served; what comes is for the store. Where somebody asks already, the answer is theirs. */
-  private askBehind(asked: Asked, found: Found): void {
+  private askBehind(asked: Asked, found: Chosen): void {
     if (this.flights.get(flightKey(asked)) === null) void this.ask(asked, found, false).then(drop);
   }
 
-  private async land(asked: Asked, found: Found | null, leads: boolean): Promise<Landing> {
+  private async land(asked: Asked, found: Chosen | null, leads: boolean): Promise<Landing> {
     const answer = await this.askOrigin(asked, found === null ? [] : validators(found.answer), leads);
     if (found !== null && answer.status === 304) {
       discard(answer);
@@ -242,8 +235,8 @@ export class HttpCache {
   }
 
   private keep(asked: Asked, answer: OriginAnswer): Landing {
-    const { method, directives, fields, rule, url } = asked;
-    if (Buffer.byteLength(keyOf(url)) > MOST_KEY_BYTES) return { kind: 'alone', answer, reason: 'address' };
+    const { method, directives, fields, rule } = asked;
+    if (Buffer.byteLength(asked.key) > MOST_KEY_BYTES) return { kind: 'alone', answer, reason: 'address' };
     const reason = reasonNotToStore({ ...answer, ...fields, method, request: directives, rule });
     if (reason !== null) return { kind: 'alone', answer, reason };
     return this.fills.begin(asked, answer, (headers) => this.askOrigin(asked, headers, false));
@@ -262,7 +255,7 @@ export class HttpCache {
     this.parts.onServed(asked, 'miss', bytes);
   }
 
-  private async head(asked: Asked, found: Found | null, fwd: Forwarded): Promise<void> {
+  private async head(asked: Asked, found: Chosen | null, fwd: Forwarded): Promise<void> {
     const answer = await this.askOrigin(asked, conditionsOf(asked.headers), true).catch(async (fault: unknown) => {
       if (found === null) throw fault;
       await this.sendStale(asked, found, fault);
@@ -334,6 +327,17 @@ export class HttpCache {
     answerText(asked.exchange, status, message);
     this.parts.onServed(asked, 'own', 0);
   }
+}
+
+function choose(records: readonly StoredRecord[], { wantsOwn, fields, rule }: Wanted): Chosen | null {
+  let chosen: Chosen | null = null;
+  for (const record of records) {
+    const answer = answerOf(record);
+    if (answer === null || !selects(answer, wantsOwn ? fields.own : fields.shared)) continue;
+    if (wantsOwn && !isForAll(answer, rule)) continue;
+    if (chosen === null || answer.answeredMs > chosen.answer.answeredMs) chosen = { record, answer };
+  }
+  return chosen;
 }
 
 function flightKey({ url, fields }: Asked): string {

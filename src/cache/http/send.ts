@@ -37,13 +37,7 @@ export interface Sending {
 export async function send({ exchange, method, headers }: Asked, sending: Sending): Promise<number> {
   const { answer, body, marks, cookies } = sending;
   const { reason, length } = answer;
-  const fields = [
-    ...without(answer.headers, (name) => name === 'age'),
-    'Age',
-    String(ageOf(answer, Date.now())),
-    ...cookies,
-    ...marks,
-  ];
+  const fields = answerFields(answer, ageOf(answer, Date.now()), cookies, marks);
   try {
     const changed = statusByConditions(headers, { ...answer, length: length ?? 0 });
     if (changed !== null) {
@@ -84,6 +78,15 @@ export async function send({ exchange, method, headers }: Asked, sending: Sendin
   } finally {
     body.close();
   }
+}
+
+export function answerFields(
+  { headers }: Sending['answer'],
+  ageSeconds: number,
+  cookies: RawHeaders,
+  marks: RawHeaders,
+): string[] {
+  return [...without(headers, (name) => name === 'age'), 'Age', String(ageSeconds), ...cookies, ...marks];
 }
 
 /** @throws what `pieces` throws, after the client has been told */

@@ -48,6 +48,10 @@ export class BucketBodies implements BodyPlace {
     else await unlink(path).catch(() => {});
   }
 
+  atHand(digest: Digest): Buffer | null {
+    return this.#memory.get(digest)?.bytes ?? null;
+  }
+
   async open(digest: Digest): Promise<Body | null> {
     const small = this.#memory.get(digest);
     if (small !== undefined) return small;

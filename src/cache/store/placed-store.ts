@@ -103,6 +103,14 @@ export class PlacedStore implements Store {
     return this.#bodies.open(digest).catch(() => null);
   }
 
+  remembered(key: string): readonly StoredRecord[] | null {
+    return this.#records.remembered(key);
+  }
+
+  atHand(digest: Digest): Buffer | null {
+    return this.#bodies.atHand(digest);
+  }
+
   begin(options: FillOptions = {}): Fill {
     const path = this.#place.newPath();
     const fill: FolderFill = new FolderFill(

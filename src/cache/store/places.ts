@@ -21,6 +21,8 @@ export interface BodyPlace {
   /** What was written to `path`, or is at hand, is kept, or there already. @throws Error of the place */
   keep(body: WholeBody, path: string): Promise<void>;
   open(digest: Digest): Promise<Body | null>;
+  /** Null where it is not in memory. */
+  atHand(digest: Digest): Buffer | null;
   /** Reads all of it. Its size; 'wrong' where it was something else, and was thrown away. */
   check(digest: Digest, signal: AbortSignal): Promise<number | 'wrong' | 'gone'>;
   /** If nobody reads or names it. Its size where it went. */

@@ -43,6 +43,11 @@ export class Records {
     });
   }
 
+  /** Null where the place has to be asked. */
+  remembered(key: string): readonly StoredRecord[] | null {
+    return this.#remembered.get(key)?.records ?? null;
+  }
+
   async get(key: string): Promise<readonly StoredRecord[]> {
     const remembered = this.#remembered.get(key);
     if (remembered !== undefined) return remembered.records;

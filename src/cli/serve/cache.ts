@@ -75,7 +75,8 @@ export class Cache {
       tally: this.httpTally,
       onServed: ({ method, url, arrival: { scheme, client } }, kind, bytes) => {
         this.httpTally.served({ kind, scheme, bytes });
-        log.debug({ method, url: `${url.origin}${url.pathname}`, client, kind, bytes }, 'cache: served');
+        if (log.isLevelEnabled('debug'))
+          log.debug({ method, url: `${url.origin}${url.pathname}`, client, kind, bytes }, 'cache: served');
       },
       onFault: ({ url }, what, fault) => {
         const reason = fault instanceof Error ? fault.message : String(fault);

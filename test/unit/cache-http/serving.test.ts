@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import net from 'node:net';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { HOST, startRig } from './rig.ts';
 
 const LONG = { 'Cache-Control': 'max-age=60' };
@@ -28,6 +28,28 @@ describe('what is kept', () => {
     });
     await expect.poll(async () => (await rig.get('/a')).way).toMatch(/^berthgate; hit; ttl=\d+$/);
     expect(rig.origin.asked).toHaveLength(1);
+  });
+
+  test('grows older in memory too, and is asked for when its time is over', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const rig = await startRig(counting({ ...LONG, Date: new Date().toUTCString() }));
+    await rig.get('/a');
+    await expect.poll(async () => (await rig.get('/a')).way).toBe('berthgate; hit; ttl=60');
+    vi.setSystemTime(Date.now() + 59_000);
+    for (const _ of [1, 2]) {
+      expect(await rig.get('/a')).toMatchObject({ way: 'berthgate; hit; ttl=1', headers: { age: '59' }, body: '1' });
+    }
+    vi.setSystemTime(Date.now() + 1000);
+    expect(await rig.get('/a')).toMatchObject({ way: 'berthgate; fwd=stale; stored', body: '2' });
+  });
+
+  test('is not served any more, in memory or not, once it has been removed', async () => {
+    const rig = await startRig(counting());
+    await rig.get('/a');
+    await expect.poll(async () => (await rig.get('/a')).way).toMatch(/hit/);
+    expect(await rig.store.delete(`http:http://${HOST}/a`)).toBe(true);
+    expect((await rig.get('/a')).body).toBe('2');
   });
 
   test('of one query is not served for another one', async () => {

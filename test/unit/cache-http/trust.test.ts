@@ -184,6 +184,22 @@ describe('the cache is no relay', () => {
     expect(asked).toEqual([`${HOST}:443`, `${HOST}:22`]);
   });
 
+  test('by what the very same bytes meant on a connection for another host', async () => {
+    let serverName: string | null = null;
+    const arrival = {
+      get serverName() {
+        return serverName;
+      },
+    };
+    const rig = await startRig((_, response) => void response.writeHead(200, LONG).end('own'), { arrival });
+    await rig.get('/a');
+    await expect.poll(async () => (await rig.get('/a')).way).toMatch(/hit/);
+    serverName = 'other.example.org';
+    expect(await rig.get('/a')).toMatchObject({ status: 421 });
+    serverName = HOST;
+    expect(await rig.get('/a')).toMatchObject({ status: 200 });
+  });
+
   test('for another host than the one that TLS was ended for', async () => {
     const rig = await startRig(echoing('x'), { arrival: { serverName: HOST }, hosts: ['other.example.org'] });
     expect((await rig.get('/a')).status).toBe(200);
