@@ -119,7 +119,7 @@ export async function explainCall(question: Question, circumstances: Circumstanc
     const kept = keepGiven(judgement);
     if (own === null || namespacing === null) return { ...known, ...NOTHING, decisions, sent: sentFor(kept) };
     const passage = await own.enter(kept);
-    passage.ended?.();
+    passage.ended?.(true);
     const ordered = namespacing.engine
       .takeOrders()
       .map(({ endpointId, order }) => sentFor(orderedCall(call, endpointId, order)));

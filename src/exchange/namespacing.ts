@@ -46,8 +46,8 @@ export interface Passage {
   readonly answer: OwnAnswer | null;
   /** What is told in place of an answer of the engine, where it is that. */
   readonly stream?: OwnStream;
-  /** When the call is over, however it went. */
-  readonly ended?: () => void;
+  /** When the call is over, however it went. `failed`: it was refused, here or by the engine. */
+  readonly ended?: (failed: boolean) => void;
   /** Of a build, whose Dockerfile the engine reads in other words. */
   readonly build?: BuildNaming;
   /** What the body passes through, where it travels as a stream. */

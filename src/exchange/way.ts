@@ -223,6 +223,7 @@ export class Way {
     exchange: Exchange,
   ): Promise<void> {
     const { call, names, answer, stream, build, body, through, ended } = await namespace.enter(keepGiven(judgement));
+    let failed = true;
     try {
       if (answer !== null) {
         // What was done here is the engine's doing as well.
@@ -243,8 +244,9 @@ export class Way {
           heard: judgement.heard,
         });
       }
+      failed = exchange.status >= 400;
     } finally {
-      ended?.();
+      ended?.(failed);
     }
   }
 }

@@ -11,16 +11,24 @@ import type { Json } from '../../ground/json.ts';
 type ImageAct = 'untag' | 'delete' | 'save' | 'load' | 'import';
 
 const MOST = 5000;
-/** An event follows its act at once, but a save of much may take its time. */
-const SOON_MS = 60_000;
-const SAVED_MS = 30 * 60_000;
+/** An event comes by another connection than the answer of the call that has brought it about. */
+const LATE_MS = 10_000;
+
+/** What one call is about to bring about. Whoever has begun it ends it. */
+export interface ExpectedActs {
+  expect(act: ImageAct, id: string): void;
+  /** Of an image that has no id yet. `name`: the engine's. */
+  expectImport(name: string): void;
+  /** The call is over. `failed`: nothing of it has happened, and no event of it comes. */
+  over(failed: boolean): void;
+}
 
 export class ImageActs {
   private readonly feed: EventFeed;
   /** By act and id: the namespaces that do it now, each of which brings about one event. */
-  private readonly expected = new LRUCache<string, readonly Expected[]>({ max: MOST, ttl: SOON_MS });
-  /** What gets this name next is imported by this namespace. */
-  private readonly imports = new LRUCache<string, string>({ max: MOST });
+  private readonly expected = new LRUCache<string, readonly Expected[]>({ max: MOST });
+  /** What gets this name next is imported by this call. */
+  private readonly imports = new LRUCache<string, ExpectedActs>({ max: MOST });
   /** By event. */
   private readonly owners = new LRUCache<string, string>({ max: MOST });
   private leave: (() => void) | null = null;
@@ -39,15 +47,30 @@ export class ImageActs {
     this.leave = null;
   }
 
-  expect(namespace: string, act: ImageAct, id: string): void {
-    const key = `${act} ${id}`;
-    const waiting = [...(this.expected.get(key) ?? []), { namespace, sinceMs: Date.now() }];
-    this.expected.set(key, waiting, { ttl: act === 'save' ? SAVED_MS : SOON_MS });
-  }
-
-  /** Of an image that has no id yet. `name`: the engine's. */
-  expectImport(namespace: string, name: string): void {
-    this.imports.set(name, namespace);
+  begin(namespace: string): ExpectedActs {
+    const undo: (() => void)[] = [];
+    const acts: ExpectedActs = {
+      expect: (act, id) => {
+        const key = `${act} ${id}`;
+        const one = { namespace, sinceMs: Date.now() };
+        this.expected.set(key, [...(this.expected.get(key) ?? []), one]);
+        undo.push(() => this.drop(key, one));
+      },
+      expectImport: (name) => {
+        this.imports.set(name, acts);
+        undo.push(() => {
+          if (this.imports.get(name) === acts) this.imports.delete(name);
+        });
+      },
+      over: (failed) => {
+        const forget = (): void => {
+          for (const one of undo) one();
+        };
+        if (failed) forget();
+        else setTimeout(forget, LATE_MS).unref();
+      },
+    };
+    return acts;
   }
 
   /** Null where nobody here has brought it about, or nobody is known to. */
@@ -67,18 +90,20 @@ export class ImageActs {
     // The engine names what it imports before it says that it has done so.
     if (importing !== undefined) {
       this.imports.delete(name);
-      this.expect(importing, 'import', id);
+      importing.expect('import', id);
     }
     const act = `${action} ${id}`;
-    const waiting = this.expected.get(act) ?? [];
-    const one = waiting.find(({ sinceMs }) => byMs === 0 || sinceMs <= byMs);
+    const one = this.expected.get(act)?.find(({ sinceMs }) => byMs === 0 || sinceMs <= byMs);
     if (one === undefined) return null;
-    this.expected.set(
-      act,
-      waiting.filter((other) => other !== one),
-    );
+    this.drop(act, one);
     this.owners.set(key, one.namespace);
     return one.namespace;
+  }
+
+  private drop(act: string, one: Expected): void {
+    const others = (this.expected.get(act) ?? []).filter((other) => other !== one);
+    if (others.length > 0) this.expected.set(act, others);
+    else this.expected.delete(act);
   }
 }
 

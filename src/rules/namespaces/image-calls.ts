@@ -32,8 +32,8 @@ export interface ImageStep {
   readonly through?: BodyStage;
   /** What of the engine's answer is shown, in the client's names. */
   readonly show?: (told: Json) => Json;
-  /** When the call is over, however. */
-  readonly ended?: () => void;
+  /** When the call is over, however. `failed`: it was not done. */
+  readonly ended?: (failed: boolean) => void;
 }
 
 export class ImageCalls {
@@ -71,7 +71,7 @@ export class ImageCalls {
   async enter(call: Call): Promise<ImageStep | null> {
     switch (call.endpoint.id) {
       case 'ImageCreate':
-        return importsFiles(call) ? { call: await this.made.import(call) } : this.pull(call);
+        return importsFiles(call) ? this.made.import(call) : this.pull(call);
       case 'SystemAuth':
         return { call, answer: await this.login(call) };
       case 'ImagePush':
@@ -79,10 +79,8 @@ export class ImageCalls {
       case 'DistributionInspect':
         return this.ask(call);
       case 'ImageGet':
-      case 'ImageGetAll': {
-        const saved = await this.archives.save(call);
-        return { call: saved.call, through: saved.answer };
-      }
+      case 'ImageGetAll':
+        return this.archives.save(call);
       case 'ImageLoad':
         return { call, ...(await this.archives.load()) };
       case 'ImageTag':

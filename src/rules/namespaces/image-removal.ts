@@ -101,8 +101,23 @@ export class ImageRemoval {
 
   private async untag(id: string, name: string, noprune: boolean): Promise<{ status: number; answer: Json }> {
     const { names } = this.images;
-    if (!names.isUnnamed(name)) this.side.acts.expect(names.namespace, 'untag', id);
-    this.side.acts.expect(names.namespace, 'delete', id);
+    const untags = this.side.acts.begin(names.namespace);
+    const deletes = this.side.acts.begin(names.namespace);
+    if (!names.isUnnamed(name)) untags.expect('untag', id);
+    deletes.expect('delete', id);
+    let removed: readonly Removed[] = [];
+    try {
+      const done = await this.orderUntag(id, name, noprune);
+      if (done.status < 400) removed = removedIn(done.answer);
+      return done;
+    } finally {
+      untags.over(removed.length === 0);
+      // Others may have it still.
+      deletes.over(!removed.some(({ deleted }) => deleted !== null));
+    }
+  }
+
+  private async orderUntag(id: string, name: string, noprune: boolean): Promise<{ status: number; answer: Json }> {
     const order = { parameters: { name }, query: noprune ? { noprune } : {} };
     const first = await this.side.desk.order('ImageDelete', order);
     if (first.status !== 409 || !/container/.test(messageIn(first.answer))) return first;

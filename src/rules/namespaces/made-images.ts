@@ -32,7 +32,7 @@ export class MadeImages {
   }
 
   /** `docker import`. @throws Refusal */
-  async import(call: Call): Promise<Call> {
+  async import(call: Call): Promise<{ readonly call: Call; readonly ended: (failed: boolean) => void }> {
     if (importedFrom(call) !== null) {
       throw refuse(RULE, 'address', 'must be -: the engine would fetch it from its own network', {
         place: 'query.fromSrc',
@@ -41,8 +41,9 @@ export class MadeImages {
     }
     const named = await this.named(call);
     const { repo = '', tag = '' } = named.query;
-    this.acts.expectImport(this.images.names.namespace, `${repo}:${tag}`);
-    return named;
+    const acts = this.acts.begin(this.images.names.namespace);
+    acts.expectImport(`${repo}:${tag}`);
+    return { call: named, ended: acts.over };
   }
 
   /** An image without a name is kept by one that nobody is shown. */

@@ -4,6 +4,8 @@
  */
 
 export const BLOCK = 512;
+/** Of a name in a header. */
+export const NAME_BYTES = 100;
 
 /** An archive that is refused. */
 export class TarFault extends Error {}
@@ -122,8 +124,12 @@ export function apply(header: RawHeader, { path, linkPath, size }: Extension): R
   return applied;
 }
 
-/** POSIX pax: `LENGTH KEY=VALUE\n`, the length in bytes and of the whole record. */
 function readRecords(into: Extension, content: Buffer): void {
+  for (const [key, value] of recordsIn(content)) take(into, key, value.toString('utf8'));
+}
+
+/** POSIX pax: `LENGTH KEY=VALUE\n`, the length in bytes and of the whole record. @throws TarFault */
+export function* recordsIn(content: Buffer): Generator<readonly [string, Buffer]> {
   let at = 0;
   while (at < content.length) {
     const blank = content.indexOf(0x20, at);
@@ -131,10 +137,10 @@ function readRecords(into: Extension, content: Buffer): void {
     const length = /^[1-9][0-9]{0,6}$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
     if (length === 0 || end > content.length || content[end - 1] !== 0x0a) throw new TarFault('holds a broken header');
-    const record = content.toString('utf8', blank + 1, end - 1);
+    const record = content.subarray(blank + 1, end - 1);
     const equals = record.indexOf('=');
     if (equals <= 0) throw new TarFault('holds a broken header');
-    take(into, record.slice(0, equals), record.slice(equals + 1));
+    yield [record.toString('utf8', 0, equals), record.subarray(equals + 1)];
     at = end;
   }
 }
@@ -193,7 +199,7 @@ function requireChecksum(block: Buffer): void {
 export function printHeader(name: string, size: number, mode = 0o644): Buffer {
   const bytes = Buffer.from(name);
   const block = Buffer.alloc(BLOCK);
-  bytes.copy(block, 0, 0, 100);
+  bytes.copy(block, 0, 0, NAME_BYTES);
   block.write(
     `${octal(mode, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0${octal(size, 11)}\0${octal(0, 11)}\0        0`,
     100,
@@ -203,16 +209,27 @@ export function printHeader(name: string, size: number, mode = 0o644): Buffer {
   let sum = 0;
   for (const byte of block) sum += byte;
   block.write(`${octal(sum, 6)}\0 `, 148, 'latin1');
-  if (bytes.length <= 100) return block;
-  const record = paxRecord('path', name);
-  const before = printHeader('PaxHeaders/path', record.length);
+  return Buffer.concat([printRecords(longName(name)), block]);
+}
+
+/** What says a name that has no room in a header. */
+export function longName(name: string, key: 'path' | 'linkpath' = 'path'): readonly (readonly [string, Buffer])[] {
+  const bytes = Buffer.from(name);
+  return bytes.length > NAME_BYTES ? [[key, bytes]] : [];
+}
+
+/** A header of POSIX that says this of the entry behind it; nothing where there is nothing to say. */
+export function printRecords(records: readonly (readonly [string, Buffer])[]): Buffer {
+  if (records.length === 0) return Buffer.alloc(0);
+  const content = Buffer.concat(records.map(([key, value]) => paxRecord(key, value)));
+  const before = printHeader('PaxHeaders/next', content.length);
   before.write('x', 156, 'latin1');
-  return Buffer.concat([withChecksum(before), padded(record), block]);
+  return Buffer.concat([withChecksum(before), padded(content)]);
 }
 
 /** The length counts its own digits. */
-function paxRecord(key: string, value: string): Buffer {
-  const rest = Buffer.from(` ${key}=${value}\n`);
+function paxRecord(key: string, value: Buffer): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
   let length = rest.length + 1;
   while (`${length}`.length + rest.length !== length) length = `${length}`.length + rest.length;
   return Buffer.concat([Buffer.from(`${length}`), rest]);

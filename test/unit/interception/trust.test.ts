@@ -11,7 +11,7 @@ import { storeWith } from '../../../src/cache/interception/trust/key-store.ts';
 import { withoutOurs, withRoots } from '../../../src/cache/interception/trust/pem-bundle.ts';
 import { coversTrust, keyStores } from '../../../src/cache/interception/trust/places.ts';
 import { cleanFolder } from '../../../src/cache/interception/trust/survey.ts';
-import { archiveOf, entriesIn, printNew } from '../../../src/cache/interception/trust/tar-files.ts';
+import { archiveOf, entriesIn, printAs, printNew, type TarEntry } from '../../../src/cache/interception/trust/tar-files.ts';
 import { newFolder } from './folders.ts';
 
 const validity = { fromMs: Date.now() - 3_600_000, toMs: Date.now() + 86_400_000 };
@@ -164,4 +164,38 @@ test('what is mounted over a place of trust, or within one, is seen; beside it, 
 test('Java is looked for where the image says, and nowhere above it', () => {
   expect(keyStores(['PATH=/bin', 'JAVA_HOME=/opt/java/'])).toContain('/opt/java/lib/security/cacerts');
   expect(keyStores(['JAVA_HOME=/opt/../..']).length).toBe(keyStores([]).length);
+});
+
+describe('an archive of certificates', () => {
+  const deep = `opt/${'a-very-long-name-of-a-folder/'.repeat(6)}lib/security/cacerts`;
+
+  test('has names and targets of links of any length, as tar reads them', () => {
+    const tar = archiveOf([printNew(deep, 'file', Buffer.from('trusted')), printNew('here', 'link', `/${deep}`)]);
+    expect(entriesIn(tar).map(({ name, link }) => [name, link])).toEqual([
+      [deep, ''],
+      ['here', `/${deep}`],
+    ]);
+    const folder = newFolder();
+    execFileSync('tar', ['-x', '-C', folder], { input: tar });
+    expect(readFileSync(join(folder, deep), 'utf8')).toBe('trusted');
+    expect(execFileSync('tar', ['-tv'], { input: tar }).toString()).toContain(`here -> /${deep}`);
+  });
+
+  test('keeps the owner, the mode and the attributes of a file that lies deep', () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, 'store'), 'before');
+    // As an engine writes it: what a header has no room for stands before it.
+    const options = ['--format=posix', '--owner=someone:3000000', '--group=some:3000001', '--mode=0640'];
+    const more = ['--pax-option=SCHILY.xattr.user.note:=kept', `--transform=s|^store$|${deep}|`];
+    const tar = execFileSync('tar', ['-c', ...options, ...more, '-C', folder, 'store']);
+    const [entry] = entriesIn(tar) as [TarEntry];
+    for (const name of [`elsewhere/${deep}`, 'short']) {
+      const changed = archiveOf([printAs(entry, name, Buffer.from('after'))]);
+      expect(execFileSync('tar', ['-tv', '--numeric-owner'], { input: changed }).toString()).toMatch(
+        new RegExp(`^-rw-r----- 3000000/3000001 +5 .* ${name}\n$`),
+      );
+      expect(changed.includes('SCHILY.xattr.user.note=kept')).toBe(true);
+      expect(entriesIn(changed)).toMatchObject([{ name, content: Buffer.from('after') }]);
+    }
+  });
 });

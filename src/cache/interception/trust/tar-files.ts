@@ -9,9 +9,13 @@ import {
   isExtension,
   isGlobal,
   kindOf,
+  longName,
+  NAME_BYTES,
   padded,
   paddingOf,
+  printRecords,
   readHeader,
+  recordsIn,
   TarFault,
 } from '../../../wire/tar/tar-header.ts';
 
@@ -61,13 +65,32 @@ export function printEntry({ headers, content }: TarEntry): Buffer {
   return Buffer.concat([headers, padded(content)]);
 }
 
-/** The same file, of the same owner and mode, with another content and under another name (at most 100 bytes). */
+/** What a header of POSIX says that is not said anew. */
+const SAID_ANEW: ReadonlySet<string> = new Set(['path', 'linkpath', 'size']);
+
+/** The same file, of the same owner, mode and attributes, with another content and under another name. */
 export function printAs({ headers }: TarEntry, name: string, content: Buffer): Buffer {
   const block = Buffer.from(headers.subarray(-BLOCK));
-  block.fill(0, 0, 100);
-  block.write(name, 0, 100);
+  block.fill(0, 0, NAME_BYTES);
+  block.write(name, 0, NAME_BYTES);
   if (block.toString('latin1', 257, 263) === 'ustar\0') block.fill(0, 345, 500);
-  return Buffer.concat([finished(block, content.length), padded(content)]);
+  const kept = recordsBefore(headers).filter(([key]) => !SAID_ANEW.has(key));
+  return Buffer.concat([
+    printRecords([...kept, ...longName(name)]),
+    finished(block, content.length),
+    padded(content),
+  ]);
+}
+
+function recordsBefore(headers: Buffer): readonly (readonly [string, Buffer])[] {
+  const records: (readonly [string, Buffer])[] = [];
+  for (let at = 0; at < headers.length - BLOCK; ) {
+    const { type, size } = readHeader(headers.subarray(at, at + BLOCK));
+    const from = at + BLOCK;
+    if (type === 'x') records.push(...recordsIn(headers.subarray(from, from + size)));
+    at = from + size + paddingOf(size);
+  }
+  return records;
 }
 
 const TYPES = { file: '0', link: '2', folder: '5' } as const;
@@ -75,15 +98,17 @@ const TYPES = { file: '0', link: '2', folder: '5' } as const;
 /** An entry of our own, of root. */
 export function printNew(name: string, kind: keyof typeof TYPES, said: Buffer | string = Buffer.alloc(0)): Buffer {
   const content = typeof said === 'string' ? Buffer.alloc(0) : said;
+  const target = typeof said === 'string' ? said : '';
   const block = Buffer.alloc(BLOCK);
-  block.write(name, 0, 100);
+  block.write(name, 0, NAME_BYTES);
   block.write(kind === 'file' ? '0000644\0' : kind === 'link' ? '0000777\0' : '0000755\0', 100, 'latin1');
   block.write('0000000\x000000000\0', 108, 'latin1');
   block.write('00000000000\0', 136, 'latin1');
   block.write(TYPES[kind], 156, 'latin1');
-  if (typeof said === 'string') block.write(said, 157, 100);
+  block.write(target, 157, NAME_BYTES);
   block.write('ustar\x0000', 257, 'latin1');
-  return Buffer.concat([finished(block, content.length), padded(content)]);
+  const records = printRecords([...longName(name), ...longName(target, 'linkpath')]);
+  return Buffer.concat([records, finished(block, content.length), padded(content)]);
 }
 
 function finished(block: Buffer, size: number): Buffer {

@@ -28,30 +28,31 @@ export class ImageArchives {
   }
 
   /** In the engine's names, with what its answer passes through. @throws Refusal for what is not there */
-  async save(call: Call): Promise<{ readonly call: Call; readonly answer: BodyStage }> {
-    const spellings = new Set<string>();
+  async save(call: Call): Promise<Archiving & { readonly call: Call; readonly through: BodyStage }> {
+    const spellings = new Map<string, string>();
     const { names } = this.images;
     for (const name of savedNames(call)) {
-      for (const { id, spelling } of await this.saved(name)) {
-        spellings.add(spelling);
-        this.acts.expect(names.namespace, 'save', id);
-      }
+      for (const { id, spelling } of await this.saved(name)) spellings.set(spelling, id);
     }
+    const acts = this.acts.begin(names.namespace);
+    for (const id of spellings.values()) acts.expect('save', id);
     const told = (name: string): string | undefined => (names.isUnnamed(name) ? undefined : names.told(name, true));
     return {
       call: {
         ...call,
         endpoint: endpointOf('ImageGetAll'),
         parameters: {},
-        query: { ...call.query, names: [...spellings] },
+        query: { ...call.query, names: [...spellings.keys()] },
       },
-      answer: savedArchive(told),
+      through: savedArchive(told),
+      ended: acts.over,
     };
   }
 
   /** What the archive passes through, and what of the engine's lines is shown. */
-  async load(): Promise<{ readonly body: BodyStage; readonly show: (line: Json) => Json }> {
+  async load(): Promise<Archiving & { readonly body: BodyStage; readonly show: (line: Json) => Json }> {
     const { names } = this.images;
+    const acts = this.acts.begin(names.namespace);
     const unnamed = new Map<string, string | null>();
     const readsLayouts = keepsImagesInContainerd(await this.desk.ask('SystemInfo'));
     const body = loadedArchive({
@@ -67,7 +68,7 @@ export class ImageArchives {
         await this.images.keepFormer(tagged(reference), null);
         return names.toEngine(tagged(reference));
       },
-      loads: (id) => this.acts.expect(names.namespace, 'load', id),
+      loads: (id) => acts.expect('load', id),
       unnamed: (id) => {
         const { repository, tag } = names.unnamed(`l${randomBytes(16).toString('hex')}`);
         unnamed.set(`${repository}:${tag}`, id);
@@ -80,7 +81,7 @@ export class ImageArchives {
         if (id === undefined) return said;
         return id === null ? 'Loaded image: <none>' : `Loaded image ID: ${id}`;
       });
-    return { body, show: (line) => withBuildWords(line, { output, fault: (text) => text }) ?? line };
+    return { body, show: (line) => withBuildWords(line, { output, fault: (text) => text }) ?? line, ended: acts.over };
   }
 
   /** Without a tag, a name means all that are of its repository. @throws Refusal */
@@ -100,6 +101,10 @@ export class ImageArchives {
     }
     return [await this.images.need(text)];
   }
+}
+
+interface Archiving {
+  readonly ended: (failed: boolean) => void;
 }
 
 interface SavedImage {
