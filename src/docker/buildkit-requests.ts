@@ -224,6 +224,19 @@ export function shownRecord({ id }: Endpoint, document: Json): Json {
   return { ...document, Record: Object.fromEntries(known) };
 }
 
+const IMAGE_DIGEST = 'containerimage.digest';
+const CONFIG_DIGEST = 'containerimage.config.digest';
+
+/**
+ * What a build says of the image that it has put into the engine. Clients take the digest of a configuration for its id
+ * where there is one; engines that keep images in containerd know none by it.
+ */
+export function withImageId(call: CallValues, document: Json): Json {
+  if (!isObject(document) || !isObject(document.ExporterResponse ?? null) || madeImages(call) === null) return document;
+  const { [CONFIG_DIGEST]: config, ...told } = document.ExporterResponse as JsonObject;
+  return config === told[IMAGE_DIGEST] ? document : { ...document, ExporterResponse: told };
+}
+
 function fieldOf(value: Json | undefined, field: string): Json | undefined {
   return isObject(value ?? null) ? (value as JsonObject)[field] : undefined;
 }

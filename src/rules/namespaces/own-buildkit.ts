@@ -14,6 +14,7 @@ import {
   shownRecord,
   stepsIn,
   withBuildScope,
+  withImageId,
   withImageNames,
   withoutCacheImports,
   withoutPush,
@@ -209,7 +210,8 @@ export class OwnBuildkit {
     return withBuildScope(call, scope);
   }
 
-  private names({ endpoint }: Call): InnerNames {
+  private names(call: Call): InnerNames {
+    const { endpoint } = call;
     const toldText = (text: string): string => inClientsWords(text, this.images.names, this.said);
     return {
       toldText,
@@ -218,7 +220,7 @@ export class OwnBuildkit {
         if (ref !== null && clientName(this.namespace, ref) === null) return undefined;
         const { shape } = endpoint.answer;
         if (shape === undefined) return document;
-        return visit(shape, shownRecord(endpoint, document), ({ marks, value }) => {
+        return visit(shape, shownRecord(endpoint, withImageId(call, document)), ({ marks, value }) => {
           if (typeof value !== 'string') return marks.some(({ mark }) => mark === 'reveals') ? undefined : value;
           if (marks.some(({ mark }) => mark === 'prose')) return toldText(value);
           if (marks.some(({ mark }) => mark === 'reveals')) return undefined;

@@ -11,7 +11,13 @@ import { storeWith } from '../../../src/cache/interception/trust/key-store.ts';
 import { withoutOurs, withRoots } from '../../../src/cache/interception/trust/pem-bundle.ts';
 import { coversTrust, keyStores } from '../../../src/cache/interception/trust/places.ts';
 import { cleanFolder } from '../../../src/cache/interception/trust/survey.ts';
-import { archiveOf, entriesIn, printAs, printNew, type TarEntry } from '../../../src/cache/interception/trust/tar-files.ts';
+import {
+  archiveOf,
+  entriesIn,
+  printAs,
+  printNew,
+  type TarEntry,
+} from '../../../src/cache/interception/trust/tar-files.ts';
 import { newFolder } from './folders.ts';
 
 const validity = { fromMs: Date.now() - 3_600_000, toMs: Date.now() + 86_400_000 };

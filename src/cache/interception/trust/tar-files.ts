@@ -75,11 +75,7 @@ export function printAs({ headers }: TarEntry, name: string, content: Buffer): B
   block.write(name, 0, NAME_BYTES);
   if (block.toString('latin1', 257, 263) === 'ustar\0') block.fill(0, 345, 500);
   const kept = recordsBefore(headers).filter(([key]) => !SAID_ANEW.has(key));
-  return Buffer.concat([
-    printRecords([...kept, ...longName(name)]),
-    finished(block, content.length),
-    padded(content),
-  ]);
+  return Buffer.concat([printRecords([...kept, ...longName(name)]), finished(block, content.length), padded(content)]);
 }
 
 function recordsBefore(headers: Buffer): readonly (readonly [string, Buffer])[] {
