@@ -32,15 +32,25 @@ export function imagesIn(list: Json): readonly ListedImage[] {
   return isList(list) ? list.flatMap((item) => imageIn(item) ?? []) : [];
 }
 
-/** Images without a name that were made of one of `ids`, or of one that was. `list`: with the steps of builds. */
-export function namelessOf(ids: ReadonlySet<string>, list: Json): readonly string[] {
+/**
+ * Images without a name that can go: of `known`, and those made of one of `ids` or of one found. What another image was made
+ * of stays as long as that does. `list`: with the steps of builds.
+ */
+export function namelessOf(ids: ReadonlySet<string>, known: ReadonlySet<string>, list: Json): readonly string[] {
   const items = isList(list) ? list.filter(isObject) : [];
   const nameless = items.filter((item) => !namesIn(item.RepoTags) && !namesIn(item.RepoDigests));
   const found = new Set<string>();
   for (let before = -1; before < found.size; ) {
     before = found.size;
     for (const { Id: id, ParentId: parent } of nameless) {
-      if (typeof id === 'string' && typeof parent === 'string' && (ids.has(parent) || found.has(parent))) found.add(id);
+      if (typeof id !== 'string') continue;
+      if (known.has(id) || (typeof parent === 'string' && (ids.has(parent) || found.has(parent)))) found.add(id);
+    }
+  }
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    for (const { Id: id, ParentId: parent } of items) {
+      if (typeof parent === 'string' && !found.has(id as string)) found.delete(parent);
     }
   }
   return [...found];

@@ -1,12 +1,16 @@
 // An engine that is killed under its clients: they see an error, and the next call works as soon as the engine does.
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { canStartEngines, startEngine, type TestEngine } from '../engines/index.ts';
+import { ask } from '../engine/raw-client.ts';
+import { canStartEngines, freePort, startEngine, type TestEngine } from '../engines/index.ts';
 import { type Berthgate, startBerthgate } from './berthgate.ts';
+import { leftOn, SOCKET } from './jobs.ts';
+import { startKillable } from './killed.ts';
 import { type Way, waysThrough } from './through.ts';
 import type { Watched } from './watched.ts';
 
@@ -112,17 +116,53 @@ for (const name of ['20.10-faults', '28.5-faults']) {
       await way.docker(['rm', '-f', own]);
     });
 
-    test('a build, classic or by BuildKit, fails', async () => {
-      for (const DOCKER_BUILDKIT of ['0', '1']) {
+    test("a build, classic or by BuildKit, fails; what it leaves goes with its job, and nobody else's does", async () => {
+      const images = async (): Promise<readonly string[]> =>
+        (await ask(engine.socket, 'GET', '/images/json?all=1')).json<{ Id: string }[]>().map(({ Id }) => Id);
+      const containers = async (): Promise<readonly string[]> =>
+        (await ask(engine.socket, 'GET', '/containers/json?all=1')).json<{ Id: string }[]>().map(({ Id }) => Id);
+      const ns = `killed-${randomBytes(3).toString('hex')}`;
+      const jobs = await startKillable(engine, ns, [], `127.0.0.1:${await freePort()}`, { jobSocket: {} });
+      const [before, untouched] = [await images(), await containers()];
+      const holder = {
+        Image: 'busybox',
+        Cmd: ['sleep', '900'],
+        HostConfig: { Init: true, Binds: [`${SOCKET}:${SOCKET}`] },
+      };
+      expect((await jobs.call('POST', '/containers/create?name=job', { body: holder })).status).toBe(201);
+      expect((await jobs.call('POST', '/containers/job/start')).status).toBe(204);
+      const inspection = await ask(engine.socket, 'GET', `/containers/${ns}.job/json`);
+      const { Config } = inspection.json<{ Config: { Labels: Record<string, string> } }>();
+      const { job, folder: place } = JSON.parse(Config.Labels['berthgate.socket'] ?? '') as Record<string, string>;
+      const inJob = `unix://${join(dirname(jobs.config), 'state/jobs', String(place), 'docker.sock')}`;
+      const build = (lines: string, classic: boolean, network: string, host?: string): Watched => {
         const context = mkdtempSync(join(folder, 'context-'));
-        writeFileSync(join(context, 'Dockerfile'), 'FROM busybox\nRUN echo "be""gun"; sleep 600\n');
-        const progress = DOCKER_BUILDKIT === '1' ? ['--progress', 'plain'] : [];
-        const building = way.watch(['build', '--no-cache', ...progress, context], { env: { DOCKER_BUILDKIT } });
-        await building.said(/begun/);
-        const [code] = await killUnder([building]);
-        expect(code).not.toBe(0);
-        await comeBack();
-      }
+        writeFileSync(join(context, 'Dockerfile'), `FROM busybox\n${lines}RUN echo "be""gun"; sleep 600\n`);
+        const more = [...(classic ? [] : ['--progress', 'plain']), '--network', network];
+        const env = { DOCKER_BUILDKIT: classic ? '0' : '1', ...(host === undefined ? {} : { DOCKER_HOST: host }) };
+        return way.watch(['build', '--no-cache', ...more, context], { env });
+      };
+      const made = 'RUN echo >/made\nENV LAST=step\n';
+      const inJobs = ['default', 'none'].map((network) => build(made, true, network, inJob));
+      const building = [build('', true, 'default'), build('', false, 'default'), ...inJobs];
+      for (const one of building) await one.said(/begun/);
+      expect(await killUnder(building)).not.toContain(0);
+      await comeBack();
+      // The container of the job, and one for each step by the classic builder.
+      expect((await containers()).length - untouched.length).toBe(4);
+      expect((await images()).length).toBeGreaterThan(before.length);
+      const removal = async (): Promise<number> => (await jobs.call('DELETE', '/containers/job?force=1')).status;
+      await expect.poll(removal, { timeout: 60_000 }).toBe(204);
+      await jobs.process().said(new RegExp(`"job":"${job}".*"msg":"a job has ended"`));
+      expect(await leftOn(engine, String(job))).toEqual([]);
+      expect((await images()).toSorted()).toEqual(before.toSorted());
+      const [ofNobody, ...others] = (await containers()).filter((id) => !untouched.includes(id));
+      expect(others).toEqual([]);
+      const left = (await ask(engine.socket, 'GET', `/containers/${ofNobody}/json`)).json<{
+        HostConfig: { NetworkMode: string };
+      }>();
+      expect(left.HostConfig.NetworkMode).toMatch(/^(default|bridge)$/);
+      await jobs.stop();
     });
 
     test('a load, whose body is on its way, fails', async () => {

@@ -95,8 +95,11 @@ async function oneRound(
     const holdings = await holdingsOf(side, namespace);
     if (side.keepsPulled && isJobId(namespace)) await keepPulled(side, namespace);
     const left: Left[] = [];
+    let removed = 0;
     // A network ends after its containers, a volume and an image too.
     for (const kind of ['container', 'network', 'volume', 'image'] as const) {
+      // Whose the container of a build's step is, its network alone says.
+      if (kind === 'network' && left.length > 0) continue;
       const turns = turnsOf(holdings.filter((thing) => thing.kind === kind));
       const work = async (): Promise<void> => {
         for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
@@ -105,12 +108,13 @@ async function oneRound(
             const reason = await remove(side, namespace, thing);
             onStep(reason === null ? { step: 'removed', thing } : { step: 'waiting', thing, reason });
             if (reason !== null) left.push({ thing, reason });
+            else removed++;
           }
         }
       };
       await Promise.all(Array.from({ length: TOGETHER }, work));
     }
-    return { removed: holdings.length - left.length, left };
+    return { removed, left };
   } catch (fault) {
     signal.throwIfAborted();
     onStep({ step: 'waiting', thing: null, reason: (fault as Error).message });

@@ -26,22 +26,34 @@ const LOOPBACK = /^127(?:\.\d{1,3}){3}:\d+$/;
 
 const REMOVE_MS = 300_000;
 
-/** Of all namespaces, or of one. @throws Refusal, Error where the engine does not say */
-export async function imagesHeld(side: EngineSide, namespace: string | null): Promise<readonly NamedImage[]> {
+/**
+ * Of all namespaces, or of one. `used`: images of containers in which steps of its builds ran. @throws Refusal, Error where
+ * the engine does not say
+ */
+export async function imagesHeld(
+  side: EngineSide,
+  namespace: string | null,
+  used: ReadonlySet<string>,
+): Promise<readonly NamedImage[]> {
   const temporary = namespace !== null && isJobId(namespace);
   const list = await side.desk.ask('ImageList', { query: { digests: true, all: temporary } });
   const named = imagesIn(list).flatMap((image) => namesOf(side, image));
   const own = named.filter(({ owner }) => namespace === null || owner === namespace);
-  return temporary ? [...own, ...stepsOf(namespace, own, list)] : own;
+  return temporary ? [...own, ...stepsOf(namespace, own, used, list)] : own;
 }
 
-/** What a build that was cut off has left behind the last step that was given a name. */
-function stepsOf(owner: string, own: readonly NamedImage[], list: Json): readonly NamedImage[] {
+/** What a build that was cut off has left: behind the last step that was given a name, and where the next one ran. */
+function stepsOf(
+  owner: string,
+  own: readonly NamedImage[],
+  used: ReadonlySet<string>,
+  list: Json,
+): readonly NamedImage[] {
   const steps = own.filter(({ reference, image }) => {
     const tag = reference.slice(reference.lastIndexOf(':') + 1);
     return reference.includes(`/${UNNAMED}:`) && image.startsWith(`sha256:${tag}`);
   });
-  const nameless = namelessOf(new Set(steps.map(({ image }) => image)), list);
+  const nameless = namelessOf(new Set(steps.map(({ image }) => image)), used, list);
   return nameless.map((id) => ({ owner, name: '<none>', reference: id, image: id }));
 }
 

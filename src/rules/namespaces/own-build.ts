@@ -10,6 +10,7 @@ import { imageIn, imagesIn } from '../../docker/image-listings.ts';
 import { formatReference, readReference, tagged } from '../../docker/image-reference.ts';
 import { messageIn, withMessage } from '../../docker/named-things.ts';
 import { RESERVED_PREFIX } from '../../docker/reserved-labels.ts';
+import { markedBuild } from '../../docker/step-containers.ts';
 import type { BuildNaming } from '../../exchange/build-judge.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
@@ -96,7 +97,7 @@ export class OwnBuild {
     const unnamed = `${repository}:${tag}`;
     const sources = build.cacheSources.length > 0 ? await this.named(build.cacheSources) : await this.built();
     const tags = references.map((one) => formatReference(images.names.toEngine(one)));
-    const query = carriedBuild(named.query, {
+    const query = carriedBuild(markedBuild(named.query, images.names.namespace), {
       dockerfile: DOCKERFILE,
       tags: [...(tags.length > 0 ? tags : [unnamed]), ...(cache === null ? [] : [cache.name()])],
       // Without sources the engine would take steps of everybody; with one that is not there it takes none.

@@ -7,10 +7,11 @@ import type { EngineSide } from './engine-side.ts';
 import { imagesHeld } from './image-holdings.ts';
 import { clientName } from './names.ts';
 import { labelled, ownerOf } from './ownership.ts';
+import { stepContainersOf } from './step-containers.ts';
 
 export interface Holding {
   readonly kind: NamedKind | 'image';
-  /** As its clients say it. */
+  /** As its clients say it; of what no client has named the engine's. */
   readonly name: string;
   /** The engine's; of a volume its name, of an image one of its names. */
   readonly id: string;
@@ -48,6 +49,7 @@ type Put = (owner: string, holding: Holding) => void;
 /** Of all namespaces where none is named. */
 async function collect(side: EngineSide, namespace: string | null, put: Put): Promise<void> {
   const label = namespace === null ? NAMESPACE_LABEL : labelled(namespace);
+  const networks = new Set<string>();
   for (const kind of kinds) {
     const query = { ...(kind === 'container' ? { all: true } : {}), filters: { label: [label] } };
     for (const item of listIn(kind, await side.desk.ask(listEndpoints[kind], { query }))) {
@@ -56,9 +58,17 @@ async function collect(side: EngineSide, namespace: string | null, put: Put): Pr
       if (thing === null || owner === null) continue;
       const name = clientName(owner, thing.name) as string;
       put(owner, { kind, name, id: thing.id, state: kind === 'container' ? listedState(item) : null });
+      if (kind === 'network') networks.add(thing.id);
     }
   }
-  for (const { owner, name, reference, image } of await imagesHeld(side, namespace)) {
+  const stepImages = new Set<string>();
+  if (namespace !== null) {
+    for (const { id, name, image } of await stepContainersOf(side.desk, namespace, networks)) {
+      put(namespace, { kind: 'container', name, id, state: null });
+      stepImages.add(image);
+    }
+  }
+  for (const { owner, name, reference, image } of await imagesHeld(side, namespace, stepImages)) {
     put(owner, { kind: 'image', name, id: reference, state: null, image });
   }
 }
