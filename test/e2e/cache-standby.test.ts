@@ -19,6 +19,7 @@ describeEachEngine(
     const name = `cas-${randomBytes(3).toString('hex')}`;
     const folder = mkdtempSync(join(tmpdir(), 'berthgate-standby-'));
     const socket = `unix://${folder}/docker.sock`;
+    const committed = `${name}-committed`;
     const standing = join(folder, 'state/passthrough.sock');
     const running: Watched[] = [];
     let site: Site;
@@ -39,12 +40,12 @@ describeEachEngine(
         await pause(20);
       }
     };
-    const fetchIn = async (path: string): Promise<{ stdout: string; stderr: string }> => {
+    const fetchIn = async (path: string, container = name): Promise<{ stdout: string; stderr: string }> => {
       const plain = `wget -q -O - http://${HOST}${path} | sha256sum; `;
-      return dockerCli(engine, ['exec', name, 'sh', '-c', plain + fetchScript(bundleOf.debian, path)]);
+      return dockerCli(engine, ['exec', container, 'sh', '-c', plain + fetchScript(bundleOf.debian, path)]);
     };
-    const works = async (path: string, issuer: RegExp): Promise<void> => {
-      const { stdout, stderr } = await fetchIn(path);
+    const works = async (path: string, issuer: RegExp, container = name): Promise<void> => {
+      const { stdout, stderr } = await fetchIn(path, container);
       expect(stdout.split(BODY_HASH).length - 1, stderr).toBe(2);
       expect(stderr).toMatch(issuer);
     };
@@ -71,7 +72,7 @@ describeEachEngine(
         one.signal('SIGKILL');
         await one.ended;
       }
-      await docker(engine, ['rm', '-f', name]);
+      await docker(engine, ['rm', '-f', name, committed]);
       await docker(engine, ['rmi', '-f', `${name}:image`]);
       // What stands by serves as soon as it has seen that the last one is gone.
       const left = await until((found) => found !== null);
@@ -87,13 +88,27 @@ describeEachEngine(
       await docker(socket, ['run', '-d', '--name', name, `${name}:image`, 'sleep', '3600']);
       await works('/first', /Berthgate cache/);
 
+      // Killed in the middle of a commit, when the container is paused and has not the CA, or is about to.
+      await docker(socket, ['run', '-d', '--name', committed, `${name}:image`, 'sleep', '3600']);
+      const filters = ['--filter', `container=${committed}`, '--filter', 'event=pause'];
+      const events = new Watched('docker', ['-H', engine.host, 'events', ...filters], {
+        env: { PATH: process.env.PATH ?? '' },
+      });
+      running.push(events);
+      const commit = dockerCli(socket, ['commit', committed, `${name}:committed`]);
+      await events.said(/pause/);
       first.signal('SIGKILL');
       await first.ended;
+      await commit;
+      const isPaused = () => docker(engine, ['inspect', '--format', '{{.State.Paused}}', committed]);
+      expect(await isPaused()).toBe('true');
       // At once: nobody waits until the other process has noticed.
       await works('/killed', /CN ?= ?site CA/);
 
       const second = await serve();
       await works('/back', /Berthgate cache/);
+      await expect.poll(isPaused, { timeout: 20_000 }).toBe('false');
+      await works('/mended', /Berthgate cache/, committed);
       await until((found) => found === null);
 
       second.signal('SIGTERM');

@@ -211,6 +211,27 @@ describeEachEngine(
       },
     );
 
+    test('a commit holds the container paused from before the CA is out until it is back, unless it is not to', async () => {
+      const name = `${run}-paused`;
+      await ok(['run', '-d', '--name', name, imageOf('debian'), 'sleep', '3600']);
+      const told = async (...how: readonly string[]): Promise<string> => {
+        // The engine counts in seconds, so both commits are told together.
+        await ok(['commit', ...how, name, `${run}:paused`]);
+        const now = JSON.parse(await docker(engine, ['info', '--format', '{{json .SystemTime}}'])) as string;
+        const args = ['--since', '10m', '--until', now, '--filter', `container=${name}`, '--format', '{{.Action}}'];
+        return (await docker(engine, ['events', ...args])).split('\n').join(' ');
+      };
+      const writes = '(extract-to-dir |archive-path )+';
+      const paused = new RegExp(`start pause ${writes}commit ${writes}unpause$`);
+      const first = await told();
+      expect(first).toMatch(paused);
+      // Whoever has the answer finds it running.
+      expect(await ok(['exec', name, 'cat', bundleOf.debian])).toContain('Berthgate: end');
+      const running = (await told('--pause=false')).slice(first.length);
+      expect(running).toMatch(new RegExp(`${writes}commit ${writes}`.trim()));
+      expect(running).not.toContain('pause');
+    });
+
     test('a container that is started again when the CA is another one gets that', async () => {
       const name = `${run}-again`;
       const script = fetchScript(bundleOf.debian, '/again');

@@ -60,9 +60,9 @@ export class ServedContainers implements Policy {
       case 'ContainerRestart':
         return this.refresh(call, context);
       case 'ImageCommit':
-        return this.without(call, context, String(call.query.container ?? ''));
+        return this.commit(call, context);
       case 'ContainerExport':
-        return this.without(call, context, call.parameters.id ?? '');
+        return this.export(call, context);
       case 'ContainerChanges':
         return this.changes(call, context);
       default:
@@ -117,12 +117,29 @@ export class ServedContainers implements Policy {
     return unchanged(call);
   }
 
-  private async without(call: Call, context: PolicyContext, id: string): Promise<Verdict> {
-    const container = await this.trusting(context, id);
+  private async export(call: Call, context: PolicyContext): Promise<Verdict> {
+    const container = await this.trusting(context, call.parameters.id ?? '');
     if (container === null) return unchanged(call);
-    const putBack = await this.options.trust.takeOut(container);
-    const onEnd = (): void => void this.put(container.id, putBack);
-    return { ...unchanged(call), onEnd };
+    const { putBack } = await this.options.trust.takeOut(container, false);
+    return { ...unchanged(call), onEnd: () => void this.put(container.id, putBack) };
+  }
+
+  /** Where the engine is to pause the container, we do: it never runs without what it trusts. */
+  private async commit(call: Call, context: PolicyContext): Promise<Verdict> {
+    const container = await this.trusting(context, String(call.query.container ?? ''));
+    if (container === null) return unchanged(call);
+    const { paused, putBack } = await this.options.trust.takeOut(container, call.query.pause !== false);
+    let back: Promise<void> | null = null;
+    const putBackOnce = (): Promise<void> => {
+      back ??= this.put(container.id, putBack);
+      return back;
+    };
+    return {
+      ...unchanged(paused ? { ...call, query: { ...call.query, pause: false } } : call),
+      // Who has the answer may use the container at once.
+      onAnswer: putBackOnce,
+      onEnd: () => void putBackOnce(),
+    };
   }
 
   private async changes(call: Call, context: PolicyContext): Promise<Verdict> {

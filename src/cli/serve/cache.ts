@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HttpCache, HttpCacheTally, HttpFront, Origins, SiteRules } from '../../cache/http/index.ts';
 import {
+  AbsenceNotes,
   Authority,
   CacheFront,
   ContainerTrust,
@@ -50,6 +51,7 @@ export class Cache {
   private addresses: CacheAddresses = NOWHERE;
   private readonly open = new Map<string, readonly OpenSocket[]>();
   private retry: NodeJS.Timeout | null = null;
+  private mending: NodeJS.Timeout | null = null;
   private fault: string | null = null;
 
   /** What HTTP was spoken, whoever it was for. */
@@ -112,10 +114,11 @@ export class Cache {
   }
 
   /** The last policy of a listener that wants it. */
-  policyFor(engine: Engine, desk: EngineDesk): Policy {
+  policyFor(engine: Engine, desk: EngineDesk, state: string): Policy {
     const trust = desk.once('cache trust', () => {
       const roots = () => this.made?.authority?.roots ?? [];
-      const made = new ContainerTrust(new LiveContainerFiles(engine), desk, roots);
+      const notes = new AbsenceNotes(join(state, 'without-ca', encodeURIComponent(desk.name)));
+      const made = new ContainerTrust(new LiveContainerFiles(engine), desk, roots, notes);
       this.trusts.add(made);
       return made;
     });
@@ -153,6 +156,7 @@ export class Cache {
         }
         this.front ??= new CacheFront(next.options);
         this.front.use(next.options);
+        void this.mend();
         // An engine that does not answer keeps nobody waiting.
         await Promise.race([this.listen(ready), pause(START_MS, undefined, { ref: false })]);
       },
@@ -189,6 +193,19 @@ export class Cache {
     void this.made?.wayOut.close();
     this.made = null;
     this.addresses = NOWHERE;
+  }
+
+  /** What a killed process has left of containers; again and again where an engine does not answer. */
+  private async mend(): Promise<void> {
+    if (this.mending !== null) clearTimeout(this.mending);
+    this.mending = null;
+    if (this.made === null) return;
+    try {
+      for (const trust of this.trusts) await trust.mend();
+    } catch (fault) {
+      this.log.warn({ reason: (fault as Error).message }, 'cache: what a killed process has left is not mended yet');
+      if (this.made !== null) this.mending = setTimeout(() => void this.mend(), RETRY_MS).unref();
+    }
   }
 
   private make(loaded: LoadedConfig): Made | null {

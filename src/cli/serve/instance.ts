@@ -307,7 +307,7 @@ export class Instance {
       const listening = await this.listening.prepare(loaded, {
         engine: engines.get,
         gateway: gateways.of,
-        cache: (engine, desk) => this.cache.policyFor(engine, desk),
+        cache: (engine, desk) => this.cache.policyFor(engine, desk, loaded.config.state),
         installation: this.installation as Installation,
         ready: (key, { url }) => {
           const inherited = url.kind === 'fd' ? this.inherited.get(url.name) : undefined;

@@ -1,9 +1,12 @@
 /** Puts our CA into containers, each time that they are to be started, and takes it out for a while where nobody is to see it. */
 
 import { LRUCache } from 'lru-cache';
+import { stateOf } from '../../../docker/inspected-container.ts';
 import { type MadeContainer, madeContainer } from '../../../docker/redirected-create.ts';
 import type { ContainerFiles } from '../../../exchange/container-files.ts';
 import type { EngineDesk } from '../../../exchange/engine-desk.ts';
+import type { Json } from '../../../ground/json.ts';
+import type { AbsenceNotes } from './absence-notes.ts';
 import type { TrustedRoot } from './key-store.ts';
 import { ANCHORS, HASHED } from './places.ts';
 import { cleanArchive, cleanFolder, type Survey, surveyOf, touchedBy, trustArchive } from './survey.ts';
@@ -17,6 +20,22 @@ interface Prepared {
   /** For which roots the archive is. */
   readonly roots: string;
   readonly archive: Buffer;
+}
+
+/** A container that has not our CA just now. */
+interface Absence {
+  /** How many calls want it so. */
+  wanted: number;
+  /** How many of them want it paused. */
+  wantedPaused: number;
+  /** Whether it was we who paused it. */
+  paused: boolean;
+}
+
+export interface TakenOut {
+  /** Whether the container is paused by us as long as that. */
+  readonly paused: boolean;
+  putBack(): Promise<void>;
 }
 
 export class ContainerTrust {
@@ -35,13 +54,17 @@ export class ContainerTrust {
   private readonly remade = new LRUCache<string, ReadonlySet<string>>({ max: CONTAINERS_KEPT });
   /** Addresses of containers that have not our CA just now. */
   private readonly bare = new Map<string, number>();
+  /** The same containers, by their ids. */
+  private readonly absences = new Map<string, Absence>();
   /** One after the other, for each container. */
   private readonly turns = new Map<string, Promise<unknown>>();
+  private readonly notes: AbsenceNotes;
 
-  constructor(files: ContainerFiles, desk: EngineDesk, roots: () => readonly TrustedRoot[]) {
+  constructor(files: ContainerFiles, desk: EngineDesk, roots: () => readonly TrustedRoot[], notes: AbsenceNotes) {
     this.files = files;
     this.desk = desk;
     this.roots = roots;
+    this.notes = notes;
   }
 
   trusts(address: string): boolean {
@@ -73,36 +96,99 @@ export class ContainerTrust {
   /** Into a container that may have changed what it trusts, and may hold older ones of ours. @throws Error */
   private putAgain(id: string): Promise<void> {
     return this.inTurn(id, async () => {
-      const container = await this.inspect(id);
-      if (container === null) return;
-      const roots = this.roots();
-      await this.files.write(id, '/', trustArchive(await this.survey(container), roots));
-      this.known.set(id, namesOf(roots));
+      // Whoever has taken it out puts it back.
+      if (!this.absences.has(id)) await this.replace(id);
     });
+  }
+
+  private async replace(id: string): Promise<void> {
+    const container = await this.inspect(id);
+    if (container === null) return;
+    const roots = this.roots();
+    await this.files.write(id, '/', trustArchive(await this.survey(container), roots));
+    this.known.set(id, namesOf(roots));
   }
 
   /**
    * Resolves when the container holds nothing of ours; what it asks for is passed through until the CA is back, by what
-   * this gives. @throws Error where the engine refuses: then it is back already
+   * this gives. `pauses`: it is not to run meanwhile. Several may want it at once: the first takes the CA out, and the last
+   * puts it back. @throws Error where the engine refuses: then it is back already
    */
-  async takeOut(container: MadeContainer): Promise<() => Promise<void>> {
+  async takeOut(container: MadeContainer, pauses: boolean): Promise<TakenOut> {
     const { id, addresses } = container;
     for (const address of addresses) this.bare.set(address, (this.bare.get(address) ?? 0) + 1);
     const putBack = async (): Promise<void> => {
       try {
-        await this.putAgain(id);
+        await this.inTurn(id, () => this.give(id, pauses));
       } finally {
         for (const address of addresses) this.leave(address);
       }
     };
     this.known.delete(id);
+    let paused = false;
     try {
-      await this.inTurn(id, () => this.clean(container));
+      await this.inTurn(id, async () => {
+        paused = await this.take(container, pauses);
+      });
     } catch (fault) {
       await putBack().catch(() => {});
       throw fault;
     }
-    return putBack;
+    return { paused, putBack };
+  }
+
+  private async take(container: MadeContainer, pauses: boolean): Promise<boolean> {
+    const { id } = container;
+    const absence = this.absences.get(id) ?? { wanted: 0, wantedPaused: 0, paused: false };
+    this.absences.set(id, absence);
+    absence.wanted++;
+    if (pauses) absence.wantedPaused++;
+    if (absence.wanted === 1) await this.notes.write(id, false);
+    if (pauses && !absence.paused && stateOf(await this.inspection(id)) === 'running') {
+      await this.notes.write(id, true);
+      absence.paused = await this.ordered('ContainerPause', id);
+    }
+    if (absence.wanted === 1) await this.clean(container);
+    return pauses && absence.paused;
+  }
+
+  /** The CA is there again before it runs. */
+  private async give(id: string, paused: boolean): Promise<void> {
+    const absence = this.absences.get(id);
+    if (absence === undefined) return;
+    absence.wanted--;
+    if (paused) absence.wantedPaused--;
+    if (absence.wanted === 0) this.absences.delete(id);
+    try {
+      if (absence.wanted === 0) await this.replace(id);
+    } finally {
+      if (absence.paused && absence.wantedPaused === 0) {
+        absence.paused = !(await this.ordered('ContainerUnpause', id));
+        if (absence.wanted > 0) await this.notes.write(id, absence.paused);
+      }
+    }
+    // Otherwise the next process tries again.
+    if (absence.wanted === 0 && !absence.paused) await this.notes.remove(id);
+  }
+
+  /** What processes that were killed have left without our CA, or paused. @throws Error where the engine does not answer */
+  async mend(): Promise<void> {
+    for (const { container: id, paused, forget } of await this.notes.left()) {
+      await this.inTurn(id, async () => {
+        try {
+          if (!this.absences.has(id)) await this.replace(id);
+        } finally {
+          const mayRun = this.absences.get(id)?.paused !== true;
+          if (paused && mayRun && stateOf(await this.inspection(id)) === 'paused')
+            await this.ordered('ContainerUnpause', id);
+        }
+        await forget();
+      });
+    }
+  }
+
+  private async ordered(endpointId: string, id: string): Promise<boolean> {
+    return (await this.desk.order(endpointId, { parameters: { id } })).status < 400;
   }
 
   /**
@@ -142,7 +228,11 @@ export class ContainerTrust {
   }
 
   private async inspect(id: string): Promise<MadeContainer | null> {
-    return madeContainer(await this.desk.ask('ContainerInspect', { parameters: { id } }));
+    return madeContainer(await this.inspection(id));
+  }
+
+  private inspection(id: string): Promise<Json> {
+    return this.desk.ask('ContainerInspect', { parameters: { id } });
   }
 
   private async inTurn(id: string, work: () => Promise<void>): Promise<void> {
