@@ -8,7 +8,7 @@ import http from 'node:http';
 import https from 'node:https';
 import net, { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { rootCertificates } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, rootCertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, ProxyAgent, request } from 'undici';
 import { type Network, reachableAddresses } from './inner-addresses.ts';
 
@@ -31,6 +31,8 @@ export interface Destination {
   readonly ca?: readonly string[];
   /** The origin that an administrator has named: it may have an inner address. */
   readonly named?: URL;
+  /** Where `named` is an address: the name that its certificate may be for instead. */
+  readonly certifiedAs?: string;
   /** Also what is named is reached through the site's proxy, but for hosts that are reached without it. */
   readonly proxied?: boolean;
   /** How long a connection may take to come about. */
@@ -77,10 +79,11 @@ export class WayOut {
   }
 
   to(destination: Destination = {}): Out {
-    const { ca = [...rootCertificates, ...this.options.ca], named, connectMs = CONNECT_MS } = destination;
+    const { ca = [...rootCertificates, ...this.options.ca] } = destination;
+    const { named } = destination;
     const throughProxy = destination.proxied === true;
     const limits = { headersTimeout: HEAD_MS, bodyTimeout: SILENT_MS, connections: 64 };
-    const connect = this.connector([...ca], named, connectMs);
+    const connect = this.connector([...ca], destination);
     const direct = new Agent({ ...limits, connect });
     this.opened.push(direct);
     const { proxy } = this.options;
@@ -120,10 +123,13 @@ export class WayOut {
     await Promise.all(this.opened.splice(0).map((one) => one.close()));
   }
 
-  private connector(ca: string[], named: URL | undefined, timeout: number): buildConnector.connector {
+  private connector(ca: string[], destination: Destination): buildConnector.connector {
+    const { named, certifiedAs, connectMs: timeout = CONNECT_MS } = destination;
     const checked = buildConnector({ ca, timeout, lookup: this.lookup });
-    const free = buildConnector({ ca, timeout });
-    return (options, callback) => {
+    const free = buildConnector({ ca, timeout, ...identityOf(named, certifiedAs) });
+    return (said, callback) => {
+      // A certificate is for whom we ask, whatever the `Host` field calls them.
+      const { servername: _, ...options } = said;
       const host = bare(options.hostname);
       const port = options.port === '' ? (options.protocol === 'https:' ? '443' : '80') : options.port;
       if (named !== undefined && host === bare(named.hostname) && port === portOf(named))
@@ -219,6 +225,19 @@ function throughProxy(proxy: URL, url: URL, ca: string[]): Promise<Duplex> {
     });
     asked.end();
   });
+}
+
+type Identity = Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'>;
+
+/** What an address is certified as, where it is not by the address itself. */
+function identityOf(named: URL | undefined, certifiedAs: string | undefined): Identity {
+  if (named === undefined || certifiedAs === undefined || isIP(bare(named.hostname)) === 0) return {};
+  const address = bare(named.hostname);
+  return {
+    servername: certifiedAs,
+    checkServerIdentity: (_, certificate) =>
+      checkServerIdentity(address, certificate) && checkServerIdentity(certifiedAs, certificate),
+  };
 }
 
 function bare(hostname: string): string {

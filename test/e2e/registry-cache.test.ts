@@ -1,143 +1,203 @@
-/** Engines that pull through the registry cache. */
+/**
+ * Engines of each generation that pull through the registry cache by each of its ways: of registries with images of one
+ * name, over HTTP and HTTPS, what is public and what is not. Each blob leaves its registry once.
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  compareVersions,
-  describeEachEngine,
+  askEngine,
+  canStartEngines,
   docker,
   dockerCli,
-  engines,
   hasRegistry,
   makeDockerConfig,
-  newestEngine,
   startEngine,
   type TestEngine,
 } from '../engines/index.ts';
-import { APP, CLOSED, ONE, OTHER, type Registries, type Site, serve, startRegistries } from './registry-site.ts';
+import {
+  APP,
+  CLOSED,
+  choosePlaces,
+  DNS,
+  HOSTS,
+  ONE,
+  OTHER,
+  type Places,
+  type Registries,
+  type Site,
+  serve,
+  startRegistries,
+} from './registry-site.ts';
 
-let registries: Registries;
+const NAMES = ['20.10-pulls', '26.1-pulls', '28.5-pulls', '28.5-containerd-pulls'] as const;
+/** A tag for each way, since an engine that has had an image would not ask for it again. */
+const TAGS = [
+  'mirrors',
+  'hosts',
+  'prefix',
+  'login',
+  'proxy',
+  'dns',
+  'gateway',
+  'build',
+  'build-dns',
+  'hosts-build',
+  'gone',
+];
 
-beforeAll(async () => {
-  const engine = newestEngine();
-  if (hasRegistry() && engine !== undefined) registries = await startRegistries(engine);
-});
-afterAll(() => registries?.stop());
+describe.skipIf(!hasRegistry() || !canStartEngines())('the registry cache', () => {
+  let registries: Registries;
+  let engines: ReadonlyMap<string, TestEngine> = new Map();
+  let site: Site;
+  let folder = '';
 
-describe.skipIf(!hasRegistry())('the registry cache', () => {
-  describeEachEngine('with an engine', (engine) => {
-    let site: Site;
-    beforeAll(async () => {
-      site = await serve(engine, registries);
-    });
-    afterAll(async () => {
-      for (const who of ['alice', 'bob'] as const) {
-        const host = `unix://${site.served.sockets[who]}`;
-        for (const name of [ONE, OTHER, CLOSED]) await dockerCli({ host }, ['rmi', '-f', `${name}/${APP}:1`]);
-      }
-      await site.stop();
-    });
-    const word = (target: string | { readonly host: string }, image: string): Promise<string> =>
-      docker(target, ['run', '--rm', image, 'cat', '/word']);
-
-    test('names that begin with the registry are two images where they are two, and are fetched once', async () => {
-      let fetched = 0;
-      for (const turn of [1, 2]) {
-        for (const [registry, says] of [
-          [ONE, 'one'],
-          [OTHER.replace(':', '__'), 'other'],
-        ] as const) {
-          const image = `${site.mirror}/${registry}/${APP}:1`;
-          await docker(engine, ['pull', '-q', image]);
-          expect(await word(engine, image)).toBe(says);
-          await docker(engine, ['rmi', image]);
-        }
-        // The second time nothing is fetched.
-        if (turn === 1) fetched = registries.requests('one', 'GET', 'blobs/');
-      }
-      expect(fetched).toBeGreaterThan(0);
-      expect(registries.requests('one', 'GET', 'blobs/')).toBe(fetched);
-      const closed = await dockerCli(engine, ['pull', `${site.mirror}/${CLOSED}/${APP}:1`]);
-      expect(closed.code).not.toBe(0);
-    });
-
-    test('a namespace pulls from what is there, and what is private only with its own password', async () => {
-      const [alice, bob] = (['alice', 'bob'] as const).map((who) => ({
-        host: `unix://${site.served.sockets[who]}`,
-      })) as [{ host: string }, { host: string }];
-      const before = registries.requests('one', 'GET', 'blobs/');
-      for (const who of [alice, bob]) {
-        await docker(who, ['pull', '-q', `${ONE}/${APP}:1`]);
-        expect(await word(who, `${ONE}/${APP}:1`)).toBe('one');
-      }
-      const env = { DOCKER_CONFIG: makeDockerConfig() };
-      await docker(alice, ['login', '-u', 'alice', '--password-stdin', CLOSED], { env, input: 'secret' });
-      let fetched = 0;
-      for (const turn of [1, 2]) {
-        await docker(alice, ['pull', '-q', `${CLOSED}/${APP}:1`], { env });
-        expect(await word(alice, `${CLOSED}/${APP}:1`)).toBe('closed');
-        await docker(alice, ['rmi', `${CLOSED}/${APP}:1`]);
-        if (turn === 1) fetched = registries.requests('closed', 'GET', 'blobs/');
-      }
-      const refused = await dockerCli(bob, ['pull', `${CLOSED}/${APP}:1`]);
-      expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/unauthorized|denied|no basic auth/) });
-      expect(registries.requests('one', 'GET', 'blobs/')).toBe(before);
-      expect(fetched).toBeGreaterThan(0);
-      expect(registries.requests('closed', 'GET', 'blobs/')).toBe(fetched);
-    });
-  });
-
-  describe('with the registry gone', () => {
-    // An engine that keeps what it has had by its digests asks nobody for it again.
-    const engine = engines().findLast((one) => !one.keepsImagesInContainerd);
-    test.skipIf(engine === undefined)(
-      'what was pulled is there, and what was not is an error that names it',
-      async () => {
-        const site = await serve(engine as TestEngine, registries);
-        try {
-          const image = `${site.mirror}/${ONE}/${APP}:1`;
-          await docker(engine as TestEngine, ['pull', '-q', image]);
-          await docker(engine as TestEngine, ['rmi', image]);
-          await registries.by.one.stop();
-          await docker(engine as TestEngine, ['pull', '-q', image]);
-          await docker(engine as TestEngine, ['rmi', image]);
-          const missing = await dockerCli(engine as TestEngine, ['pull', `${site.mirror}/${ONE}/${APP}:2`]);
-          expect(missing.stderr).toContain(`the registry ${ONE} cannot be reached`);
-        } finally {
-          await site.stop();
-        }
-      },
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'berthgate-pulls-'));
+    // Engines ask what is on loopback for no certificate.
+    const outside = Object.values(networkInterfaces()).flatMap((all = []) => all);
+    const names = outside.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+    const chosen = await choosePlaces();
+    const places: Places = { ...chosen, names: names ?? chosen.names };
+    const hosts = join(folder, 'hosts');
+    await writeFile(
+      hosts,
+      ['127.0.0.1 localhost', ...Object.values(DNS).map((name) => `${places.names} ${name}`), ''].join('\n'),
     );
+    const environment = [
+      `HTTPS_PROXY=http://${places.proxy}`,
+      'NO_PROXY=localhost,127.0.0.0/8,::1,.dns.example.org,.hosts.example.org',
+      `SSL_CERT_DIR=/etc/ssl/certs:/etc/pki/tls/certs:${folder}`,
+    ];
+    const [started, ready] = await Promise.all([
+      Promise.all(NAMES.map((name) => startEngine(name, { environment, hosts }))),
+      startRegistries(),
+    ]);
+    registries = ready;
+    for (const tag of TAGS) await registries.put(tag);
+    engines = new Map(started.map((engine) => [engine.name, engine]));
+    site = await serve(started, registries, places);
+    await writeFile(join(folder, 'ca.crt'), await (await fetch(`http://${site.proxy}/ca.crt`)).text());
+    const said = await (await fetch(`http://${site.proxy}/setup/systemd`)).text();
+    expect(said).toContain(`Environment=${environment[0]}\n`);
+  });
+  afterAll(async () => {
+    await site?.stop();
+    await registries?.stop();
+    await Promise.all([...engines.values()].map((engine) => engine.control?.stop()));
+    await rm(folder, { recursive: true, force: true });
   });
 
-  for (const name of ['20.10-faults', '28.5-faults']) {
-    const here = newestEngine()?.control !== undefined;
-    test.skipIf(!here)(`an engine with registry-mirrors pulls what Docker Hub has [${name}]`, async () => {
-      const engine = await startEngine(name);
-      const site = await serve(engine, registries);
-      try {
-        await engine.control?.configure({ 'registry-mirrors': [`http://${site.mirror}`] });
-        let fetched = 0;
-        const before = registries.requests('hub', 'GET', 'blobs/');
-        for (const turn of [1, 2]) {
-          await docker(engine, ['pull', '-q', `${APP}:1`]);
-          expect(await docker(engine, ['run', '--rm', `${APP}:1`, 'cat', '/word'])).toBe('hub');
-          await docker(engine, ['rmi', `${APP}:1`]);
-          if (turn === 1) fetched = registries.requests('hub', 'GET', 'blobs/');
-        }
-        expect(fetched).toBeGreaterThan(before);
-        // BuildKit asks the same mirror, with `?ns=`.
-        if (compareVersions(engine.apiVersion, '1.44') >= 0) {
-          const input = `FROM ${APP}:1\nRUN cat /word >/copied\n`;
-          const env = { DOCKER_BUILDKIT: '1' };
-          await docker(engine, ['build', '-q', '--pull', '--no-cache', '-t', 'copied', '-'], { input, env });
-          expect(await docker(engine, ['run', '--rm', 'copied', 'cat', '/copied'])).toBe('hub');
-          await docker(engine, ['rmi', 'copied']);
-        }
-        expect(registries.requests('hub', 'GET', 'blobs/')).toBe(fetched);
-      } finally {
-        await engine.control?.configure({ 'registry-mirrors': [] });
-        await site.stop();
-        await engine.control?.stop();
-      }
-    });
+  /** What an image says of itself; it is gone afterwards. */
+  async function word(host: string | TestEngine, image: string, config?: string): Promise<string> {
+    const env: Record<string, string> = config === undefined ? {} : { DOCKER_CONFIG: config };
+    await docker(host, ['pull', '-q', image], { env });
+    const at = typeof host === 'string' ? host : host.host;
+    const { text } = await askEngine(at, 'GET', `/images/${image}/json`);
+    await askEngine(at, 'DELETE', `/images/${image}`);
+    return JSON.parse(text).Config.Labels.word;
   }
+
+  async function login(host: string | TestEngine, registry: string, user = 'alice'): Promise<string> {
+    const config = makeDockerConfig();
+    const env = { DOCKER_CONFIG: config };
+    await docker(host, ['login', '-u', user, '--password-stdin', registry], { env, input: 'secret' });
+    return config;
+  }
+
+  async function expectRefused(host: string | TestEngine, image: string): Promise<void> {
+    const { code, stderr } = await dockerCli(host, ['pull', image]);
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/unauthorized|denied|no basic auth|authorization failed|401/);
+  }
+
+  describe.each(NAMES)('with an engine [%s]', (name) => {
+    const engine = (): TestEngine => engines.get(name) as TestEngine;
+
+    test('registry-mirrors: what Docker Hub has', async () => {
+      await engine().control?.configure({ 'registry-mirrors': [`http://${site.mirror}`] });
+      expect(await word(engine(), `${APP}:mirrors`)).toBe('hub');
+    });
+
+    // Engines read these files where BuildKit or containerd asks for images, from 25.0 on.
+    test.runIf(name.startsWith('28.5'))('hosts.toml: any registry, and no way to what is private', async () => {
+      const setup = await (await fetch(`http://${site.proxy}/setup/containerd`)).text();
+      for (const registry of Object.values(HOSTS)) {
+        const certs = join(dirname(engine().socket), 'etc/certs.d', registry);
+        await mkdir(certs, { recursive: true });
+        await writeFile(join(certs, 'hosts.toml'), setup);
+      }
+      if (engine().keepsImagesInContainerd) {
+        expect(await word(engine(), `${HOSTS.one}/${APP}:hosts`)).toBe('one');
+        expect((await dockerCli(engine(), ['pull', `${HOSTS.closed}/${APP}:hosts`])).code).not.toBe(0);
+      }
+      expect(await built([`${HOSTS.one}/${APP}:hosts-build`])).toEqual(['one']);
+    });
+
+    test('the registry in the name: images of one name are two', async () => {
+      expect(await word(engine(), `${site.mirror}/${ONE}/${APP}:prefix`)).toBe('one');
+      expect(await word(engine(), `${site.mirror}/${OTHER.replace(':', '__')}/${APP}:prefix`)).toBe('other');
+      await expectRefused(engine(), `${site.mirror}/${CLOSED}/${APP}:prefix`);
+    });
+
+    test('the proxy: each registry by its own name, and what is private with its password', async () => {
+      expect(await word(engine(), `${ONE}/${APP}:proxy`)).toBe('one');
+      expect(await word(engine(), `${OTHER}/${APP}:proxy`)).toBe('other');
+      const config = await login(engine(), CLOSED);
+      expect(await word(engine(), `${CLOSED}/${APP}:proxy`, config)).toBe('closed');
+      await expectRefused(engine(), `${CLOSED}/${APP}:proxy`);
+    });
+
+    test('DNS: the same without a proxy', async () => {
+      expect(await word(engine(), `${DNS.one}/${APP}:dns`)).toBe('one');
+      const config = await login(engine(), DNS.closed);
+      expect(await word(engine(), `${DNS.closed}/${APP}:dns`, config)).toBe('closed');
+      await expectRefused(engine(), `${DNS.closed}/${APP}:dns`);
+    });
+
+    test('a namespace: each registry by its own name, and what is private only with its own password', async () => {
+      const [alice, bob] = [site.socket('alice', engine()), site.socket('bob', engine())];
+      expect(await word(alice, `${ONE}/${APP}:gateway`)).toBe('one');
+      expect(await word(bob, `${OTHER}/${APP}:gateway`)).toBe('other');
+      const config = await login(alice, CLOSED);
+      expect(await word(alice, `${CLOSED}/${APP}:gateway`, config)).toBe('closed');
+      await expectRefused(bob, `${CLOSED}/${APP}:gateway`);
+    });
+
+    test('BuildKit: one build from images by each way', async () => {
+      const [hub, prefix] = [`${APP}:build`, `${site.mirror}/${ONE}/${APP}:build`];
+      const [proxy, dns] = [`${OTHER}/${APP}:build`, `${DNS.one}/${APP}:build-dns`];
+      expect(await built([hub, prefix, proxy, dns])).toEqual(['hub', 'one', 'other', 'one']);
+    });
+
+    /** What images say of themselves in a build from all of them. */
+    async function built(images: readonly string[]): Promise<readonly string[]> {
+      const input = [
+        ...images.map((image, i) => `FROM ${image} AS from${i}`),
+        'FROM scratch',
+        ...images.map((_, i) => `COPY --from=from${i} /word /${i}`),
+      ].join('\n');
+      const made = await mkdtemp(join(folder, 'built-'));
+      await docker(engine(), ['build', '-q', '--no-cache', '-o', made, '-'], { input, env: { DOCKER_BUILDKIT: '1' } });
+      return Promise.all(images.map((_, i) => readFile(join(made, String(i)), 'utf8')));
+    }
+  });
+
+  test('each blob was asked of its registry once', () => {
+    for (const { log } of Object.values(registries.by)) {
+      const asked = [...log().matchAll(/"GET (\/v2\/\S+\/blobs\/\S+) /g)].map(([, path]) => path);
+      expect(asked.length).toBeGreaterThan(0);
+      expect(asked.sort()).toEqual([...new Set(asked)].sort());
+    }
+  });
+
+  test('with the registry gone, what was pulled is there, and what was not is an error that names it', async () => {
+    const engine = engines.get('28.5-pulls') as TestEngine;
+    expect(await word(engine, `${site.mirror}/${ONE}/${APP}:gone`)).toBe('one');
+    await registries.by.one.stop();
+    expect(await word(engine, `${site.mirror}/${ONE}/${APP}:gone`)).toBe('one');
+    const missing = await dockerCli(engine, ['pull', `${site.mirror}/${ONE}/${APP}:none`]);
+    expect(missing.stderr).toContain(`the registry ${ONE} cannot be reached`);
+  });
 });

@@ -23,7 +23,7 @@ export interface TestEngine {
   readonly hasSubpaths: boolean;
   /** Images are kept by containerd, not by a graph driver. */
   readonly keepsImagesInContainerd: boolean;
-  /** The start of addresses that no engine uses, for the networks that tests make with a subnet: `10.98` of 10.98.0.0/16. */
+  /** The start of addresses that no engine uses, for the networks that tests make with a subnet: `10.98` of 10.98.0.0/16. Empty where it has no network. */
   readonly subnetPrefix: string;
   /** Where it has one of its own: its network namespace, as nsenter takes it. */
   readonly network?: string;
@@ -60,9 +60,19 @@ export function newestEngine(): TestEngine | undefined {
   return discovered.at(-1);
 }
 
+/** For the engines that only pull. */
+export interface PullingHost {
+  /** As in `HTTPS_PROXY=http://…`. No value has a space. */
+  readonly environment: readonly string[];
+  /** A file as `/etc/hosts`. */
+  readonly hosts: string;
+}
+
 /** Starts an engine that tests do not share: `20.10-faults`, `28.5-containerd`, `28.5-apart`. It is the caller's to stop. */
-export async function startEngine(name: string): Promise<TestEngine> {
-  await runScript('start', name);
+export async function startEngine(name: string, host?: PullingHost): Promise<TestEngine> {
+  // One that was left by a run that was killed has another environment.
+  if (host !== undefined) await runScript('stop', name);
+  await runScript('start', name, host);
   const engine = await inspectEngine({ name, host: `unix://${enginesFolder}/${name}/docker.sock` });
   const network = join(enginesFolder, '.namespaces', `${name}.net`);
   return existsSync(network) ? { ...engine, network } : engine;
@@ -139,7 +149,9 @@ async function inspectEngine({ name, host }: EngineAddress): Promise<TestEngine>
 /** The file `catalogue` gives each engine 10.(96+4n) to 10.(99+4n): its bridge, its networks, and two for the tests. */
 async function ownSubnetPrefix(host: string): Promise<string> {
   const bridge = JSON.parse((await askEngine(host, 'GET', '/networks/bridge')).text);
-  const [first, second] = (bridge.IPAM.Config[0].Subnet as string).split('.');
+  const subnet: string | undefined = bridge.IPAM?.Config?.[0]?.Subnet;
+  if (subnet === undefined) return '';
+  const [first, second] = subnet.split('.');
   return `${first}.${Number(second) + 2}`;
 }
 
@@ -156,8 +168,13 @@ function controlOf(name: string): EngineControl {
   };
 }
 
-async function runScript(verb: string, name: string): Promise<void> {
-  const { code, stdout, stderr } = await run(script, [verb, name], { timeoutMs: 120_000 });
+async function runScript(verb: string, name: string, host?: PullingHost): Promise<void> {
+  const env = {
+    ...(process.env as Record<string, string>),
+    BERTHGATE_ENGINE_ENVIRONMENT: host?.environment.join(' ') ?? '',
+    BERTHGATE_ENGINE_HOSTS: host?.hosts ?? '/etc/hosts',
+  };
+  const { code, stdout, stderr } = await run(script, [verb, name], { timeoutMs: 120_000, env });
   if (code !== 0) throw new Error(`engine ${verb} ${name}: exit ${code}\n${stdout}${stderr}`);
 }
 

@@ -153,7 +153,8 @@ function tell(
   if (!(fault instanceof OciError) && !gone) onFault(host, fault);
   if (response.headersSent || response.destroyed) return void response.destroy();
   // Whoever asks whether the registry is there goes on, and gets what the cache has.
-  const isPing = route?.kind === 'root' && fault instanceof OutFault;
+  const isPing =
+    route?.kind === 'root' && fault instanceof OutFault && !['tls', 'inner-address'].includes(fault.reason);
   const { code, status, message } = asOciError(fault, host);
   const body = isPing ? '{}' : errorBody(code, message);
   response.writeHead(isPing ? 200 : statusFor(request, route?.kind ?? 'none', status), {

@@ -112,9 +112,15 @@ function readUpstream(
   wayOut: WayOut,
 ): Registry {
   const named = new URL(url ?? registryUrlOf(host));
-  const destination = { named, connectMs: CONNECT_MS, ...(ca === undefined ? {} : { ca: [readFileSync(ca, 'utf8')] }) };
-  const own = credentials === undefined || guarded ? null : readOwn(credentials);
-  return { host, url: named, out: wayOut.to(destination), own, realms };
+  const own = wireName(host).replace(/:\d+$/, '');
+  const destination = {
+    named,
+    connectMs: CONNECT_MS,
+    ...(isIP(own) === 0 && !own.startsWith('[') ? { certifiedAs: own } : {}),
+    ...(ca === undefined ? {} : { ca: [readFileSync(ca, 'utf8')] }),
+  };
+  const account = credentials === undefined || guarded ? null : readOwn(credentials);
+  return { host, url: named, out: wayOut.to(destination), own: account, realms };
 }
 
 /** As clients say them: `{"username": "…", "password": "…"}`. */

@@ -1,7 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SecureContext } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
+import { Authority } from '../../../src/cache/interception/index.ts';
 import { reachableAddresses } from '../../../src/wire/inner-addresses.ts';
 import { OutFault, WayOut, type WayOutOptions } from '../../../src/wire/way-out.ts';
 
@@ -160,4 +166,33 @@ test("what goes out takes the site's proxy, but for what needs none", async () =
   await expect(get(out, 'http://rebound.example.org/')).rejects.toThrow('not on the open internet');
   await expect(get(out, 'http://169.254.169.254/')).rejects.toThrow('not on the open internet');
   expect(tunnels.length).toBe(1);
+});
+
+test('an address that is named may be certified by its name, and a Host field proves nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berthgate-certified-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const authority = new Authority(
+    { folder, lifeMs: 3_600_000, rotateMs: 1_800_000, hosts: ['r.example.org'] },
+    () => {},
+  );
+  onTestFinished(() => authority.end());
+  const options = { SNICallback: (_: string, done: (f: null, c?: SecureContext) => void) => done(null, context) };
+  const context = authority.contextFor('r.example.org') as SecureContext;
+  const one = https.createServer(options, (request, response) => void response.end(request.headers.host));
+  await new Promise<void>((resolve) => void one.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    one.close();
+    one.closeAllConnections();
+  });
+  const named = new URL(`https://127.0.0.1:${(one.address() as AddressInfo).port}`);
+  const ca = authority.roots.map(({ pem }) => pem);
+  const { out } = wayOut();
+  const ask = async (certifiedAs: string | undefined, host: string): Promise<string> => {
+    const destination = { named, ca, ...(certifiedAs === undefined ? {} : { certifiedAs }) };
+    const { body } = await out.to(destination).send(named, { method: 'GET', headers: { host } });
+    return body.text();
+  };
+  expect(await ask('r.example.org', 'any.example.org')).toBe('any.example.org');
+  for (const name of [undefined, 'other.example.org'])
+    await expect(ask(name, 'r.example.org')).rejects.toMatchObject({ reason: 'tls' });
 });

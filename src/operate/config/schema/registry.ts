@@ -8,7 +8,12 @@ import { duration } from './quantities.ts';
 
 const upstream = z.strictObject({
   host: registryHost().meta({ description: 'The registry as image names spell it.' }),
-  url: httpUrl().meta({ description: 'Where it really is. Default: `https://` and its host.' }).optional(),
+  url: httpUrl()
+    .meta({
+      description:
+        'Where it really is. Default: `https://` and its host. Where it is an address, its certificate may be for the host instead.',
+    })
+    .optional(),
   ca: file().meta({ description: 'The CA, PEM, of its certificate. Default: the CAs of the machine.' }).optional(),
   private: yesOrNo()
     .prefault(false)
