@@ -1,6 +1,6 @@
 // What becomes of jobs with sockets of their own: when somebody is killed, when there are many, and how long they take.
 //
-//   node bench/jobs.mjs [--quick] [--work kills,crowd,wall] [--engine-name 28.5-bench] [--json FILE]
+//   node bench/jobs.mjs [--quick] [--work kills,crowd,wall,upgrades] [--engine-name 28.5-bench] [--json FILE]
 //   node bench/jobs.mjs --engine unix:///path/docker.sock --client IMAGE [--restart 'COMMAND'] …
 //
 //   kills   [--kills 50] [--seed 1]: `berthgate serve` is killed with SIGKILL at random moments of jobs, and started again.
@@ -10,7 +10,9 @@
 //           can be made in the time; what somebody else's inspect takes meanwhile, and how long the sweeps take. So many jobs are
 //           being made, and ended, at once.
 //   wall    [--rounds 3]: the same job twice, with a job socket, with the engine's socket, and with Docker-in-Docker.
-//           Needs docker-registry; [--bridge ADDRESS] is where containers of the engine reach the host.
+//   upgrades [--seconds 600]: builds by both builders and streams of a job that take so long, and five upgrades of `berthgate serve`
+//           meanwhile. It and `wall`
+//           need docker-registry; [--bridge ADDRESS] is where containers of the engine reach the host.
 //
 // By default the engine is one that test/engines starts (as root), and jobs work in an image that is made of its tree. With
 // --engine it is another one, COMMAND must kill and start it, and IMAGE needs a shell and the docker command with buildx
@@ -31,16 +33,18 @@ import { crowd } from './jobs/crowd.mjs';
 import { holdingsOf } from './jobs/holdings.mjs';
 import { killsDuringJobs } from './jobs/kills.mjs';
 import { Served } from './jobs/served.mjs';
+import { upgradesDuringJob } from './jobs/upgrades.mjs';
 import { startRegistry, UPSTREAM, wallTimes } from './jobs/wall.mjs';
 
 const options = readOptions(import.meta.url, {
-  work: { type: 'string', default: 'kills,crowd,wall' },
+  work: { type: 'string', default: 'kills,crowd,wall,upgrades' },
   kills: { type: 'string' },
   'restart-engine': { type: 'boolean', default: false },
   seed: { type: 'string', default: '1' },
   jobs: { type: 'string' },
   containers: { type: 'string' },
   minutes: { type: 'string' },
+  seconds: { type: 'string' },
   'at-once': { type: 'string', default: '4' },
   engine: { type: 'string' },
   'engine-name': { type: 'string', default: '28.5-bench' },
@@ -53,10 +57,12 @@ const given = (key, usual, quick) => Number(options[key] ?? (options.quick ? qui
 const run = promisify(execFile);
 const script = fileURLToPath(new URL('../test/engines/engine', import.meta.url));
 const engineFolder = join(process.env.BERTHGATE_ENGINES ?? '/run/berthgate-engines', options['engine-name']);
+/** Parts of the time. */
+const UPGRADES_AT = [0, 0.02, 0.3, 0.6, 0.9];
 const startedAt = Date.now();
 const report = new Report('jobs');
 const faults = [];
-const works = { kills, crowd: many, wall };
+const works = { kills, crowd: many, wall, upgrades };
 needPrograms('docker');
 
 if (options.engine === undefined) await run(script, ['start', options['engine-name']]);
@@ -210,6 +216,34 @@ async function wall() {
     })),
   );
   if (why !== null) console.log(`\nDocker-in-Docker did not come up here:\n${why}`);
+}
+
+async function upgrades() {
+  needPrograms('docker-registry');
+  const before = await holdingsOf(socket);
+  const registry = await startRegistry(options.folder, options.bridge ?? (await bridgeOf()));
+  const served = await serveFor('upgrades', [{ host: UPSTREAM, url: `http://${registry.local}` }]);
+  const seconds = given('seconds', 600, 30);
+  const { figures, faults: found } = await upgradesDuringJob({
+    served,
+    client,
+    registry,
+    seconds,
+    at: UPGRADES_AT.map((part) => part * seconds),
+    before,
+    folder: options.folder,
+    say,
+  });
+  await served.stop();
+  await registry.stop();
+  faults.push(...found);
+  report.table(
+    'a job over upgrades',
+    Object.keys(figures).map((key) => ({ key, title: key, digits: 0 })),
+    [{ name: 'job', figures }],
+  );
+  report.aim('what the job noticed', figures.faults, { atMost: 0 });
+  report.aim('things left over or missing', figures.left, { atMost: 0 });
 }
 
 /** The address of the host on the engine's default network. */

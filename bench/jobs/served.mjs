@@ -7,6 +7,7 @@ import { callEngine } from '../harness/engine-call.mjs';
 import { freePort, startProcess, waitUntilOpen } from '../harness/processes.mjs';
 
 export const SOCKET = '/var/run/docker.sock';
+const TAKEN = 'another process has taken the sockets over';
 
 export class Served {
   constructor({ socket, folder, main, namespace, pool, images, upstreams = [] }) {
@@ -48,13 +49,25 @@ export class Served {
   }
 
   /** Resolves when it accepts. */
-  async start() {
-    this.process = startProcess(process.execPath, [this.main, 'serve', '--config', this.config], { log: this.log });
+  async start(...more) {
+    this.process = startProcess(process.execPath, [this.main, 'serve', '--config', this.config, ...more], {
+      log: this.log,
+    });
     const dead = this.process.ended.then((code) => {
       throw new Error(`berthgate ended at once (${code}): ${readFileSync(this.log, 'utf8').slice(-2000)}`);
     });
     dead.catch(() => {});
     await Promise.race([this.untilAnswers(this.unix), dead]);
+  }
+
+  /** Another process takes over: gives the one that was there. */
+  async takeOver() {
+    const before = this.process;
+    const taken = this.said(TAKEN).length;
+    await this.start('--take-over');
+    for (const until = Date.now() + 60_000; this.said(TAKEN).length === taken; await pause(20))
+      if (Date.now() > until) throw new Error('nobody has taken over');
+    return before;
   }
 
   async kill() {

@@ -69,7 +69,7 @@ export async function wallTimes({ served, client, registry, rounds, folder, say 
       if (name === 'dind' && why !== null) continue;
       const { to, base, script, more } = ways[name];
       const word = `${name}-${round}`;
-      await push({ engine, registry, word, folder });
+      await pushBase({ engine, registry, word, folder });
       for (const time of ['first', 'second']) {
         const environment = Object.entries({ BASE: `${base}/base:${word}`, WORD: word, FLAGS: flags });
         const env = environment.flatMap(([key, said]) => ['-e', `${key}=${said}`]);
@@ -97,7 +97,7 @@ export async function wallTimes({ served, client, registry, rounds, folder, say 
 }
 
 /** An image of some MiB that no engine has, in the registry alone. */
-async function push({ engine, registry, word, folder }) {
+export async function pushBase({ engine, registry, word, folder }) {
   const name = `${registry.local}/base:${word}`;
   const made = `bench-base-${word}`;
   const blob = join(folder, 'blob');

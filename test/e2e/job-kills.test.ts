@@ -1,20 +1,24 @@
 // kill -9 of a Berthgate with jobs, and upgrades: the sockets of jobs that run are there again, what has lost its container
 // is gone, and nobody's stream is cut by an upgrade.
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { removeAll } from '../attacks/two-users.ts';
 import { type Ask, ask, type WholeAnswer } from '../engine/raw-client.ts';
-import { describeEachEngine, freePort } from '../engines/index.ts';
+import { type CommandResult, compareVersions, describeEachEngine, dockerCli, freePort } from '../engines/index.ts';
+import { type HeldRegistry, startHeldRegistry } from './held-registry.ts';
 import { leftOn } from './jobs.ts';
 import { type Killable, startKillable } from './killed.ts';
 
 const SOCKET = '/var/run/docker.sock';
 const MOST_CALLS = 10;
 const RECOVERED_MS = 90_000;
+const R = 'r.example.org';
+const BUILDERS = ['classic', 'buildkit'];
 
 interface Note {
   readonly job: string;
@@ -31,7 +35,9 @@ describeEachEngine(
   'kill -9 of a Berthgate with jobs',
   (engine) => {
     const ns = `jobk-${randomBytes(3).toString('hex')}`;
+    const context = mkdtempSync(join(tmpdir(), 'berthgate-context-'));
     let killable: Killable | undefined;
+    let held: HeldRegistry | undefined;
     let gateway = '';
     const it = (): Killable => killable as Killable;
     const kept = (): readonly string[] => (existsSync(folders()) ? readdirSync(folders()) : []);
@@ -67,10 +73,17 @@ describeEachEngine(
 
     beforeAll(async () => {
       gateway = `127.0.0.1:${await freePort()}`;
-      killable = await startKillable(engine, ns, [], gateway, { jobSocket: {} });
+      held = await startHeldRegistry();
+      killable = await startKillable(engine, ns, [], gateway, { jobSocket: {} }, [{ host: R, url: held.url }]);
     });
     afterAll(async () => {
       await killable?.stop();
+      held?.close();
+      rmSync(context, { recursive: true });
+      // What keeps builds for the owner's next job.
+      const images = (await direct('GET', '/images/json')).json<{ RepoTags: string[] | null }[]>();
+      const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag.startsWith(`${gateway}/s_`));
+      for (const tag of tags) await direct('DELETE', `/images/${tag}?force=1`);
       await removeAll((method, path, more) => ask(engine.socket, method, path, more), ns);
     });
 
@@ -159,7 +172,7 @@ describeEachEngine(
       expect((await direct('DELETE', `/images/${foreign}:latest`)).status).toBe(200);
     });
 
-    test('an upgrade cuts no stream of a job, and the new process ends it', async () => {
+    test('an upgrade cuts no stream and no build of a job, which pulls meanwhile, and the new process ends it', async () => {
       const note = await startHolder('upgraded');
       const talking = {
         Image: 'busybox',
@@ -173,9 +186,25 @@ describeEachEngine(
         '/containers/talks/logs?follow=1&stdout=1',
       );
       await heard.more();
+      const host = `unix://${join(folders(), note.folder, 'docker.sock')}`;
+      const builders = compareVersions(engine.apiVersion, '1.43') >= 0 ? BUILDERS : BUILDERS.slice(0, 1);
+      const builds = builders.map((name, kind) => {
+        writeFileSync(
+          join(context, name),
+          `FROM busybox AS one\nRUN echo ${ns} >/word\nFROM ${R}/${name}\nCOPY --from=one /word /\n`,
+        );
+        const args = ['build', '--no-cache', '--file', join(context, name), '--tag', name, context];
+        return dockerCli(host, args, { env: { DOCKER_BUILDKIT: String(kind) }, timeoutMs: RECOVERED_MS });
+      });
+      const early = (result: CommandResult) => Promise.reject(new Error(`it has ended: ${JSON.stringify(result)}`));
+      await Promise.all(
+        builds.map((build, i) => Promise.race([held?.asked(BUILDERS[i] as string), build.then(early)])),
+      );
       const { before, now } = await it().takeOver();
       await before.said(/another process has taken the sockets over/);
       await heard.more();
+      held?.release();
+      for (const build of builds) expect(await build).toMatchObject({ code: 0 });
       expect((await over(note, 'GET', '/containers/json')).json<unknown[]>()).toHaveLength(1);
       await now.said(/"listener":"own\.job".*"endpoint":"ContainerList"/);
       await heard.more();

@@ -38,7 +38,7 @@ export interface Killable {
 
 /**
  * `images`: of the engine's own, what the namespace may use beside busybox; `gateway`: for images of its own; `listener`:
- * goes over what the listener says.
+ * goes over what the listener says; `upstreams`: registries that are elsewhere than their names say.
  */
 export async function startKillable(
   engine: TestEngine,
@@ -46,6 +46,7 @@ export async function startKillable(
   images: readonly string[] = [],
   gateway: string | null = null,
   listener: Readonly<Record<string, unknown>> = {},
+  upstreams: readonly Readonly<Record<string, unknown>>[] = [],
 ): Promise<Killable> {
   if (!existsSync(program)) throw new Error(`${program} is not there: npm run build`);
   const folder = await mkdtemp(join(tmpdir(), 'berthgate-kill-'));
@@ -58,6 +59,7 @@ export async function startKillable(
       state: join(folder, 'state'),
       engines: [{ name: 'engine', url: `unix://${relayed}`, gateway }],
       images: { shared: ['busybox', ...images] },
+      registry: { upstreams },
       listeners: [{ name: 'own', url: `unix://${socket}`, auth: ['anonymous'], namespace, policies: [], ...listener }],
       admin: { url: `unix://${admin}` },
     }),

@@ -12,6 +12,7 @@ import { capabilityIn, type EngineNames } from './engine-names.ts';
 import type { GatewayParts } from './gateway-parts.ts';
 import { type Granted, mayPull, mayPush, nameOf } from './grants.ts';
 import { errorBody, OciError } from './oci-error.ts';
+import { passOn } from './other-processes.ts';
 import { isPush, type Route, readRoute, takesMethod } from './route.ts';
 import { isPipelined, statusFor } from './tell-answer.ts';
 import { answerToken, capabilityOf, challengeFor } from './token-realm.ts';
@@ -62,7 +63,10 @@ async function serve(parts: GatewayParts, request: http.IncomingMessage, respons
   response.on('close', () => parts.tally.answered(kind, response.statusCode));
   let permitted: Permitted | null = null;
   try {
-    if (route?.kind === 'token') return await answerToken(request, response, query.join('?'), parts.grants);
+    if (route?.kind === 'token') return await answerToken(request, response, query.join('?'), parts);
+    const capability = shownBy(request);
+    const other = parts.grants.find(capability) === null ? await parts.others.reach(capability) : null;
+    if (other !== null) return await passOn(other, request, response);
     permitted = permit(parts, request, route);
     if (permitted === null) return answerOwn(parts, request, response, route);
     await answerRequest(parts, permitted, query.join('?'), request, response);
@@ -72,15 +76,22 @@ async function serve(parts: GatewayParts, request: http.IncomingMessage, respons
   }
 }
 
+/** Null where the path holds none. */
+function inPathOf({ url = '' }: http.IncomingMessage): string | null {
+  return capabilityIn(url.split('/', 3)[2] ?? '');
+}
+
+/** Empty where the request shows none. */
+function shownBy(request: http.IncomingMessage): string {
+  return inPathOf(request) ?? capabilityOf(request.headers.authorization) ?? '';
+}
+
 /** Null for what is answered without a registry. @throws OciError */
-function permit(
-  { names, grants }: GatewayParts,
-  { url = '', method = '', headers }: http.IncomingMessage,
-  route: Route | null,
-): Permitted | null {
+function permit({ names, grants }: GatewayParts, request: http.IncomingMessage, route: Route | null): Permitted | null {
+  const { method = '' } = request;
   // Before anything is looked at: whoever has no right learns nothing, not even what there could be.
-  const inPath = capabilityIn(url.split('/', 3)[2] ?? '');
-  const granted = grants.find(inPath ?? capabilityOf(headers.authorization) ?? '');
+  const inPath = inPathOf(request);
+  const granted = grants.find(shownBy(request));
   if (granted === null) throw new OciError(inPath === null ? 'UNAUTHORIZED' : 'DENIED', 'no right to this');
   if (route === null) throw new OciError('NAME_UNKNOWN', 'there is nothing of this name');
   if (!takesMethod(route, method)) throw new OciError('UNSUPPORTED', `${method} is not for this`);

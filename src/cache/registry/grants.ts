@@ -25,7 +25,7 @@ export interface Rights {
 
 /** The right of one call. Whoever asks for one ends it. */
 export interface Grant {
-  /** 160 random bits, as may stand in a name of an image. */
+  /** The tag of the process and 160 random bits, as may stand in a name of an image. */
   readonly capability: string;
   /** In the place of the client's X-Registry-Auth, for the engine. */
   readonly registryAuth: Json;
@@ -44,18 +44,23 @@ export interface Granted {
 
 export class Grants {
   private readonly address: string;
+  private readonly tag: string;
   /** By the hash of the capability: how long a look-up takes tells nothing of those that are there. */
   private readonly live = new Map<string, Granted>();
 
-  /** @param address of the gateway, as images are called by */
-  constructor(address: string) {
+  /**
+   * @param address of the gateway, as images are called by
+   * @param tag what all capabilities begin with: hexadecimal digits that say which process has issued them
+   */
+  constructor(address: string, tag: string) {
     this.address = address;
+    this.tag = tag;
   }
 
   /** @throws Error where there are more calls at once than there can be */
   issue(rights: Rights): Grant {
     if (this.live.size >= MOST_GRANTS) throw new Error('too many calls use the registry gateway at once');
-    const capability = randomBytes(CAPABILITY_BYTES).toString('hex');
+    const capability = `${this.tag}${randomBytes(CAPABILITY_BYTES).toString('hex')}`;
     const key = keyOf(capability);
     const asked = new Map<string, Promise<RegistryCredentials | null>>();
     const credentials = (registry: string): Promise<RegistryCredentials | null> => {

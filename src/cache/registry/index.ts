@@ -1,6 +1,6 @@
 /** The registry gateway as others use it: names in both directions, rights for calls, logins. */
 
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
@@ -10,6 +10,7 @@ import { GatewayTally } from './gateway-tally.ts';
 import { type Grant, Grants, type Rights } from './grants.ts';
 import { checkLogin, type LoginAnswer } from './login.ts';
 import { LongNamesFolder } from './long-names.ts';
+import { OtherProcesses } from './other-processes.ts';
 import type { Registries } from './registries.ts';
 import { readKey, SealedPlaces } from './sealed-places.ts';
 import type { Upstream } from './upstream.ts';
@@ -31,6 +32,7 @@ export { warmImage } from './warm-image.ts';
 
 /** As long as the name of a host may well be. */
 const SCOPE_DIGITS = 32;
+const TAG_BYTES = 4;
 
 export interface RegistryGatewayOptions {
   readonly addresses: GatewayAddresses;
@@ -49,6 +51,7 @@ export class RegistryGateway {
   private readonly key: Buffer;
   private readonly grants: Grants;
   private readonly gateway: Gateway;
+  private readonly others: OtherProcesses;
   private registries: Registries;
   private upstream: Upstream;
 
@@ -56,12 +59,15 @@ export class RegistryGateway {
     const folder = join(state, 'gateway');
     this.key = readKey(join(folder, 'key'));
     this.names = new EngineNames(addresses, new LongNamesFolder(join(folder, 'names')));
-    this.grants = new Grants(addresses.names);
+    const tag = randomBytes(TAG_BYTES).toString('hex');
+    this.grants = new Grants(addresses.names, tag);
+    this.others = new OtherProcesses(join(folder, 'processes'), tag);
     this.registries = registries;
     this.upstream = upstream;
     this.gateway = new Gateway({
       names: this.names,
       grants: this.grants,
+      others: this.others,
       upstream: () => this.upstream,
       places: new SealedPlaces(this.key),
       tally: this.tally,
@@ -97,6 +103,16 @@ export class RegistryGateway {
 
   accept(socket: Duplex): void {
     this.gateway.accept(socket);
+  }
+
+  /** The unix socket, of mode 0600, at which other processes of the installation ask for what is for calls of this one. */
+  get innerPath(): string {
+    return this.others.path;
+  }
+
+  /** Takes away what processes left that were killed. */
+  tidy(): Promise<void> {
+    return this.others.tidy();
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 /** The gateway's own token realm: what an engine is told to show comes back as the token that it asks for. */
 
 import type http from 'node:http';
-import type { Grants } from './grants.ts';
+import type { GatewayParts } from './gateway-parts.ts';
 import { OciError } from './oci-error.ts';
 
 const MOST_FORM_BYTES = 16 * 1024;
@@ -22,11 +22,12 @@ export async function answerToken(
   request: http.IncomingMessage,
   response: http.ServerResponse,
   query: string,
-  grants: Grants,
+  { grants, others }: Pick<GatewayParts, 'grants' | 'others'>,
 ): Promise<void> {
   const capability =
     request.method === 'POST' ? await capabilityInForm(request) : capabilityOf(request.headers.authorization);
-  if (capability === null || grants.find(capability) === null) throw new OciError('UNAUTHORIZED', 'no right to this');
+  const isGood = capability !== null && (grants.find(capability) !== null || (await others.knows(capability)));
+  if (!isGood) throw new OciError('UNAUTHORIZED', 'no right to this');
   // The scope says what it is for; what it is good for was decided when it was made.
   const scope = new URLSearchParams(query).getAll('scope').join(' ');
   const body = JSON.stringify({ token: capability, access_token: capability, expires_in: TOKEN_SECONDS, scope });

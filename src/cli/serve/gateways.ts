@@ -4,7 +4,13 @@ import type net from 'node:net';
 import { type GatewayAddresses, type GatewayTally, RegistryGateway } from '../../cache/registry/index.ts';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import type { GatewayReadiness } from '../../operate/admin/admin-server.ts';
-import type { Config, LoadedConfig, TcpAddress } from '../../operate/config/index.ts';
+import {
+  type Config,
+  formatAddress,
+  type ListenAddress,
+  type LoadedConfig,
+  type TcpAddress,
+} from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import type { PreparedRegistries } from './registry-cache.ts';
@@ -18,6 +24,8 @@ interface Kept {
   readonly places: readonly TcpAddress[];
   /** By address. */
   readonly open: Map<string, readonly OpenSocket[]>;
+  /** For the process after us, or before us: open as long as there may be calls of ours. */
+  inner: readonly OpenSocket[] | null;
   /** Why it does not listen. */
   fault: Error | null;
 }
@@ -117,7 +125,7 @@ export class Gateways {
         else this.log.error({ registry, err: fault }, 'gateway');
       },
     });
-    return { gateway, places, open: new Map(), fault: null };
+    return { gateway, places, open: new Map(), inner: null, fault: null };
   }
 
   /** What cannot be listened on does not keep the engine's other calls: images wait for it, and `/readyz` says so. */
@@ -128,6 +136,8 @@ export class Gateways {
     for (const [address, one] of this.kept) {
       const before = one.fault;
       one.fault = null;
+      // First: from the moment on that both accept, the engine may find either of the two.
+      one.inner ??= await this.openInner(one.gateway);
       for (const place of one.places) {
         const key = textOf(place);
         if (one.open.has(key)) continue;
@@ -146,18 +156,35 @@ export class Gateways {
     if (failed) this.retry = setTimeout(() => void this.listen(new Map()), RETRY_MS).unref();
   }
 
-  private open(place: TcpAddress, ready: readonly number[], gateway: RegistryGateway): Promise<readonly OpenSocket[]> {
+  private open(
+    place: ListenAddress,
+    ready: readonly number[],
+    gateway: RegistryGateway,
+  ): Promise<readonly OpenSocket[]> {
     return openSockets(place, {
       access: { mode: 0o600 },
       ready,
       server: { allowHalfOpen: true, noDelay: true },
       onConnection: (socket) => gateway.accept(socket),
-      onFault: (fault) => this.log.warn({ gateway: textOf(place), reason: fault.message }, 'gateway socket'),
+      onFault: (fault) => this.log.warn({ gateway: formatAddress(place), reason: fault.message }, 'gateway socket'),
     });
+  }
+
+  /** Null where it cannot be: then pulls and builds that are under way do not outlast an upgrade. */
+  private async openInner(gateway: RegistryGateway): Promise<readonly OpenSocket[] | null> {
+    try {
+      const sockets = await this.open({ kind: 'unix', path: gateway.innerPath }, [], gateway);
+      await gateway.tidy();
+      return sockets;
+    } catch (fault) {
+      this.log.warn({ reason: (fault as Error).message }, 'pulls will not outlast an upgrade');
+      return null;
+    }
   }
 }
 
-function closeOne({ gateway, open }: Kept): void {
+function closeOne({ gateway, open, inner }: Kept): void {
+  for (const one of inner ?? []) one.remove();
   for (const sockets of open.values()) for (const one of sockets) one.remove();
   gateway.close();
 }

@@ -1,9 +1,10 @@
 // The gateway between an engine and a registry, each of them a test's own.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { basic, digestOf, type FakeRegistry, say, startFakeRegistry } from './fake-registry.ts';
 import { APP, alice, R, type Rig, startRig } from './rig.ts';
@@ -505,4 +506,54 @@ test('a large blob is carried as it comes, at the pace of who reads it', async (
   expect(read).toBeGreaterThanOrEqual(0);
   // Sockets hold some megabytes on the way; nobody holds the blob.
   expect(read).toBeLessThan(64 * 1024 * 1024);
+});
+
+test('what is for a call of the process before an upgrade, or after it, is asked there', async () => {
+  const fake = await registry('basic');
+  const before = await startRig([{ url: fake.url }]);
+  const after = await startRig([{ url: fake.url }], { state: before.state });
+  for (const [issuer, asked] of [
+    [before, after],
+    [after, before],
+  ] as const) {
+    const grant = issuer.grant({ credentials: () => alice });
+    // Uploads have a body, and places that are sealed.
+    const { manifest, blob } = await pushed(asked, grant);
+    expect((await asked.ask('GET', `${APP}/manifests/1`, { grant })).body).toBe(manifest);
+    expect((await asked.ask('GET', `${APP}/blobs/${digestOf(blob)}`, { grant })).body).toBe(blob);
+    const inPath = await asked.ask('GET', `/v2/c_${grant.capability}/r.example.org__5000/team/app/manifests/1`);
+    expect(inPath.status).toBe(200);
+    const said = { authorization: basic(`berthgate:${grant.capability}`) };
+    const token = await asked.ask('GET', '/token?service=berthgate', { headers: said });
+    expect(JSON.parse(token.body)).toMatchObject({ token: grant.capability });
+    const posted = await asked.ask('POST', '/token', { body: `grant_type=password&password=${grant.capability}` });
+    expect(JSON.parse(posted.body)).toMatchObject({ access_token: grant.capability });
+    // It gives no more there than here.
+    const other = '/v2/alice/r.example.org__5000/team/other/manifests/1';
+    expect((await asked.ask('GET', other, { grant })).status).toBe(403);
+    const forged = `${grant.capability.slice(0, 8)}${'0'.repeat(40)}`;
+    for (const path of [`${APP}/manifests/1`, '/token']) {
+      expect((await asked.ask('GET', path, { headers: { authorization: basic(`berthgate:${forged}`) } })).status).toBe(
+        401,
+      );
+    }
+    grant.end();
+    expect((await asked.ask('GET', `${APP}/manifests/1`, { grant })).status).toBe(401);
+  }
+  const grant = before.grant({ credentials: () => alice });
+  expect((await after.ask('GET', `${APP}/manifests/1`, { grant })).status).toBe(200);
+  await before.die();
+  expect((await after.ask('GET', `${APP}/manifests/1`, { grant })).status).toBe(401);
+  expect([...before.faults, ...after.faults]).toEqual([]);
+});
+
+test('what killed processes left beside the gateway is taken away', async () => {
+  const rig = await startRig([]);
+  const folder = dirname(rig.gateway.innerPath);
+  const dead = join(folder, '0123abcd');
+  const script = `require('net').createServer().listen(${JSON.stringify(dead)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', script]);
+  expect(readdirSync(folder)).toHaveLength(2);
+  await rig.gateway.tidy();
+  expect(readdirSync(folder)).toEqual([basename(rig.gateway.innerPath)]);
 });

@@ -1,9 +1,9 @@
 // A gateway on loopback, and somebody who asks it as an engine would.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import {
   DirectRegistries,
@@ -33,6 +33,9 @@ interface Upstream {
 
 export interface Rig {
   readonly gateway: RegistryGateway;
+  readonly state: string;
+  /** The process is gone. */
+  readonly die: () => Promise<void>;
   readonly port: number;
   readonly faults: string[];
   grant(rights?: Partial<Rights>): Grant;
@@ -57,9 +60,11 @@ export async function startRig(
     readonly outbound?: Partial<WayOutOptions>;
     readonly allow?: readonly string[];
     readonly wayOut?: WayOut;
+    /** Of another rig, as after an upgrade. */
+    readonly state?: string;
   } = {},
 ): Promise<Rig> {
-  const state = mkdtempSync(join(tmpdir(), 'berthgate-gateway-'));
+  const state = more.state ?? mkdtempSync(join(tmpdir(), 'berthgate-gateway-'));
   const wayOut = more.wayOut ?? new WayOut({ proxy: null, noProxy: [], ca: [], allowPrivate: [], ...more.outbound });
   const named = upstreams.map((one) => ({ host: R, private: false, realms: [], ...one }));
   const registries = new Registries({ upstreams: named, allow: more.allow ?? ['*'] }, wayOut);
@@ -79,8 +84,13 @@ export async function startRig(
     upstream: new DirectRegistries(registries, new MirrorTally(() => {})),
     onFault: (registry, fault) => faults.push(`${registry}: ${fault.message}`),
   });
+  const inner = net.createServer({ allowHalfOpen: true }, (socket) => gateway.accept(socket));
+  mkdirSync(dirname(gateway.innerPath), { recursive: true });
+  await new Promise<void>((resolve) => void inner.listen(gateway.innerPath, resolve));
+  const die = (): Promise<void> => new Promise((resolve) => void inner.close(() => resolve()));
   onTestFinished(async () => {
     gateway.close();
+    inner.close();
     server.close();
     builds.close();
     await wayOut.close();
@@ -88,6 +98,8 @@ export async function startRig(
   });
   return {
     gateway,
+    state,
+    die,
     port,
     faults,
     grant(rights = {}) {
