@@ -1,6 +1,7 @@
 /** The servers that files come from: only those that are configured, through the site's way out. */
 
 import type { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
 import type { RawHeaders } from '../../wire/message.ts';
 import { type Out, OutFault, type WayOut } from '../../wire/way-out.ts';
@@ -11,6 +12,8 @@ import { meansHost } from './site-rules.ts';
 /** A host that does not let us in keeps nobody waiting twice. */
 const DOWN_MS = 10_000;
 const CONNECT_MS = 3000;
+/** Below a pattern clients can name hosts without end. */
+const MOST_DOWN = 1000;
 
 export interface OriginHost {
   /** Lower case; `*.NAME` for all below it. */
@@ -43,7 +46,7 @@ export interface OriginAnswer {
 export class Origins {
   private readonly hosts: readonly (OriginHost & { readonly out: Out })[];
   /** By scheme, host and port. */
-  private readonly downUntil = new Map<string, number>();
+  private readonly down = new LRUCache<string, true>({ max: MOST_DOWN, ttl: DOWN_MS });
 
   constructor(hosts: readonly OriginHost[], wayOut: WayOut) {
     const free = wayOut.to({ connectMs: CONNECT_MS });
@@ -64,8 +67,7 @@ export class Origins {
     if (entry === null) throw new OutFault('unknown-host', `${url.hostname} is not served here`);
     const at =
       entry.origin === null ? url : new URL(`${entry.origin.href.replace(/\/$/, '')}${url.pathname}${url.search}`);
-    if ((this.downUntil.get(at.origin) ?? 0) > Date.now())
-      throw new OutFault('unreachable', `${url.host} cannot be reached`);
+    if (this.down.has(at.origin)) throw new OutFault('unreachable', `${url.host} cannot be reached`);
     const requestedMs = Date.now();
     try {
       const answer = await entry.out.send(at, {
@@ -77,10 +79,10 @@ export class Origins {
           if (statusCode !== 100) onInform?.(statusCode, headers as unknown as RawHeaders);
         },
       });
-      this.downUntil.delete(at.origin);
+      this.down.delete(at.origin);
       return read(request.method, answer, requestedMs);
     } catch (fault) {
-      if (isDown(fault)) this.downUntil.set(at.origin, Date.now() + DOWN_MS);
+      if (isDown(fault)) this.down.set(at.origin, true);
       throw fault;
     }
   }

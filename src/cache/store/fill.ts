@@ -33,6 +33,10 @@ export interface FillHost {
   readonly path: string;
   /** Whether something went, so that it is worth another try. */
   makeRoom(bytes: number): Promise<boolean>;
+  /** So much more of it is about to lie there. Whether it may; null: yes, without waiting. */
+  grow(bytes: number): Promise<boolean> | null;
+  /** Nothing of it lies there any more but what is kept. */
+  letGo(): void;
   /** Takes a whole, proved body, either in memory or in the file at `path`. @throws Error of the disk */
   keep(body: WholeBody, records: readonly NewRecord[]): Promise<void>;
   onEnd(notKept: NotKept | null): void;
@@ -126,6 +130,8 @@ export class FolderFill implements Fill {
   }
 
   async #writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    const mayGrow = this.#host.grow(bytes.length);
+    if (mayGrow !== null && !(await mayGrow)) throw new NoRoom();
     const { handle } = this.#file as OpenFile;
     let at = 0;
     let roomMade = false;
@@ -232,8 +238,12 @@ export class FolderFill implements Fill {
     if (this.#followers.size > 0 || (this.#end === 'none' && this.#notKept === null)) return;
     this.#file?.release();
     this.#file = null;
+    this.#host.letGo();
   }
 }
+
+/** What is being filled at a time is more than the store may have. */
+class NoRoom extends Error {}
 
 /** Whoever reads a fill, from its beginning on. */
 export class Follower implements Body, Source {
@@ -315,6 +325,7 @@ function fromPieces(pieces: readonly Buffer[], start: number, end: number): Buff
 }
 
 function reasonOf(fault: unknown): NotKept {
+  if (fault instanceof NoRoom) return 'larger than the store';
   const { code } = fault as NodeJS.ErrnoException;
   return code === 'ENOSPC' || code === 'EDQUOT' ? 'disk full' : 'fault of the disk';
 }

@@ -68,6 +68,8 @@ export class PlacedStore implements Store {
   readonly #notKept: Record<NotKept, number> = { 'disk full': 0, 'larger than the store': 0, 'fault of the disk': 0 };
   readonly #evicted = { records: 0, bytes: 0 };
   readonly #fills = new Set<FolderFill>();
+  /** Bytes of fills that lie there and are not in the ledger. */
+  #filling = 0;
   #evicting: Promise<boolean> | null = null;
   #closed = false;
 
@@ -113,24 +115,36 @@ export class PlacedStore implements Store {
 
   begin(options: FillOptions = {}): Fill {
     const path = this.#place.newPath();
+    let grown = 0;
+    const letGo = (): void => {
+      this.#filling -= grown;
+      grown = 0;
+    };
     const fill: FolderFill = new FolderFill(
       {
         buffers: this.#place.buffers,
         maxBytes: Math.min(this.#maxBytes, this.#place.largestBody),
         path,
         makeRoom: (bytes) => this.#makeRoom(bytes),
+        grow: (bytes) => {
+          grown += bytes;
+          this.#filling += bytes;
+          return this.#held <= this.#maxBytes ? null : this.#makeRoom(0).then(() => this.#held <= this.#most);
+        },
+        letGo,
         keep: async (body, records) => {
           this.#ledger.pin(body.digest);
           try {
             await this.#bodies.keep(body, path);
+            letGo();
             for (const record of records) await this.#putRecord(record, body.digest, body.size);
           } finally {
             this.#ledger.unpin(body.digest);
           }
-          if (this.#ledger.bytes <= this.#maxBytes) return;
+          if (this.#held <= this.#maxBytes) return;
           const made = this.#makeRoom(0);
           // Who fills faster than others can go waits for them.
-          if (this.#ledger.bytes > this.#maxBytes * MOST_OVER) await made;
+          if (this.#held > this.#most) await made;
         },
         onEnd: (notKept) => {
           this.#fills.delete(fill);
@@ -141,6 +155,14 @@ export class PlacedStore implements Store {
     );
     this.#fills.add(fill);
     return fill;
+  }
+
+  get #held(): number {
+    return this.#ledger.bytes + this.#filling;
+  }
+
+  get #most(): number {
+    return this.#maxBytes * MOST_OVER;
   }
 
   async put(record: NewRecord, digest: Digest): Promise<boolean> {
@@ -248,7 +270,7 @@ export class PlacedStore implements Store {
       () => {},
     );
     const rubbish = await collected;
-    if (this.#ledger.bytes > this.#maxBytes) await this.#makeRoom(0);
+    if (this.#held > this.#maxBytes) await this.#makeRoom(0);
     return rubbish;
   }
 
@@ -274,10 +296,10 @@ export class PlacedStore implements Store {
     await this.#walked;
     this.#enterTouches();
     const room = Math.max(bytes, this.#maxBytes * ROOM_SHARE);
-    const goal = Math.min(this.#ledger.bytes, this.#maxBytes) - room;
+    const goal = Math.min(this.#held, this.#maxBytes) - room;
     const before = this.#evicted.bytes;
-    while (this.#ledger.bytes > goal) {
-      const names = this.#ledger.victims(this.#ledger.bytes - goal, EVICTED_AT_ONCE);
+    while (this.#held > goal) {
+      const names = this.#ledger.victims(this.#held - goal, EVICTED_AT_ONCE);
       const gone = await Promise.all(names.map((name) => this.#evictOne(name)));
       // Where nothing can be removed, another time may do.
       if (!gone.includes(true)) break;

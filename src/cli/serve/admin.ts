@@ -1,20 +1,20 @@
 /** The admin server on the sockets of the configuration. */
 
-import type http from 'node:http';
 import type net from 'node:net';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import { type AdminSources, makeAdminServer } from '../../operate/admin/admin-server.ts';
 import type { AnswerApi } from '../../operate/admin/api.ts';
 import { type AdminConfig, formatAddress, type TcpAddress, type UnixAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
+import type { HandedConnections } from '../../wire/handed-connections.ts';
 
 type AdminAddress = UnixAddress | TcpAddress;
 
 export class Admin {
   /** For `metrics`, which whoever is on the machine can reach. */
-  private readonly forAll: http.Server;
+  private readonly forAll: HandedConnections;
   /** For `url`, which the operating system lets its owner alone open. */
-  private readonly forOwner: http.Server;
+  private readonly forOwner: HandedConnections;
   private readonly log: Log;
   private open: ReadonlyMap<string, readonly OpenSocket[]> = new Map();
 
@@ -68,8 +68,8 @@ export class Admin {
       for (const socket of sockets) keepFiles ? socket.close() : socket.remove();
     }
     this.open = new Map();
-    this.forAll.closeIdleConnections();
-    this.forOwner.closeIdleConnections();
+    this.forAll.close();
+    this.forOwner.close();
   }
 
   private listen(address: AdminAddress, ready: readonly number[]): Promise<readonly OpenSocket[]> {
@@ -77,8 +77,7 @@ export class Admin {
       access: { mode: 0o600 },
       ready,
       server: { allowHalfOpen: true },
-      onConnection: (socket: net.Socket) =>
-        void (address.kind === 'unix' ? this.forOwner : this.forAll).emit('connection', socket),
+      onConnection: (socket: net.Socket) => (address.kind === 'unix' ? this.forOwner : this.forAll).accept(socket),
       onFault: (fault) => this.log.warn({ admin: formatAddress(address), reason: fault.message }, 'admin socket'),
     });
   }

@@ -4,6 +4,7 @@
  */
 
 import http from 'node:http';
+import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import type { AnswerApi } from './api.ts';
 
 export interface EngineReadiness {
@@ -46,13 +47,22 @@ export interface AdminSources {
   readonly version: string;
 }
 
+/** From the first byte to the last. */
+const REQUEST_MS = 10_000;
+const MOST_CONNECTIONS = 256;
 const PEM_TYPE = 'application/x-pem-file';
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Without `apis`, for whoever can reach a port: nothing is told of what anybody has, and nothing done. */
-export function makeAdminServer(sources: AdminSources, apis: readonly AnswerApi[]): http.Server {
+export function makeAdminServer(sources: AdminSources, apis: readonly AnswerApi[]): HandedConnections {
   const server = http.createServer(
-    { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 60_000, maxHeaderSize: 16 * 1024 },
+    {
+      headersTimeout: REQUEST_MS,
+      requestTimeout: REQUEST_MS,
+      keepAliveTimeout: 60_000,
+      connectionsCheckingInterval: LOOK_EVERY_MS,
+      maxHeaderSize: 16 * 1024,
+    },
     (request, response) => {
       // Nothing here takes a body.
       request.resume();
@@ -63,8 +73,7 @@ export function makeAdminServer(sources: AdminSources, apis: readonly AnswerApi[
       );
     },
   );
-  server.maxConnections = 256;
-  return server;
+  return new HandedConnections(server, MOST_CONNECTIONS);
 }
 
 interface Page {

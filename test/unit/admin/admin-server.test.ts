@@ -1,5 +1,5 @@
 // RED-TEAM 70: what is open without authentication tells and changes little.
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AdminSources, makeAdminServer } from '../../../src/operate/admin/admin-server.ts';
 import { type NamespaceAdministration, namespacesApi } from '../../../src/operate/admin/namespaces-api.ts';
@@ -11,7 +11,8 @@ async function admin(
   facts: Partial<AdminSources> = {},
   namespaces: NamespaceAdministration | null = null,
 ): Promise<string> {
-  const server = makeAdminServer(
+  const sockets = new Set<net.Socket>();
+  const handed = makeAdminServer(
     {
       version: '0.1.0',
       readiness: async () => ({ draining: false, engines: [local], gateways: [gateway] }),
@@ -21,10 +22,14 @@ async function admin(
     },
     namespaces === null ? [] : [namespacesApi(namespaces)],
   );
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    handed.accept(socket);
+  });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.close();
-    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

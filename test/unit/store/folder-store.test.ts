@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -27,6 +27,18 @@ afterEach(async () => {
 async function filesBelow(folder: string): Promise<number> {
   const found = await readdir(folder, { recursive: true, withFileTypes: true });
   return found.filter((entry) => entry.isFile()).length;
+}
+
+async function bytesBelow(folder: string): Promise<number> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  const sizes = found
+    .filter((entry) => entry.isFile())
+    .map(async ({ parentPath, name }) => {
+      // What goes meanwhile takes no room.
+      const file = await stat(join(parentPath, name)).catch(() => null);
+      return file?.size ?? 0;
+    });
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 describe('the store in a folder', () => {
@@ -117,6 +129,32 @@ describe('the store in a folder', () => {
     await store.close();
     expect(await filesBelow(folders[0] as string)).toBe(store.stats().records * 2);
     expect(store.stats().evicted.records).toBe(300 - store.stats().records);
+  });
+
+  test('counts what is being filled, and keeps no more of it at a time than it may have', async () => {
+    const store = await openStore(1_000_000);
+    for (let i = 0; i < 8; i++) await fillWith(store, `http:${i}`, randomBytes(100_000));
+    const bytes = randomBytes(600_000);
+    const [one, other] = [store.begin(), store.begin()];
+    const readings = [one, other].map(async (fill) => {
+      const follower = fill.follow() as Body;
+      const read = await readBody(follower);
+      follower.close();
+      return read;
+    });
+    let most = 0;
+    for (let at = 0; at < bytes.length; at += 50_000) {
+      for (const fill of [one, other]) await fill.write(bytes.subarray(at, at + 50_000));
+      most = Math.max(most, await bytesBelow(folders[0] as string));
+    }
+    expect(most).toBeLessThan(1_000_000 * 1.05 + 100_000);
+    expect([one.notKept, other.notKept]).toContain('larger than the store');
+    for (const fill of [one, other]) await fill.commit([]);
+    for (const reading of readings) expect((await reading).equals(bytes)).toBe(true);
+    // Alone it has the room of what it was evicted for, and nothing is counted for good.
+    await fillWith(store, 'http:a', bytes);
+    for (let i = 10; i < 13; i++) await fillWith(store, `http:${i}`, randomBytes(100_000));
+    expect((await readKey(store, 'http:a'))?.equals(bytes)).toBe(true);
   });
 
   test('passes a body that is larger than itself through, and keeps nothing of it', async () => {
