@@ -47,8 +47,10 @@ export function publishesPorts(body: JsonObject): boolean {
   return isObject(bindings) && Object.keys(bindings).length > 0;
 }
 
+type ChoosePlaces = (said: PortPlace, at: string) => readonly PortPlace[];
+
 /** The create with each published port where `choose` puts it; one that would stand there twice stands there once. */
-export function placePorts(body: JsonObject, choose: (said: PortPlace, at: string) => PortPlace): JsonObject {
+export function placePorts(body: JsonObject, choose: ChoosePlaces): JsonObject {
   const hostConfig = body.HostConfig ?? null;
   const bindings = isObject(hostConfig) ? (hostConfig.PortBindings ?? null) : null;
   if (!isObject(hostConfig) || !isObject(bindings)) return body;
@@ -61,18 +63,15 @@ export function placePorts(body: JsonObject, choose: (said: PortPlace, at: strin
   return { ...body, HostConfig: { ...hostConfig, PortBindings: placed } };
 }
 
-function placedAt(
-  places: readonly Json[],
-  at: string,
-  choose: (said: PortPlace, at: string) => PortPlace,
-): readonly Json[] {
+function placedAt(places: readonly Json[], at: string, choose: ChoosePlaces): readonly Json[] {
   const chosen = new Map<string, Json>();
   for (const [index, place] of places.entries()) {
     const { HostIp: ip = '', HostPort: number = '' } = isObject(place) ? place : {};
     const said = { address: typeof ip === 'string' ? ip : '', port: typeof number === 'string' ? number : '' };
-    const { address, port } = choose(said, `${at}[${index}]`);
-    // What was said for both families may come to one address.
-    chosen.set(`${address} ${port}`, { HostIp: address, HostPort: port });
+    for (const { address, port } of choose(said, `${at}[${index}]`)) {
+      // What was said for both families may come to one address.
+      chosen.set(`${address} ${port}`, { HostIp: address, HostPort: port });
+    }
   }
   return [...chosen.values()];
 }

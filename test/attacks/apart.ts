@@ -22,6 +22,8 @@ export const internet = {
 export interface Serving {
   readonly alice: string;
   readonly bob: string;
+  /** The socket that a container has, as the engine names it. */
+  jobOf(container: string): Promise<string>;
   readonly watched: Watched;
   readyz(): Promise<{
     readonly status: number;
@@ -103,7 +105,13 @@ export class Apart {
       engines: [{ name: 'apart', url: this.engine.host }],
       listeners: [
         { name: 'everywhere', url: 'tcp://0.0.0.0:2375', namespace: 'carol', ...open },
-        ...['alice', 'bob'].map((name) => ({ name, url: `unix://${at(`${name}.sock`)}`, namespace: name, ...open })),
+        ...['alice', 'bob'].map((name) => ({
+          name,
+          url: `unix://${at(`${name}.sock`)}`,
+          namespace: name,
+          jobSocket: {},
+          ...open,
+        })),
       ],
       images: { shared: ['busybox'] },
       firewall,
@@ -120,6 +128,15 @@ export class Apart {
     return {
       alice: `unix://${at('alice.sock')}`,
       bob: `unix://${at('bob.sock')}`,
+      jobOf: async (container) => {
+        const label = await this.docker(
+          'inspect',
+          '--format',
+          '{{index .Config.Labels "berthgate.socket"}}',
+          container,
+        );
+        return `unix://${at('state')}/jobs/${JSON.parse(label).folder}/docker.sock`;
+      },
       watched,
       async readyz() {
         const answer = await ask(at('admin.sock'), 'GET', '/readyz');

@@ -141,6 +141,23 @@ for (const name of ['20.10-apart', '28.5-apart']) {
       await ownIsReached();
     });
 
+    test('what a job publishes is reached by its own container, and by nobody else', async () => {
+      const socket = ['-v', '/var/run/docker.sock:/var/run/docker.sock'];
+      await docker(serving.alice, ['run', '-d', '--init', '--name', 'job', ...socket, 'busybox', 'sleep', '600']);
+      const job = await serving.jobOf('alice.job');
+      await docker(job, ['network', 'create', 'project']);
+      const web = ['run', '-d', '--network', 'project', '-p', '8087:80', 'busybox', 'sh', '-c', page('of the job')];
+      const places = (await docker(job, ['port', await docker(job, web), '80'])).split('\n');
+      expect(places).toHaveLength(2);
+      // At the gateway of its `bridge`, and at that of the network which the port's container is on.
+      const from = (who: string): Promise<unknown> =>
+        Promise.all(places.map((place) => apart.fetch(who, `http://${place}/`)));
+      await expect.poll(() => from('alice.job'), PATIENCE).toEqual(['of the job', 'of the job']);
+      expect(await from('bob.web')).toEqual([null, null]);
+      await docker(serving.alice, ['rm', '-f', 'job']);
+      await expect.poll(() => apart.docker('ps', '-aq', '--filter', 'name=j-'), PATIENCE).toBe('');
+    });
+
     test('it holds for a network before its create is answered', async () => {
       await docker(serving.bob, ['network', 'create', 'later']);
       expect(await listed()).toContain(await bridgeOf('bob.later'));

@@ -74,7 +74,7 @@ describeEachEngine(
         expect(await read(bob.ask, gateways[1] ?? '', 20080)).toBe(bob.namespace);
       });
 
-      test("of a user's network are at the gateway of that one, IPv6 too where it has it", async () => {
+      test("of a user's network are at its gateway, and at that of `bridge`, where clients look for all ports", async () => {
         await made(alice.ask('POST', '/networks/create', { Name: 'project' }));
         const bindings = {
           '80/tcp': [
@@ -88,7 +88,11 @@ describeEachEngine(
         expect((await alice.ask('POST', `/containers/${id}/start`)).status).toBe(204);
         const { NetworkSettings } = await inspected(alice.ask, id);
         const gateway = NetworkSettings.Networks.project?.Gateway;
-        expect(NetworkSettings.Ports['80/tcp']).toEqual([{ HostIp: gateway, HostPort: '20081' }]);
+        const bridge = (await alice.ask('GET', '/networks/bridge')).json<{ IPAM: { Config: { Gateway: string }[] } }>();
+        const places = [gateway, bridge.IPAM.Config[0]?.Gateway].map((HostIp) => ({ HostIp, HostPort: '20081' }));
+        expect(NetworkSettings.Ports['80/tcp']).toHaveLength(2);
+        expect(NetworkSettings.Ports['80/tcp']).toEqual(expect.arrayContaining(places));
+        expect(await read(alice.ask, places[1]?.HostIp ?? '', 20081)).toBe('project');
         const HostConfig = { NetworkMode: 'project' };
         expect(await read(alice.ask, gateway ?? '', 20081, { HostConfig })).toBe('project');
       });

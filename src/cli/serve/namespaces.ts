@@ -48,7 +48,7 @@ export function namespacingOf(
   return new Kind(config.namespace, config.name, side(), settings);
 }
 
-/** The listener as the sockets of its containers are: published ports stand at each container's own bridge. */
+/** The listener as the sockets of its containers are: published ports stand at bridges of the job. */
 export function forJobs(listener: ListenerConfig): ListenerConfig {
   const { ports, jobSocket } = listener;
   if (jobSocket?.namespace !== 'job') return listener;

@@ -45,7 +45,7 @@ export interface EngineSide {
 
 /** Where published ports go. */
 export interface PortSettings {
-  /** An address of the host, or `gateway`: the bridge address of the container's own network. */
+  /** An address of the host, or `gateway`: the bridge addresses of the namespace's default network and of the container's own. */
   readonly address: string;
   readonly range: { readonly first: number; readonly last: number };
 }

@@ -16,7 +16,6 @@ import {
 } from '../../docker/container-create.ts';
 import { joining } from '../../docker/joined-endpoint.ts';
 import { claimOf, INSTALLATION_LABEL, PORTS_LABEL, VOLUMES_LABEL, withLabels } from '../../docker/reserved-labels.ts';
-import { gatewaysOf } from '../../docker/subnets.ts';
 import type { Call } from '../../exchange/call.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { isObject, type Json, type JsonObject } from '../../ground/json.ts';
@@ -72,7 +71,7 @@ export class OwnCreate {
     defaults: ReadonlySet<string>,
   ): Promise<{ readonly call: Call; readonly volumes: Awaiting | null }> {
     if (!isObject(call.body)) return { call, volumes: null };
-    const { body, leans } = await this.publish(call.body);
+    const { body, leans } = await this.publish(call.body, call.version);
     const alias = clientName(this.namespace, String(call.query.name)) ?? '';
     const targets = await this.unnamed(body);
     const goes = removedByEngine(body);
@@ -98,26 +97,27 @@ export class OwnCreate {
   }
 
   /** `leans`: at an address of the default network, whatever networks it is on. */
-  private async publish(body: JsonObject): Promise<{ readonly body: JsonObject; readonly leans: boolean }> {
+  private async publish(
+    body: JsonObject,
+    version: number,
+  ): Promise<{ readonly body: JsonObject; readonly leans: boolean }> {
     let leans = false;
     const published = await publish(body, this.settings.ports, {
+      version,
       inspectImage: (name) => this.inspectImage(name),
-      inspectBridge: async () => {
-        const own = await this.inspectOwnBridge(mainNetworkOf(body));
-        leans = own === null;
-        if (own !== null) return own;
+      inspectDefaultBridge: async () => {
+        leans = true;
         return this.side.desk.ask('NetworkInspect', { parameters: { id: (await this.network.need()).id } });
       },
+      inspectOwnBridge: () => this.inspectOwnBridge(mainNetworkOf(body)),
     });
     return { body: published, leans };
   }
 
-  /** Null of another driver, or of no network: there is no address at the host, and the namespace's default bridge has one. */
   private async inspectOwnBridge(network: string): Promise<Json> {
     const { desk, directory } = this.side;
     if (!directory.isOwn(this.namespace, network)) return null;
-    const inspection = await desk.ask('NetworkInspect', { parameters: { id: network } });
-    return gatewaysOf(inspection).ipv4 === null ? null : inspection;
+    return desk.ask('NetworkInspect', { parameters: { id: network } });
   }
 
   /** Where the engine would make volumes without a name. */

@@ -15,7 +15,7 @@ const port = (namespace: string, address: string, number: number, protocol = 'tc
   protocol,
   port: number,
 });
-const nothing: Traffic = { bridges: [], ports: [] };
+const nothing: Traffic = { bridges: [], speakers: [], ports: [] };
 
 test('networks of one namespace are together, those of two are not', () => {
   const bridges = [bridge('br-a', 'alice'), bridge('br-b', 'bob'), bridge('br-c', 'alice'), bridge('docker0', null)];
@@ -26,8 +26,8 @@ test('networks of one namespace are together, those of two are not', () => {
 });
 
 test('the same namespace on two engines is two namespaces', () => {
-  const one = { bridges: [bridge('br-a', 'alice')], ports: [port('alice', '10.0.0.1', 80)] };
-  const other = { bridges: [bridge('br-x', 'alice')], ports: [port('alice', '10.0.0.1', 81)] };
+  const one = { ...nothing, bridges: [bridge('br-a', 'alice')], ports: [port('alice', '10.0.0.1', 80)] };
+  const other = { ...nothing, bridges: [bridge('br-x', 'alice')], ports: [port('alice', '10.0.0.1', 81)] };
   const { together, own4 } = elementsOf([one, other]);
   expect([...together]).toEqual(['br-a . br-a', 'br-x . br-x']);
   expect([...own4]).toEqual(['br-a . 10.0.0.1 . tcp . 80', 'br-x . 10.0.0.1 . tcp . 81']);
@@ -44,11 +44,25 @@ test('a published port is within reach of the networks of its namespace, at the 
     port('bob', 'nonsense', 6),
     port('bob', '10.0.0.1', 7, 'made-up'),
   ];
-  const { any4, any6, own4, own6 } = elementsOf([{ bridges, ports }]);
+  const { any4, any6, own4, own6 } = elementsOf([{ ...nothing, bridges, ports }]);
   expect([...any4]).toEqual(['br-a . tcp . 1', 'br-c . tcp . 1']);
   expect([...any6]).toEqual(['br-a . udp . 2', 'br-c . udp . 2']);
   expect([...own4]).toEqual(['br-b . 10.0.0.1 . tcp . 3']);
   expect([...own6]).toEqual(['br-b . 2001:db8::5 . sctp . 4']);
+});
+
+test('what a job publishes is within reach of the network that its own container is on', () => {
+  const bridges = [bridge('br-a', 'alice'), bridge('br-c', 'alice'), bridge('br-j', 'j-1')];
+  const speakers = [{ link: 'br-a', namespace: 'j-1' }];
+  const ports = [port('j-1', '10.0.0.1', 80), port('alice', '10.0.0.2', 81)];
+  const { own4, together } = elementsOf([{ bridges, speakers, ports }]);
+  expect([...own4].sort()).toEqual([
+    'br-a . 10.0.0.1 . tcp . 80',
+    'br-a . 10.0.0.2 . tcp . 81',
+    'br-c . 10.0.0.2 . tcp . 81',
+    'br-j . 10.0.0.1 . tcp . 80',
+  ]);
+  expect([...together]).not.toContain('br-a . br-j');
 });
 
 test('a link whose name nft would read in its own way stands in no script', () => {
@@ -303,7 +317,7 @@ test('rules that somebody took away are put back', async () => {
 
 test('a script for an empty host has all of it', async () => {
   const filter = new NotedFilter();
-  const engines = [{ bridges: [bridge('br-a', 'alice')], ports: [port('alice', '0.0.0.0', 80)] }];
+  const engines = [{ ...nothing, bridges: [bridge('br-a', 'alice')], ports: [port('alice', '0.0.0.0', 80)] }];
   await filter.applyScript(firewallScript({ refuse: [], open: [] }, engines));
   expect(readList((await filter.listTable()) as string).elements).toEqual(elementsOf(engines));
 });

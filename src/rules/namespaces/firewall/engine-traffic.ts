@@ -1,13 +1,16 @@
 /** What the firewall has to know of one engine, kept true by its events: bridges, and who has published which port. */
 
 import { bridgeIn, memberIn, portsIn, trafficEvents } from '../../../docker/bridges.ts';
-import { listIn, thingIn } from '../../../docker/named-things.ts';
+import { endpointsOf } from '../../../docker/inspected-container.ts';
+import { listIn, type NamedThing, thingIn } from '../../../docker/named-things.ts';
 import { noticeOf } from '../../../docker/noticed-events.ts';
-import { NAMESPACE_LABEL } from '../../../docker/reserved-labels.ts';
+import { NAMESPACE_LABEL, SOCKET_LABEL } from '../../../docker/reserved-labels.ts';
+import { readSocketNote } from '../../../docker/socket-note.ts';
 import type { EngineDesk } from '../../../exchange/engine-desk.ts';
 import type { Json } from '../../../ground/json.ts';
+import { isTrueNote } from '../../../jobs/true-note.ts';
 import { ownerOf } from '../ownership.ts';
-import type { Bridge, OwnPort, Traffic } from './traffic.ts';
+import type { Bridge, OwnPort, Speaker, Traffic } from './traffic.ts';
 
 const RETRY_MS = 1000;
 /** More changes than that at once, and asking for everything is less work. */
@@ -29,6 +32,8 @@ export class EngineTraffic {
   private readonly desk: EngineDesk;
   private readonly bridges = new Map<string, Bridge>();
   private readonly ports = new Map<string, readonly OwnPort[]>();
+  /** By the container: the namespace that its socket leads to, and the networks that it is on. */
+  private readonly speakers = new Map<string, { readonly namespace: string; readonly networks: readonly string[] }>();
   private touched = new Set<Touched>();
   private unread = true;
   private read = false;
@@ -69,7 +74,11 @@ export class EngineTraffic {
   /** As it was when the engine told last; null before it has told all. */
   get traffic(): Traffic | null {
     if (!this.read) return null;
-    return { bridges: [...this.bridges.values()], ports: [...this.ports.values()].flat() };
+    return {
+      bridges: [...this.bridges.values()],
+      speakers: [...this.speakers.values()].flatMap((speaker) => this.linksOf(speaker)),
+      ports: [...this.ports.values()].flat(),
+    };
   }
 
   /** @throws Refusal where nothing would keep a new network apart, and that is wanted */
@@ -152,6 +161,7 @@ export class EngineTraffic {
     const running = await this.runningWith({ label: [NAMESPACE_LABEL] });
     this.bridges.clear();
     this.ports.clear();
+    this.speakers.clear();
     for (const network of networks) this.putNetwork(network);
     for (const container of running) this.putContainer(container);
     this.read = true;
@@ -168,6 +178,7 @@ export class EngineTraffic {
     }
     const running = await this.runningWith({ id: [id] });
     this.ports.delete(id);
+    this.speakers.delete(id);
     for (const container of running) this.putContainer(container);
   }
 
@@ -192,5 +203,24 @@ export class EngineTraffic {
       thing.id,
       portsIn(container).map((port) => ({ ...port, namespace })),
     );
+    const job = jobOf(thing);
+    if (job !== null) this.speakers.set(thing.id, { namespace: job, networks: endpointsOf(container).map(idOf) });
   }
+
+  private linksOf({ namespace, networks }: { readonly namespace: string; readonly networks: readonly string[] }) {
+    return networks.flatMap((id): readonly Speaker[] => {
+      const bridge = this.bridges.get(id);
+      return bridge?.held ? [{ link: bridge.link, namespace }] : [];
+    });
+  }
+}
+
+function idOf({ id }: { readonly id: string }): string {
+  return id;
+}
+
+/** The namespace that the socket of a container leads to, where that is another one than its own. */
+function jobOf({ name, labels }: NamedThing): string | null {
+  const note = readSocketNote(labels[SOCKET_LABEL]);
+  return note !== null && note.job !== note.parent && isTrueNote(note, name, labels) ? note.job : null;
 }

@@ -18,9 +18,16 @@ export interface OwnPort {
   readonly port: number;
 }
 
+/** A bridge with a container on it that speaks for another namespace: the job that its socket leads to. */
+export interface Speaker {
+  readonly link: string;
+  readonly namespace: string;
+}
+
 /** Of one engine. */
 export interface Traffic {
   readonly bridges: readonly Bridge[];
+  readonly speakers: readonly Speaker[];
   readonly ports: readonly OwnPort[];
 }
 
@@ -71,7 +78,7 @@ export function elementsOf(engines: readonly Traffic[]): Elements {
   return elements;
 }
 
-function addTo(elements: Record<SetName, Set<string>>, { bridges, ports }: Traffic): void {
+function addTo(elements: Record<SetName, Set<string>>, { bridges, speakers, ports }: Traffic): void {
   const linksOf = new Map<string, string[]>();
   for (const { link, namespace, held } of bridges) {
     if (!isLinkName(link)) continue;
@@ -88,6 +95,8 @@ function addTo(elements: Record<SetName, Set<string>>, { bridges, ports }: Traff
     links.push(link);
     linksOf.set(namespace, links);
   }
+  // What a job publishes, it looks for from its own container, which is on a network of its parent.
+  for (const { link, namespace } of speakers) linksOf.set(namespace, [...(linksOf.get(namespace) ?? []), link]);
   for (const { namespace, address, protocol, port } of ports) {
     if (!PROTOCOLS.includes(protocol)) continue;
     for (const link of linksOf.get(namespace) ?? []) {
