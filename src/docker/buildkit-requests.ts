@@ -3,6 +3,7 @@
 import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readMessage } from './protobuf.ts';
+import { DEFAULT_PROVENANCE } from './shapes/buildkit.ts';
 import { type SourceRule, withSourceRules } from './source-policy.ts';
 import { visit } from './visit.ts';
 import type { CallValues } from './visit-call.ts';
@@ -138,6 +139,16 @@ export function withoutCacheImports<C extends CallValues>(call: C): C {
 
 function without(fields: JsonObject, names: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
+}
+
+const PROVENANCE = 'attest:provenance';
+
+/** What buildx asks for by itself is left out; what somebody has asked for stays, to be judged. */
+export function withoutDefaultProvenance<C extends CallValues>(call: C): C {
+  const { body, endpoint } = call;
+  const field = frontendFields[endpoint.id];
+  if (field === undefined || !isObject(body) || fieldOf(body[field], PROVENANCE) !== DEFAULT_PROVENANCE) return call;
+  return { ...call, body: { ...body, [field]: without(body[field] as JsonObject, [PROVENANCE]) } };
 }
 
 const FALSE: ReadonlySet<string> = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);

@@ -230,7 +230,8 @@ describe.skipIf(!hasRegistry())('shapes of builds by BuildKit', () => {
           [hosts()[1] ?? '', `${HOST}/${run}/through-${engine.name}`],
         ] as const) {
           const out = join(folder, `${digests.length}-${engine.name}.json`);
-          const given = ['--no-cache', '--push', '--tag', name, '--metadata-file', out];
+          // With images in containerd an engine by itself attests what nobody has asked for.
+          const given = ['--no-cache', '--provenance=false', '--push', '--tag', name, '--metadata-file', out];
           await done(host, ['buildx', 'build', ...given, context], { SOURCE_DATE_EPOCH: '1000000000' });
           const told = readFileSync(out, 'utf8');
           if (host !== engine.host) expect(told).not.toMatch(OURS);

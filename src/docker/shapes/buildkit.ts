@@ -37,6 +37,9 @@ import {
 import { buildArgumentMap } from './build.ts';
 import { definition } from './build-graph.ts';
 
+/** What buildx wants of every build that does not say otherwise (util/buildflags, `mode=min,inline-only=true`). */
+export const DEFAULT_PROVENANCE = 'mode=min,inline-only=true';
+
 const unknownFrontend = privilege('builder', 'an image that runs as the builder itself');
 const unknownAttribute = privilege('builder', 'what it does is not known');
 const attestation = privilege(
@@ -95,6 +98,9 @@ const families = withFamilies(map(text(unknownAttribute), text(own)), {
   'attest:': map(emptyMeans('is wanted all the same', text(attestation))),
 });
 
+/** buildx asks by itself for what names the sources of a build alone, where images are kept by containerd. */
+const provenance = oneOf('provenance', { [DEFAULT_PROVENANCE]: [own] }, [attestation]);
+
 /** Options of the Dockerfile frontend (frontend/dockerui/config.go). */
 const frontendAttributes = known(families, {
   ...Object.fromEntries(
@@ -117,6 +123,7 @@ const frontendAttributes = known(families, {
   'cgroup-parent': text(beside),
   'cache-imports': embedded(list(cacheEntryAsJson)),
   'cache-from': text(uses('image', 'name'), unknownAttribute),
+  'attest:provenance': emptyMeans('is wanted all the same', language(provenance)),
 });
 
 const exporterAttribute = emptyMeans(

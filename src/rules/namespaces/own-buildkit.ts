@@ -17,6 +17,7 @@ import {
   withImageId,
   withImageNames,
   withoutCacheImports,
+  withoutDefaultProvenance,
   withoutPush,
   withSharedKey,
 } from '../../docker/buildkit-requests.ts';
@@ -88,7 +89,8 @@ export class OwnBuildkit {
   /** @throws Refusal */
   async enter(call: Call): Promise<InnerPassage> {
     // What is imported becomes everybody's: steps that copy files have no salt in their keys.
-    const own = visitCall(withoutCacheImports(call), (leaf) => this.named(leaf));
+    // Provenance would name images as the engine knows them.
+    const own = visitCall(withoutDefaultProvenance(withoutCacheImports(call)), (leaf) => this.named(leaf));
     const passage = { call: own, names: this.names(call), answer: null, sources: [], ended: () => {} };
     switch (call.endpoint.id) {
       // The cache is of all builds of the engine: a namespace has none to look at, and none to empty.

@@ -1,9 +1,10 @@
 /** How an archive is packed, by its first bytes, as engines find it (moby, compression.Detect). */
 
-import type { Transform } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import * as zlib from 'node:zlib';
 import type { BodySink } from '../message.ts';
 import { TarFault } from './tar-header.ts';
+import { UnpackingProgram } from './unpacking-program.ts';
 
 export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
@@ -24,14 +25,19 @@ export function compressionOf(bytes: Buffer): Compression | null {
   return marks.find(([, mark]) => mark.every((byte, index) => bytes[index] === byte))?.[0] ?? null;
 }
 
-/** What unpacks a stream; null where this Node cannot: zstd came with 22.15. */
-export function unpackerFor(compression: Compression): Transform | null {
+/** What unpacks a stream within this process; null where this Node cannot: zstd came with 22.15. */
+export function unpackerFor(compression: Compression): Duplex | null {
   if (compression === 'gzip') return zlib.createGunzip();
-  const { createZstdDecompress }: { createZstdDecompress?: () => Transform } = zlib as object;
+  const { createZstdDecompress }: { createZstdDecompress?: () => Duplex } = zlib as object;
   return compression === 'zstd' ? (createZstdDecompress?.() ?? null) : null;
 }
 
-/** Unpacks what can be unpacked on the way to `plain`; whatever is not packed passes as it is. `fail` is told once of what ends it. */
+function programFor(compression: Compression): Duplex {
+  if (compression === 'gzip') throw new Error('Node itself reads gzip');
+  return new UnpackingProgram(compression);
+}
+
+/** Unpacks on the way to `plain`; what is not packed passes as it is. `fail` is told once of what ends it. */
 export class Unpacking implements BodySink {
   onReady: (() => void) | null = null;
   private readonly plain: BodySink;
@@ -72,15 +78,8 @@ export class Unpacking implements BodySink {
 
   private choose(begin: Buffer = this.beginning()): BodySink {
     const compression = compressionOf(begin);
-    let target = this.plain;
-    const unpacker = compression === null ? null : unpackerFor(compression);
-    if (unpacker !== null) target = new Unpacker(unpacker, this.plain, this.fail);
-    else if (compression !== null) {
-      this.fail(
-        new TarFault(`is packed with ${compression}, which is not read here: pack it with gzip, or not at all`),
-      );
-      target = new Nowhere();
-    }
+    const unpacker = compression === null ? null : (unpackerFor(compression) ?? programFor(compression));
+    const target = unpacker === null ? this.plain : new Unpacker(unpacker, this.plain, this.fail);
     target.onReady = () => this.onReady?.();
     this.target = target;
     return target;
@@ -89,11 +88,11 @@ export class Unpacking implements BodySink {
 
 class Unpacker implements BodySink {
   onReady: (() => void) | null = null;
-  private readonly unpacker: Transform;
+  private readonly unpacker: Duplex;
   private readonly plain: BodySink;
   private over = false;
 
-  constructor(unpacker: Transform, plain: BodySink, fail: (fault: unknown) => void) {
+  constructor(unpacker: Duplex, plain: BodySink, fail: (fault: unknown) => void) {
     this.unpacker = unpacker;
     this.plain = plain;
     this.unpacker.on('data', (bytes: Buffer) => {
@@ -123,13 +122,4 @@ class Unpacker implements BodySink {
     this.unpacker.destroy();
     this.plain.abort(cause);
   }
-}
-
-class Nowhere implements BodySink {
-  onReady: (() => void) | null = null;
-  write(): boolean {
-    return true;
-  }
-  end(): void {}
-  abort(): void {}
 }

@@ -1,4 +1,5 @@
 // Build contexts on their way: nothing changes but the end, and what engines could read otherwise is refused.
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -86,7 +87,37 @@ describe('a context', () => {
       expect(sent?.equals(Buffer.concat([body, archive([dockerfile], false), END]))).toBe(true);
     }
   });
+
+  test.each(['bzip2', 'xz', 'zstd'] as const)(
+    'is unpacked when it is packed by %s, which has to be there',
+    async (by) => {
+      const large: Made = { name: 'large', content: randomBytes(700_000).toString('latin1') };
+      const body = archive([large, dockerfile], false);
+      const packed = packedBy(by, Buffer.concat([body, END]));
+      if (packed === null) return;
+      for (const pieceBytes of [997, 100_000]) {
+        const { sent, fault } = await pass(packed, '', pieceBytes);
+        expect(fault).toBeNull();
+        expect(sent?.equals(Buffer.concat([body, archive([dockerfile], false), END]))).toBe(true);
+      }
+      expect((await pass(packed.subarray(0, packed.length / 2))).fault).toMatch(/cannot be unpacked/);
+      if (by === 'zstd') return;
+      const { PATH } = process.env;
+      process.env.PATH = '/nowhere';
+      try {
+        expect((await pass(packed)).fault).toContain(`the program ${by} is missing here: pack it with gzip`);
+      } finally {
+        process.env.PATH = PATH;
+      }
+    },
+  );
 });
+
+/** Null where the program is not here. */
+function packedBy(program: string, bytes: Buffer): Buffer | null {
+  const { status, stdout } = spawnSync(program, ['-c', '-1'], { input: bytes, maxBuffer: 1e9 });
+  return status === 0 ? stdout : null;
+}
 
 describe('of several files that could be it', () => {
   const other: Made = { name: 'Dockerfile', content: 'FROM b\n' };
@@ -213,7 +244,7 @@ describe('what could be read in two ways is refused', () => {
     ],
     ['a wrong sum', corrupted(one), /is no tar/],
     ['packed twice', gzipSync(gzipSync(Buffer.concat([one, randomBytes(2000)]))), /packed twice/],
-    ['another packing', Buffer.from('BZh91AY&SY'), /bzip2/],
+    ['another packing', Buffer.from('BZh91AY&SY'), /no whole stream of bzip2/],
     ['a name that is the mark of a packing', named({ name: 'BZh', content: '' }), /bzip2/],
     ['a name that is one, packed', gzipSync(archive([{ name: 'BZh', content: '' }, dockerfile])), /packed twice/],
     ['packed and broken', gzipSync(one).subarray(0, 40), /unpacked/],

@@ -4,6 +4,7 @@
  */
 
 import { createHash, type Hash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import { cleanPath } from '../../../wire/tar/clean-path.ts';
 import { compressionOf, unpackerFor } from '../../../wire/tar/compression.ts';
 import { kindOf, type RawHeader, TarFault } from '../../../wire/tar/tar-header.ts';
@@ -172,13 +173,13 @@ class Digests {
 }
 
 class Unpacking {
-  private readonly unpacker: NonNullable<ReturnType<typeof unpackerFor>>;
+  private readonly unpacker: Duplex;
   private readonly hash = createHash('sha256');
   private readonly done: Promise<string | null>;
   private readonly drained: () => void;
   private waiting = 0;
 
-  constructor(unpacker: NonNullable<ReturnType<typeof unpackerFor>>, drained: () => void) {
+  constructor(unpacker: Duplex, drained: () => void) {
     this.unpacker = unpacker;
     this.drained = drained;
     this.done = new Promise((resolve) => {

@@ -1,0 +1,87 @@
+/**
+ * A stream that another program unpacks, as engines themselves have xz do: what Node cannot read is left to the programs
+ * that every distribution has.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Duplex } from 'node:stream';
+
+const programs = {
+  bzip2: ['bzip2', '-d', '-c', '-q'],
+  // What its best compression needs is 65 MiB.
+  xz: ['xz', '-d', '-c', '-q', '--memlimit-decompress=128MiB'],
+  zstd: ['zstd', '-d', '-c', '-q', '--memory=128MiB'],
+} as const;
+
+const MOST_AT_ONCE = 16;
+/** Who has sent nothing for so long makes room for others. */
+const STALLED_MS = 60_000;
+const running = new Set<UnpackingProgram>();
+
+export type ProgramName = keyof typeof programs;
+
+/** `error` is told where the program is missing, does not like what it reads, or cannot be had now. */
+export class UnpackingProgram extends Duplex {
+  private readonly child: ChildProcess | null = null;
+  private takenAtMs = performance.now();
+
+  constructor(name: ProgramName) {
+    super();
+    if (!makeRoom()) {
+      this.destroy(new Error(`${MOST_AT_ONCE} archives of this kind are being unpacked: try again later`));
+      return;
+    }
+    const [program, ...args] = programs[name];
+    running.add(this);
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.child = child;
+    child.on('error', (fault: NodeJS.ErrnoException) => {
+      running.delete(this);
+      const isMissing = fault.code === 'ENOENT';
+      this.destroy(new Error(isMissing ? `the program ${program} is missing here: pack it with gzip` : fault.message));
+    });
+    // Its exit says what was wrong.
+    child.stdin.on('error', () => {});
+    child.stdout.on('data', (bytes: Buffer) => {
+      if (!this.push(bytes)) child.stdout.pause();
+    });
+    // All that it has written is read by then.
+    child.on('close', (code) => {
+      running.delete(this);
+      if (code === 0) this.push(null);
+      else this.destroy(new Error(`it is no whole stream of ${name}, or needs too much memory`));
+    });
+  }
+
+  get stalled(): boolean {
+    return performance.now() - this.takenAtMs > STALLED_MS;
+  }
+
+  override _read(): void {
+    this.child?.stdout?.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.takenAtMs = performance.now();
+    // The bytes are in use until the program has them.
+    if (this.child?.stdin?.writable === true) this.child.stdin.write(chunk, () => done());
+    else done();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.child?.stdin?.end();
+    done();
+  }
+
+  override _destroy(fault: Error | null, done: (error?: Error | null) => void): void {
+    this.child?.kill('SIGKILL');
+    done(fault);
+  }
+}
+
+function makeRoom(): boolean {
+  if (running.size < MOST_AT_ONCE) return true;
+  const [stalled] = [...running].filter((one) => one.stalled);
+  stalled?.destroy(new Error('nothing more of it has come'));
+  return stalled !== undefined;
+}
