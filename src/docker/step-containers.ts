@@ -33,6 +33,15 @@ export function stepContainerIn(listed: Json): StepContainer | null {
   return { id: thing.id, name: thing.name, image, mode, networks };
 }
 
+/** A version of the API in which engines tell the container that an image was made in; from 1.45 on they do not. */
+export const TELLS_CONTAINER = 41;
+
+/** The id of the container that an inspected image was made in; null where it is not told. */
+export function containerOfImage(inspection: Json): string | null {
+  const container = isObject(inspection) ? (inspection.Container ?? null) : null;
+  return typeof container === 'string' && container !== '' ? container : null;
+}
+
 /** A build without a network, whose steps are known by a host that nobody can reach. */
 export function markedBuild(query: QueryValues, namespace: string): QueryValues {
   if (query.networkmode !== 'none') return query;

@@ -3,7 +3,6 @@
  * container that holds it. The labels of these containers are all that is kept: who is killed reads them again.
  */
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { linkArchive } from '../docker/entry-archive.ts';
 import { listedState } from '../docker/inspected-container.ts';
 import { listEndpoints, listIn, messageIn, type NamedThing, thingIn, thingsIn } from '../docker/named-things.ts';
@@ -15,37 +14,27 @@ import type { EventFeed } from '../exchange/event-feed.ts';
 import { Refusal } from '../ground/refusal.ts';
 import { Job, type ServedSocket, type SocketHolder } from './job.ts';
 import { isJobId } from './job-id.ts';
-import type { JobTally } from './job-tally.ts';
+import { JobRemoval, type JobRemovalOptions } from './job-removal.ts';
 import type { SocketFolders } from './socket-folders.ts';
 import { isTrueNote } from './true-note.ts';
 
-interface JobLog {
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-}
-
-export interface JobSocketsOptions {
+export interface JobSocketsOptions extends Pick<JobRemovalOptions, 'tally' | 'log' | 'destroy'> {
   readonly desk: EngineDesk;
   readonly feed: EventFeed;
   /** Whose containers are looked after: those of other installations are theirs. */
   readonly installation: string;
   readonly folders: SocketFolders;
-  readonly tally: JobTally;
-  readonly log: JobLog;
-  /** How long a job waits while none of its containers runs; null for a listener that has no job sockets. */
-  lingerMs(listener: string): number | null;
-  /** Listens there, in place of whoever does. @throws Error */
-  serve(note: SocketNote, path: string): Promise<ServedSocket>;
-  /** Removes everything of the namespace. Gives how much the engine would not remove. */
-  destroy(namespace: string, onRemoved: (kind: string) => void, signal: AbortSignal): Promise<number>;
+  /** How long a job waits while none of its containers runs. */
+  lingerMs(listener: string): number;
+  /** Listens there, in place of whoever does; null where nobody may. @throws Error */
+  serve(note: SocketNote, path: string): Promise<ServedSocket | null>;
   /** Jobs of which there is something that carries no labels. */
   orphans(): Promise<readonly string[]>;
   /** What is there is known from now on. */
   onLooked(): void;
 }
 
-const FIRST_PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 300_000;
+const AGAIN_MS = 1000;
 const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
 const KINDS = ['container', 'network', 'volume'] as const;
 
@@ -54,7 +43,9 @@ export class JobSockets {
   /** By the namespace that they are. */
   private readonly jobs = new Map<string, Job>();
   private readonly holders = new Map<string, SocketHolder>();
-  private readonly stopping = new AbortController();
+  /** Containers with what another version has written: whose the jobs are that nobody here knows, they alone could say. */
+  private readonly unread = new Set<string>();
+  private readonly removal: JobRemoval;
   private leave: (() => void) | null = null;
   private turn: Promise<void> = Promise.resolve();
   /** Whether everything that was there is known. */
@@ -65,6 +56,8 @@ export class JobSockets {
 
   constructor(options: JobSocketsOptions) {
     this.options = options;
+    const { desk, tally, log, destroy } = options;
+    this.removal = new JobRemoval({ name: desk.name, tally, log, destroy });
   }
 
   /** Looks after what is there, and after all that happens from now on. */
@@ -91,16 +84,32 @@ export class JobSockets {
     this.leave?.();
     this.leave = null;
     this.sweeps = false;
-    this.stopping.abort(new Error('Berthgate ends'));
+    this.removal.stop();
     for (const job of this.jobs.values()) job.stay();
   }
 
-  has(folder: string): boolean {
-    return this.holders.has(folder);
+  /** True as long as it is not known whose it is. */
+  mayHave(folder: string): boolean {
+    return this.holders.has(folder) || this.unread.size > 0 || !this.looked;
+  }
+
+  /** The rules have changed: serves what is not served, and ends what may not be any more. */
+  serveAnew(isServed: (note: SocketNote) => boolean): void {
+    this.next(async () => {
+      for (const holder of [...this.holders.values()]) {
+        const job = this.jobs.get(holder.note.job);
+        if (!isServed(holder.note)) {
+          holder.served?.end();
+          holder.served = null;
+        } else if (holder.served === null && job?.isLiving === true && job.ending === null) {
+          await this.serve(holder).catch((fault: Error) => this.warn(fault));
+        }
+      }
+    });
   }
 
   living(): readonly Job[] {
-    return [...this.jobs.values()].filter((job) => job.isServed || job.ending !== null);
+    return [...this.jobs.values()].filter((job) => job.isLiving);
   }
 
   /** The job that a new container of the group shares. */
@@ -155,7 +164,7 @@ export class JobSockets {
       try {
         await this.reconcile();
       } catch (fault) {
-        setTimeout(() => this.look(), FIRST_PAUSE_MS).unref();
+        setTimeout(() => this.look(), AGAIN_MS).unref();
         throw fault;
       }
     });
@@ -166,6 +175,7 @@ export class JobSockets {
     const before = [...this.holders.values()].filter(({ container }) => container !== null);
     const filters = { label: [`${INSTALLATION_LABEL}=${installation}`, SOCKET_LABEL] };
     const listed = listIn('container', await desk.ask('ContainerList', { query: { all: true, filters } }));
+    this.unread.clear();
     const there = new Set<string>();
     for (const item of listed) {
       const thing = thingIn('container', item);
@@ -184,7 +194,8 @@ export class JobSockets {
   private async sweepAll(): Promise<void> {
     if (!this.sweeps || !this.looked) return;
     for (const job of [...this.jobs.keys()]) this.watch(job);
-    if (!this.soughtLeaks) await this.endLeaked();
+    if (this.soughtLeaks || this.unread.size > 0) return;
+    await this.endLeaked();
     this.soughtLeaks = true;
   }
 
@@ -194,6 +205,7 @@ export class JobSockets {
       return this.endLate(labels[JOB_LABEL] ?? '');
     }
     const note = readSocketNote(labels[SOCKET_LABEL]);
+    if (action === 'destroy' && this.unread.delete(id)) return this.sweepAll();
     const holder = note === null ? undefined : this.holders.get(note.folder);
     if (holder === undefined) return;
     if (action === 'destroy') return this.lose(holder);
@@ -206,6 +218,7 @@ export class JobSockets {
   /** `state`: as the engine lists it, or `made` where that is being told. */
   private async adopt({ id, name, labels }: NamedThing, state: string): Promise<void> {
     const note = readSocketNote(labels[SOCKET_LABEL]);
+    if (note === null && (labels[SOCKET_LABEL] ?? '') !== '') return this.leaveAlone(id, name);
     if (note === null || !isTrueNote(note, name, labels)) return;
     const known = this.holders.get(note.folder);
     const holder = known ?? this.hold(note);
@@ -218,6 +231,14 @@ export class JobSockets {
       if (state === 'created') await this.link(note, id);
     }
     this.watch(note.job);
+  }
+
+  /** Another version's: it is not served, and no job ends of which nobody knows whether it holds it. */
+  private leaveAlone(container: string, name: string): void {
+    if (this.unread.has(container)) return;
+    this.unread.add(container);
+    const facts = { engine: this.options.desk.name, container: name, id: container };
+    this.options.log.warn(facts, 'what a container says of its socket is of another version: it is left as it is');
   }
 
   private hold(note: SocketNote): SocketHolder {
@@ -241,8 +262,10 @@ export class JobSockets {
 
   private async serve(holder: SocketHolder): Promise<void> {
     const { folders, serve } = this.options;
+    const job = this.jobs.get(holder.note.job);
+    if (job !== undefined) job.over = false;
     const served = await serve(holder.note, folders.socketIn(holder.note.folder));
-    if (holder.container !== null) served.speakFor(holder.container);
+    if (served !== null && holder.container !== null) served.speakFor(holder.container);
     holder.served = served;
   }
 
@@ -289,8 +312,7 @@ export class JobSockets {
     if (!job.isHeld) this.end(job);
     else if (job.isInUse) job.stay();
     else {
-      const lingerMs = this.options.lingerMs(job.note.listener) ?? 0;
-      job.leaveAfter(lingerMs, () => this.next(() => this.endIfIdle(job)));
+      job.leaveAfter(this.options.lingerMs(job.note.listener), () => this.next(() => this.endIfIdle(job)));
     }
   }
 
@@ -319,42 +341,13 @@ export class JobSockets {
   private async removeAll(job: Job): Promise<void> {
     job.silence();
     if (!job.note.temporary) return;
-    const { tally, log, desk } = this.options;
-    const startedAtMs = Date.now();
-    const removed: Record<string, number> = {};
-    const gone = await this.destroy(job.id, (kind) => {
-      removed[kind] = (removed[kind] ?? 0) + 1;
-      tally.remove(kind);
-    });
-    if (!gone) return;
-    const durationMs = Date.now() - startedAtMs;
-    tally.ended++;
-    tally.sweepSeconds += durationMs / 1000;
     const { owner, listener, parent } = job.note;
-    const facts = { engine: desk.name, job: job.id, owner: owner.user, listener, parent, removed, durationMs };
-    log.info(facts, 'a job has ended');
-  }
-
-  /** Again and again until nothing is left. False where this process ends before. */
-  private async destroy(namespace: string, onRemoved: (kind: string) => void): Promise<boolean> {
-    const { signal } = this.stopping;
-    for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      try {
-        const left = await this.options.destroy(namespace, onRemoved, signal);
-        if (left === 0) return true;
-        this.options.log.warn({ job: namespace, left }, 'the engine does not remove all of a job; it is tried again');
-      } catch (fault) {
-        if (signal.aborted) return false;
-        this.options.log.warn({ job: namespace, reason: (fault as Error).message }, 'the end of a job is tried again');
-      }
-      await pause(pauseMs, undefined, { signal }).catch(() => {});
-    }
-    return false;
+    await this.removal.end(job.id, { owner: owner.user, listener, parent });
   }
 
   /** After an end: whoever was started meanwhile begins anew. */
   private settle(job: Job): void {
-    if (this.stopping.signal.aborted) return;
+    if (this.removal.stopped) return;
     this.next(async () => {
       for (const holder of [...job.holders.values()]) {
         if (holder.note.nested && job.note.temporary) await this.drop(holder);
@@ -375,26 +368,12 @@ export class JobSockets {
         if (isJobId(job) && !this.jobs.has(job)) found.add(job);
       }
     }
-    for (const job of found) this.endLost(job);
+    for (const job of found) void this.removal.endLost(job);
   }
 
   /** An engine may end a create when the job that asked for it is long gone. */
   private endLate(job: string): void {
-    if (this.sweeps && this.looked && isJobId(job) && !this.jobs.has(job)) this.endLost(job);
-  }
-
-  private endLost(job: string): void {
-    const { desk, tally, log } = this.options;
-    tally.leaks++;
-    const startedAtMs = Date.now();
-    const removed: Record<string, number> = {};
-    const ending = this.destroy(job, (kind) => {
-      removed[kind] = (removed[kind] ?? 0) + 1;
-      tally.remove(kind);
-    });
-    void ending.then((gone) => {
-      const facts = { engine: desk.name, job, removed, durationMs: Date.now() - startedAtMs };
-      if (gone) log.info(facts, 'a job that had lost its containers has ended');
-    });
+    const known = this.jobs.has(job) || this.unread.size > 0;
+    if (this.sweeps && this.looked && isJobId(job) && !known) void this.removal.endLost(job);
   }
 }

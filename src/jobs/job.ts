@@ -28,6 +28,8 @@ export class Job {
   readonly holders = new Map<string, SocketHolder>();
   /** While everything of it is being removed. */
   ending: Promise<void> | null = null;
+  /** It has ended, and begins anew when one of its containers is started. */
+  over = false;
   private idle: NodeJS.Timeout | null = null;
 
   constructor(note: SocketNote) {
@@ -45,8 +47,8 @@ export class Job {
     return this.keepers().some(({ container, running }) => running || container === null);
   }
 
-  get isServed(): boolean {
-    return [...this.holders.values()].some(({ served }) => served !== null);
+  get isLiving(): boolean {
+    return this.ending !== null || (this.holders.size > 0 && !this.over);
   }
 
   /** After a restart the containers that it has made may be told of before the one that they were made for. */
@@ -62,6 +64,7 @@ export class Job {
 
   silence(): void {
     this.stay();
+    this.over = true;
     for (const holder of this.holders.values()) {
       holder.served?.end();
       holder.served = null;

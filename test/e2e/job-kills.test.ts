@@ -1,7 +1,7 @@
 // kill -9 of a Berthgate with jobs, and upgrades: the sockets of jobs that run are there again, what has lost its container
 // is gone, and nobody's stream is cut by an upgrade.
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -110,7 +110,7 @@ describeEachEngine(
       expect(calls).toBeGreaterThanOrEqual(2);
     });
 
-    test('while jobs run: one goes on at its socket, the other has lost its container and is ended', async () => {
+    test('while jobs run: one goes on at its socket, the other has lost its container and is ended, whoever gives sockets', async () => {
       const [stays, goes] = [await startHolder('stays'), await startHolder('goes')];
       for (const note of [stays, goes]) await fill(note);
       await it().kill();
@@ -118,11 +118,19 @@ describeEachEngine(
       await direct('DELETE', `/containers/${ns}.goes?force=1`);
       expect(await leftOn(engine, goes.job)).toHaveLength(4);
       await expect(answers(stays)).rejects.toThrow(/ECONNREFUSED/);
+      // Who gives no sockets any more ends jobs all the same, and those that run are there again when sockets are.
+      const said = readFileSync(it().config, 'utf8');
+      const { listeners, ...config } = JSON.parse(said);
+      writeFileSync(it().config, JSON.stringify({ ...config, listeners: [{ ...listeners[0], jobSocket: null }] }));
       await it().start();
+      await until(async () => (await leftOn(engine, goes.job)).length === 0);
+      await until(async () => kept().length === 1);
+      await expect(answers(stays)).rejects.toThrow(/ECONNREFUSED|ENOENT/);
+      writeFileSync(it().config, said);
+      it().process().signal('SIGHUP');
       await until(() => answers(stays));
       const listed = (await over(stays, 'GET', '/containers/json')).json<{ Names: string[] }[]>();
       expect(listed.map(({ Names }) => Names[0])).toEqual(['/db']);
-      await until(async () => (await leftOn(engine, goes.job)).length === 0);
       expect(await leftOn(engine, goes.job)).toEqual([]);
       expect(await leftOn(engine, stays.job)).toHaveLength(4);
       expect((await it().call('DELETE', '/containers/stays?force=1')).status).toBe(204);

@@ -54,6 +54,8 @@ interface Served {
 const SOCKET_MODE = 0o666;
 /** So long a process that takes over waits for an engine to say which containers have sockets. */
 const LOOK_MS = 3000;
+/** What `linger` is by default: for jobs of a listener that gives no sockets any more. */
+const LINGER_MS = 300_000;
 
 export class Jobs {
   readonly tally = new JobTally();
@@ -67,6 +69,7 @@ export class Jobs {
   private folders: SocketFolders | null = null;
   private installation: Installation | null = null;
   private started = false;
+  private sweeps = false;
   private onLooked: (() => void)[] = [];
 
   constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
@@ -85,23 +88,40 @@ export class Jobs {
     return { give: (call) => this.give(call, listener, null) };
   }
 
-  /** The rules from now on; sockets that are there follow them. */
-  async commit(rules: ReadonlyMap<string, JobRules>): Promise<void> {
+  /**
+   * The rules from now on; sockets that are there follow them. `sides`: where jobs of before may still be, whether or not
+   * somebody gives sockets there.
+   */
+  async commit(rules: ReadonlyMap<string, JobRules>, sides: readonly EngineSide[]): Promise<void> {
     const before = this.rules;
     this.rules = rules;
-    for (const served of [...this.served]) {
+    for (const served of this.served) {
       const now = rules.get(served.note.listener);
       if (now?.side === served.side) served.listener.prepare(this.setupFor(served, now)).commit();
-      else this.endServed(served);
     }
     for (const { policies } of before.values()) await stopPolicies(policies);
-    if (this.started) for (const { side } of rules.values()) this.socketsOf(side).start();
+    for (const [side, sockets] of this.sockets) if (!sides.includes(side)) this.leaveEngine(side, sockets);
+    // Of a process that is but for one command there are none.
+    if (this.folders === null) return;
+    for (const side of sides) {
+      const sockets = this.socketsOf(side);
+      sockets.serveAnew(({ listener }) => rules.get(listener)?.side === side);
+      if (this.started) sockets.start();
+      if (this.sweeps) sockets.sweep();
+    }
+  }
+
+  /** Nobody is served any more, and nothing is followed. */
+  async end(): Promise<void> {
+    for (const served of [...this.served]) this.endServed(served);
+    for (const { policies } of this.rules.values()) await stopPolicies(policies);
+    this.rules = new Map();
   }
 
   /** Serves what is there already, of an earlier process; resolves when that is so, or the engines keep silent. */
   async start(): Promise<void> {
     this.started = true;
-    for (const { side } of this.rules.values()) this.socketsOf(side).start();
+    for (const sockets of this.sockets.values()) sockets.start();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, LOOK_MS).unref();
@@ -115,12 +135,14 @@ export class Jobs {
 
   /** From now on it is this process that ends jobs. */
   sweep(): void {
+    this.sweeps = true;
     for (const sockets of this.sockets.values()) sockets.sweep();
   }
 
   /** Another process goes on, or nobody: no socket is given, and none is taken away. */
   stop(): void {
     this.started = false;
+    this.sweeps = false;
     for (const sockets of this.sockets.values()) sockets.stop();
   }
 
@@ -151,7 +173,7 @@ export class Jobs {
       folders: this.folders,
       tally: this.tally,
       log: this.log,
-      lingerMs: (listener) => this.rules.get(listener)?.jobSocket.linger ?? null,
+      lingerMs: (listener) => this.rules.get(listener)?.jobSocket.linger ?? LINGER_MS,
       serve: (note, path) => this.serve(side, note, path),
       destroy: async (namespace, onRemoved, signal) => {
         const onStep: Parameters<typeof destroyNamespace>[2] = (step) => {
@@ -177,9 +199,12 @@ export class Jobs {
     return new GiveSockets({ desk, sockets, folders: this.folders, listener, groupBy, namespace, within }).give(call);
   }
 
-  private async serve(side: EngineSide, note: SocketNote, path: string): Promise<ServedSocket> {
+  private async serve(side: EngineSide, note: SocketNote, path: string): Promise<ServedSocket | null> {
     const rules = this.rules.get(note.listener);
-    if (rules?.side !== side) throw new Error(`no listener ${note.listener} has job sockets: its job's is not served`);
+    if (rules?.side !== side) {
+      this.log.warn({ job: note.job, listener: note.listener }, 'no such listener has job sockets: one is not served');
+      return null;
+    }
     const served: { -readonly [Key in keyof Served]: Served[Key] } = {
       note,
       side,
@@ -200,6 +225,13 @@ export class Jobs {
       },
       end: () => this.endServed(served),
     };
+  }
+
+  /** Nobody has a namespace there any more: what there is of jobs is ended when somebody has again. */
+  private leaveEngine(side: EngineSide, sockets: JobSockets): void {
+    sockets.stop();
+    this.sockets.delete(side);
+    for (const served of [...this.served]) if (served.side === side) this.endServed(served);
   }
 
   private endServed(served: Served): void {
@@ -245,7 +277,7 @@ export class Jobs {
     try {
       const all = (await this.folders?.all()) ?? [];
       for (const folder of all) {
-        if (![...this.sockets.values()].some((sockets) => sockets.has(folder))) await this.folders?.remove(folder);
+        if (![...this.sockets.values()].some((sockets) => sockets.mayHave(folder))) await this.folders?.remove(folder);
       }
     } catch (fault) {
       this.log.warn({ reason: (fault as Error).message }, 'folders of sockets cannot be tidied up');

@@ -183,7 +183,7 @@ export class Listening {
       commit: async () => {
         this.listenFor(namespaced);
         await this.commit(next, commits);
-        await this.jobs.commit(jobRules);
+        await this.jobs.commit(jobRules, this.sides());
       },
     };
   }
@@ -250,7 +250,7 @@ export class Listening {
 
   async stop(): Promise<void> {
     this.listenFor(new Map());
-    await this.jobs.commit(new Map());
+    await this.jobs.end();
     for (const { authenticators, policies } of this.serving.values()) {
       await stopAuthenticators(authenticators);
       await stopPolicies(policies);

@@ -62,9 +62,10 @@ async function toTheEnd(
   let fruitless = 0;
   let pauseMs = FIRST_PAUSE_MS;
   let wasEmpty = false;
+  const images = new Set<string>();
   for (;;) {
     signal.throwIfAborted();
-    const round = await oneRound(side, namespace, onStep, signal);
+    const round = await oneRound(side, namespace, images, onStep, signal);
     if (round === null || round.left.length > 0) {
       if (round !== null) {
         fruitless = round.removed === 0 ? fruitless + 1 : 0;
@@ -84,15 +85,20 @@ async function toTheEnd(
   }
 }
 
-/** Null where the engine does not answer. */
+/**
+ * Null where the engine does not answer. `images`: the ids of all that were met, since an engine that dies while it removes
+ * one has taken its name away first.
+ */
 async function oneRound(
   side: EngineSide,
   namespace: string,
+  images: Set<string>,
   onStep: (step: DestroyStep) => void,
   signal: AbortSignal,
 ): Promise<{ readonly removed: number; readonly left: readonly Left[] } | null> {
   try {
-    const holdings = await holdingsOf(side, namespace);
+    const holdings = await holdingsOf(side, namespace, images);
+    for (const { image } of holdings) if (image !== undefined) images.add(image);
     if (side.keepsPulled && isJobId(namespace)) await keepPulled(side, namespace);
     const left: Left[] = [];
     let removed = 0;

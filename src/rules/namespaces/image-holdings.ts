@@ -27,33 +27,33 @@ const LOOPBACK = /^127(?:\.\d{1,3}){3}:\d+$/;
 const REMOVE_MS = 300_000;
 
 /**
- * Of all namespaces, or of one. `used`: images of containers in which steps of its builds ran. @throws Refusal, Error where
- * the engine does not say
+ * Of all namespaces, or of one. `known`: ids of images that are its own also without a name. @throws Refusal, Error where the
+ * engine does not say
  */
 export async function imagesHeld(
   side: EngineSide,
   namespace: string | null,
-  used: ReadonlySet<string>,
+  known: ReadonlySet<string>,
 ): Promise<readonly NamedImage[]> {
   const temporary = namespace !== null && isJobId(namespace);
   const list = await side.desk.ask('ImageList', { query: { digests: true, all: temporary } });
   const named = imagesIn(list).flatMap((image) => namesOf(side, image));
   const own = named.filter(({ owner }) => namespace === null || owner === namespace);
-  return temporary ? [...own, ...stepsOf(namespace, own, used, list)] : own;
+  return temporary ? [...own, ...stepsOf(namespace, own, known, list)] : own;
 }
 
-/** What a build that was cut off has left: behind the last step that was given a name, and where the next one ran. */
+/** What a build that was cut off has left behind the last step that was given a name, or is known otherwise. */
 function stepsOf(
   owner: string,
   own: readonly NamedImage[],
-  used: ReadonlySet<string>,
+  known: ReadonlySet<string>,
   list: Json,
 ): readonly NamedImage[] {
   const steps = own.filter(({ reference, image }) => {
     const tag = reference.slice(reference.lastIndexOf(':') + 1);
     return reference.includes(`/${UNNAMED}:`) && image.startsWith(`sha256:${tag}`);
   });
-  const nameless = namelessOf(new Set(steps.map(({ image }) => image)), used, list);
+  const nameless = namelessOf(new Set(steps.map(({ image }) => image)), known, list);
   return nameless.map((id) => ({ owner, name: '<none>', reference: id, image: id }));
 }
 

@@ -1,7 +1,14 @@
 /** The containers of build steps that a killed engine has left: unlabelled, and found by the network that only a namespace has. */
 
+import { imagesIn } from '../../docker/image-listings.ts';
 import { listIn } from '../../docker/named-things.ts';
-import { isMarkedStep, type StepContainer, stepContainerIn } from '../../docker/step-containers.ts';
+import {
+  containerOfImage,
+  isMarkedStep,
+  type StepContainer,
+  stepContainerIn,
+  TELLS_CONTAINER,
+} from '../../docker/step-containers.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { isJobId } from '../../jobs/job-id.ts';
@@ -27,4 +34,17 @@ export async function stepContainersOf(
     if (isOwn) own.push(step);
   }
   return own;
+}
+
+/** The ids of the images that these were made of, and of those that were made in them. @throws Refusal, Error as above */
+export async function imagesOfSteps(desk: EngineDesk, steps: readonly StepContainer[]): Promise<ReadonlySet<string>> {
+  const images = new Set(steps.map(({ image }) => image));
+  if (steps.length === 0) return images;
+  const containers = new Set(steps.map(({ id }) => id));
+  const list = await desk.ask('ImageList', { query: { filters: { dangling: ['true'] } } });
+  for (const { id } of imagesIn(list)) {
+    const order = { parameters: { name: id }, version: TELLS_CONTAINER };
+    if (containers.has(containerOfImage((await desk.order('ImageInspect', order)).answer) ?? '')) images.add(id);
+  }
+  return images;
 }

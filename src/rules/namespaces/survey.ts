@@ -7,7 +7,7 @@ import type { EngineSide } from './engine-side.ts';
 import { imagesHeld } from './image-holdings.ts';
 import { clientName } from './names.ts';
 import { labelled, ownerOf } from './ownership.ts';
-import { stepContainersOf } from './step-containers.ts';
+import { imagesOfSteps, stepContainersOf } from './step-containers.ts';
 
 export interface Holding {
   readonly kind: NamedKind | 'image';
@@ -35,19 +35,32 @@ export async function survey(side: EngineSide): Promise<ReadonlyMap<string, read
   return found;
 }
 
-/** Of one. @throws Refusal, Error where the engine does not say */
-export async function holdingsOf(side: EngineSide, namespace: string): Promise<readonly Holding[]> {
+/**
+ * Of one. `images`: ids of what it is known to have had, which may have lost its name since. @throws Refusal, Error where
+ * the engine does not say
+ */
+export async function holdingsOf(
+  side: EngineSide,
+  namespace: string,
+  images: ReadonlySet<string> = new Set(),
+): Promise<readonly Holding[]> {
   const found: Holding[] = [];
-  await collect(side, namespace, (owner, holding) => {
+  const put: Put = (owner, holding) => {
     if (owner === namespace) found.push(holding);
-  });
+  };
+  await collect(side, namespace, put, images);
   return found;
 }
 
 type Put = (owner: string, holding: Holding) => void;
 
 /** Of all namespaces where none is named. */
-async function collect(side: EngineSide, namespace: string | null, put: Put): Promise<void> {
+async function collect(
+  side: EngineSide,
+  namespace: string | null,
+  put: Put,
+  images: ReadonlySet<string> = new Set(),
+): Promise<void> {
   const label = namespace === null ? NAMESPACE_LABEL : labelled(namespace);
   const networks = new Set<string>();
   for (const kind of kinds) {
@@ -61,14 +74,10 @@ async function collect(side: EngineSide, namespace: string | null, put: Put): Pr
       if (kind === 'network') networks.add(thing.id);
     }
   }
-  const stepImages = new Set<string>();
-  if (namespace !== null) {
-    for (const { id, name, image } of await stepContainersOf(side.desk, namespace, networks)) {
-      put(namespace, { kind: 'container', name, id, state: null });
-      stepImages.add(image);
-    }
-  }
-  for (const { owner, name, reference, image } of await imagesHeld(side, namespace, stepImages)) {
+  const steps = namespace === null ? [] : await stepContainersOf(side.desk, namespace, networks);
+  for (const { id, name } of steps) put(namespace as string, { kind: 'container', name, id, state: null });
+  const known = new Set([...images, ...(await imagesOfSteps(side.desk, steps))]);
+  for (const { owner, name, reference, image } of await imagesHeld(side, namespace, known)) {
     put(owner, { kind: 'image', name, id: reference, state: null, image });
   }
 }

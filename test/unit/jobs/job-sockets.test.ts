@@ -120,7 +120,7 @@ test('a job that another container of its group comes to does not end, also whil
         if (endpoint !== 'ContainerList') return null;
         asked.push(filters);
         if (filters.status === undefined) return [{ ...(listed(note, 'first') as object), State: 'exited' }];
-        if (sockets.has(nextStage.folder)) return [];
+        if (sockets.living().some(({ holders }) => holders.has(nextStage.folder))) return [];
         await sockets.open(nextStage);
         tell('create', { ...labelsOf(nested), 'berthgate.socket': '', 'berthgate.job': other }, '2', `${other}.late`);
         return [];
@@ -190,4 +190,50 @@ test.each(['/', '/\0'])('a container is given no socket at %j, which nobody coul
   expect(folders.gone).toHaveLength(1);
   await expect(giver.give({ ...call, sockets: ['/var/run/docker.sock'] })).resolves.toBeDefined();
   expect(sockets.living()).toHaveLength(1);
+});
+
+test('sockets that may not be served any more are silent, and are served again when they may', async () => {
+  const told: string[] = [];
+  let isServed = true;
+  const { sockets, looked, destroyed, tell } = engineWith([listed(note, 'build')], {
+    serve: async () => {
+      if (!isServed) return null;
+      told.push('served');
+      return { speakFor: () => {}, end: () => told.push('ended') };
+    },
+  });
+  await looked;
+  sockets.sweep();
+  isServed = false;
+  sockets.serveAnew(() => false);
+  await expect.poll(() => told).toEqual(['served', 'ended']);
+  // A start of it serves nothing, and ends nothing.
+  tell('start', labelsOf(note), 'build', 'ci.build');
+  isServed = true;
+  sockets.serveAnew(() => true);
+  await expect.poll(() => told).toEqual(['served', 'ended', 'served']);
+  expect(sockets.living().map(({ id }) => id)).toEqual([JOB]);
+  expect(destroyed).toEqual([]);
+});
+
+test('while a container says of its socket what nobody here reads, no job ends that it may hold', async () => {
+  const labels = { ...labelsOf(note), 'berthgate.socket': '{"v":2,"job":"of a newer version"}' };
+  const holder = { Id: '1', Names: ['/ci.build'], Labels: labels, State: 'running' };
+  const warned: object[] = [];
+  const { sockets, looked, destroyed, ended, tell } = engineWith([holder], {
+    orphans: async () => [JOB],
+    log: { info: () => {}, warn: (facts) => warned.push(facts) },
+  });
+  await looked;
+  sockets.sweep();
+  const { 'berthgate.socket': _, ...late } = labelsOf(nested);
+  tell('create', late, '2', `${JOB}.late`);
+  tell('start', labels, '1', 'ci.build');
+  expect(sockets.mayHave('a'.repeat(20))).toBe(true);
+  expect(warned).toMatchObject([{ container: 'ci.build' }]);
+  expect(destroyed).toEqual([]);
+  tell('destroy', labels, '1', 'ci.build');
+  await ended;
+  expect(destroyed).toEqual([JOB]);
+  expect(sockets.mayHave('a'.repeat(20))).toBe(false);
 });

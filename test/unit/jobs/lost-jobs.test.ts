@@ -36,7 +36,7 @@ async function leftToThe(faltersFor: number): Promise<{ readonly ended: readonly
       folders: new SocketFolders('/nonexistent/jobs'),
       tally,
       log: { info: () => {}, warn: () => {} },
-      lingerMs: () => null,
+      lingerMs: () => 0,
       serve: () => Promise.reject(new Error('there is none')),
       destroy: async (namespace) => {
         ended.push(namespace);
