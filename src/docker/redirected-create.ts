@@ -2,6 +2,7 @@
 
 import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
 import { mainNetworkOf, saysLegacyFields } from './container-create.ts';
+import { environmentIn } from './extra-trust.ts';
 import { endpointsOf } from './inspected-container.ts';
 import { CACHE_LABEL } from './reserved-labels.ts';
 
@@ -13,6 +14,11 @@ export function hasOwnHosts(body: JsonObject): boolean {
 
 export function hasReadOnlyRoot(body: JsonObject): boolean {
   return isObject(body.HostConfig ?? null) && (body.HostConfig as JsonObject).ReadonlyRootfs === true;
+}
+
+/** As the create says it; empty where it says none. */
+export function imageOf(body: JsonObject): string {
+  return typeof body.Image === 'string' ? body.Image : '';
 }
 
 /** Where the create itself says that something is mounted; what the image and other containers bring is not among it. */
@@ -53,7 +59,7 @@ export function madeContainer(inspection: Json): MadeContainer | null {
   return {
     id: inspection.Id,
     image: typeof inspection.Image === 'string' ? inspection.Image : '',
-    environment: texts(config.Env),
+    environment: environmentIn(inspection),
     mounted: mounts.flatMap((mount) =>
       isObject(mount) && typeof mount.Destination === 'string' ? [mount.Destination] : [],
     ),

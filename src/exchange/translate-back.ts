@@ -1,6 +1,7 @@
 /** What a client of a judged listener is shown: nothing of ours, and what it asked for where a policy changed it. */
 
 import type { Endpoint } from '../docker/endpoint.ts';
+import { withoutExtraTrust } from '../docker/extra-trust.ts';
 import { showGiven } from '../docker/given.ts';
 import { withoutHost } from '../docker/hide-host.ts';
 import { showLent } from '../docker/lent-paths.ts';
@@ -121,7 +122,7 @@ function hide(endpoint: Endpoint, shape: Shape, document: Json): Json {
 
 /** Containers as their clients wanted them, where they were made otherwise. */
 function asAsked(endpointId: string, document: Json): Json {
-  if (endpointId === 'ContainerInspect') return showGiven(showLent(showSocket(document)));
+  if (endpointId === 'ContainerInspect') return withoutExtraTrust(showGiven(showLent(showSocket(document))));
   return endpointId === 'ContainerList' && isList(document)
     ? document.map((one) => showLent(showSocket(one)))
     : document;

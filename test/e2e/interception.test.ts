@@ -119,6 +119,28 @@ describeEachEngine(
       expect(site.asked).toContain(`http ${HOST} /twice`);
     });
 
+    // Seen on 20.10, too; once is enough.
+    test.runIf(newest)(
+      'Node is told of the CA, unless somebody has told it of another; nobody is shown that',
+      async () => {
+        const script = fetchScript('$NODE_EXTRA_CA_CERTS', '/pool/a.deb');
+        const name = `${run}-node`;
+        expect(await ok(['run', '--name', name, imageOf('debian'), 'sh', '-c', script])).toContain(BODY_HASH);
+        const shown = await ok(['inspect', '--format', '{{json .Config.Env}}', name]);
+        expect([shown.includes('PATH='), shown.includes('NODE_EXTRA')]).toEqual([true, false]);
+        const tell = ['sh', '-c', 'echo $NODE_EXTRA_CA_CERTS'];
+        expect(await ok(['run', '--rm', '-e', 'NODE_EXTRA_CA_CERTS=/own', imageOf('debian'), ...tell])).toBe('/own');
+
+        await ok(['commit', name, `${run}:node`]);
+        const environment = await docker(engine, ['inspect', '--format', '{{json .Config.Env}}', `${run}:node`]);
+        expect(environment).not.toContain('berthgate');
+        // And it is told anew.
+        expect(await ok(['run', '--rm', `${run}:node`, ...tell])).toContain('berthgate');
+        await ok(['commit', '--change', 'ENV NODE_EXTRA_CA_CERTS=/own', name, `${run}:node`]);
+        expect(await ok(['run', '--rm', `${run}:node`, ...tell])).toBe('/own');
+      },
+    );
+
     test('a host that is to pass shows its own certificate', async () => {
       const before = await intercepted();
       const script = fetchScript(bundleOf.debian, '/x', PINNED);

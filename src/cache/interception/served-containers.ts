@@ -4,11 +4,13 @@
  */
 
 import { withBuildHosts } from '../../docker/buildkit-requests.ts';
-import { printPlace, valueAt, withValueAt } from '../../docker/call-place.ts';
+import { type CallPath, printPlace, valueAt, withValueAt } from '../../docker/call-place.ts';
+import { EXTRA_TRUST, environmentIn, NO_EXTRA_TRUST, saysExtraTrust } from '../../docker/extra-trust.ts';
 import {
   answeredId,
   hasOwnHosts,
   hasReadOnlyRoot,
+  imageOf,
   madeContainer,
   mountTargets,
   withoutChanges,
@@ -17,7 +19,7 @@ import { CACHE_LABEL } from '../../docker/reserved-labels.ts';
 import { entriesOf, placeOfSetting, subjectOf } from '../../docker/settings.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { Policy, PolicyContext, PolicyLog, Verdict } from '../../exchange/policy.ts';
-import { isObject } from '../../ground/json.ts';
+import { isObject, type JsonObject } from '../../ground/json.ts';
 import type { CachedHost } from './front.ts';
 import type { ContainerTrust } from './trust/container-trust.ts';
 import { coversTrust, OWN_FILE, within } from './trust/places.ts';
@@ -50,7 +52,7 @@ export class ServedContainers implements Policy {
   judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
     switch (call.endpoint.id) {
       case 'ContainerCreate':
-        return this.create(call);
+        return this.create(call, context);
       case 'ImageBuild':
         return this.redirect(call, this.options.redirection().passAddresses);
       case 'BuildkitSolve':
@@ -70,18 +72,35 @@ export class ServedContainers implements Policy {
     }
   }
 
-  private create(call: Call): Verdict {
+  private create(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
     const { body } = call;
     if (!isObject(body) || !hasOwnHosts(body)) return unchanged(call);
     const { addresses, passAddresses, hosts } = this.options.redirection();
     const trusting = !hasReadOnlyRoot(body) && !coversTrust(mountTargets(body));
     const verdict = this.redirect(call, trusting ? addresses : passAddresses);
     const intercepted = hosts.some(({ tls }) => tls === 'intercept');
-    if (!trusting || verdict.changes.length === 0 || !intercepted) return verdict;
+    return trusting && verdict.changes.length > 0 && intercepted ? this.trust(verdict, body, context) : verdict;
+  }
+
+  private async trust(verdict: Verdict, body: JsonObject, context: PolicyContext): Promise<Verdict> {
     const onAnswer: Verdict['onAnswer'] = async (answer, status) => {
       if (status === MADE) await this.put(answeredId(answer), (id) => this.options.trust.putFirst(id));
     };
-    return { ...verdict, labels: { [CACHE_LABEL]: 'trust' }, onAnswer };
+    const { call } = verdict;
+    const place = placeOfSetting(call.endpoint.id, 'env') as CallPath;
+    const said = entriesOf(valueAt(call, place));
+    // A variable of a container goes over that of its image.
+    const image = saysExtraTrust(said) ? null : await context.lookUp('ImageInspect', { name: imageOf(body) });
+    const told = image !== null && !saysExtraTrust(environmentIn(image));
+    const to = [...said, EXTRA_TRUST];
+    const change = { rule: 'trusted', place: printPlace(place), from: [...said], to, warning: null, given: null };
+    return {
+      ...verdict,
+      call: told ? withValueAt(call, place, to) : call,
+      changes: told ? [...verdict.changes, change] : verdict.changes,
+      labels: { [CACHE_LABEL]: 'trust' },
+      onAnswer,
+    };
   }
 
   /** Steps of BuildKit, which trust nobody but whom their image does. */
@@ -134,8 +153,15 @@ export class ServedContainers implements Policy {
       back ??= this.put(container.id, putBack);
       return back;
     };
+    const { changes } = call.query;
+    const query = {
+      ...call.query,
+      ...(paused ? { pause: false } : {}),
+      // What the client says of it itself stands behind, and counts.
+      ...(container.environment.includes(EXTRA_TRUST) ? { changes: [NO_EXTRA_TRUST, ...entriesOf(changes)] } : {}),
+    };
     return {
-      ...unchanged(paused ? { ...call, query: { ...call.query, pause: false } } : call),
+      ...unchanged({ ...call, query }),
       // Who has the answer may use the container at once.
       onAnswer: putBackOnce,
       onEnd: () => void putBackOnce(),

@@ -66,4 +66,4 @@ export function fileNameOf(rootName: string): string {
 }
 
 /** Also as Alpine's update-ca-certificates calls its links. */
-export const OWN_FILE = /(^|\/)(ca-cert-)?berthgate-[0-9a-f]{16}\.(crt|pem)$/;
+export const OWN_FILE = /(^|\/)(ca-cert-)?berthgate(-[0-9a-f]{16})?\.(crt|pem)$/;

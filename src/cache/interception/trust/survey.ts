@@ -1,5 +1,6 @@
 /** What a container trusts, and where: read out of it, and written back with our roots or without. */
 
+import { EXTRA_TRUST_FILE } from '../../../docker/extra-trust.ts';
 import type { ContainerFiles } from '../../../exchange/container-files.ts';
 import { subjectHash } from '../certificates.ts';
 import { storeWith, type TrustedRoot } from './key-store.ts';
@@ -72,6 +73,7 @@ export function trustArchive(survey: Survey, roots: readonly TrustedRoot[]): Buf
   // What is to be trusted by packages that come later lies there in every case.
   const anchors = survey.anchors.length === 0 ? [LOCAL_ANCHORS] : survey.anchors;
   const hashed = survey.hashed.length === 0 && none ? [USUAL_HASHED] : survey.hashed;
+  entries.push(printNew(EXTRA_TRUST_FILE.slice(1), 'file', Buffer.from(pems.join(''))));
   for (const root of roots) {
     const name = fileNameOf(root.name);
     const pem = Buffer.from(root.pem);
