@@ -91,6 +91,7 @@ export class TarWalker implements BodySink {
   }
 
   end(): void {
+    this.fillUp();
     if (this.failed) return;
     const { place } = this;
     const whole = place.in === 'nothing' || place.in === 'end' || (place.in === 'header' && this.blockBytes === 0);
@@ -107,6 +108,13 @@ export class TarWalker implements BodySink {
       },
       (fault: unknown) => this.stop(fault),
     );
+  }
+
+  /** The docker command leaves out the padding of the last entry, where it adds a Dockerfile to a context; Go reads that. */
+  private fillUp(): void {
+    const { place } = this;
+    if (place.in !== 'content' || place.left > paddingOf(place.header.size)) return;
+    this.write(Buffer.alloc(place.left));
   }
 
   abort(cause: Error): void {

@@ -204,12 +204,22 @@ describe('of several files that could be it', () => {
   });
 });
 
+test.each([512 + 7, 700, 1023])(
+  'a context without the padding of its last entry passes whole: %i bytes',
+  async (bytes) => {
+    const cut = archive([dockerfile], false).subarray(0, bytes);
+    const passed = await pass(cut);
+    expect(passed).toMatchObject({ judged: 'FROM a\n', fault: null });
+    expect(passed.sent).toEqual((await pass(archive([dockerfile]))).sent);
+  },
+);
+
 describe('what could be read in two ways is refused', () => {
   const one = archive([dockerfile], false);
   const named = (header: Made): Buffer => archive([header, dockerfile]);
   const cases: readonly (readonly [string, Buffer, RegExp])[] = [
     ['no tar', Buffer.from('FROM a\n'.repeat(200)), /cannot be read|is no tar/],
-    ['a tar that was cut off', one.subarray(0, 700), /ends before/],
+    ['a tar that was cut off', one.subarray(0, 512 + 6), /ends before/],
     ['a header that was cut off', one.subarray(0, 300), /ends before/],
     [
       'one block of zeros with more behind it',
