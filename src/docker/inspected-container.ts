@@ -57,6 +57,13 @@ export function endpointsOf(inspection: Json): readonly InspectedEndpoint[] {
   });
 }
 
+/** Its own, on every network that it is on. Of an inspection, or of an entry of a list. */
+export function addressesOf(inspection: Json): readonly string[] {
+  return endpointsOf(inspection).flatMap(({ settings }) =>
+    [settings.IPAddress, settings.GlobalIPv6Address].map(textOf).filter((address) => address !== ''),
+  );
+}
+
 /** Every name and id of a network that an entry of the list of containers refers to, stopped ones as well. */
 export function networksOf(listed: Json): readonly string[] {
   const hostConfig = isObject(listed) ? (listed.HostConfig ?? null) : null;

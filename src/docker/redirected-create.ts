@@ -3,7 +3,7 @@
 import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
 import { mainNetworkOf, saysLegacyFields } from './container-create.ts';
 import { environmentIn } from './extra-trust.ts';
-import { endpointsOf } from './inspected-container.ts';
+import { addressesOf } from './inspected-container.ts';
 import { CACHE_LABEL } from './reserved-labels.ts';
 
 /** Without a network, and in that of another container, it has no names of its own. */
@@ -63,11 +63,7 @@ export function madeContainer(inspection: Json): MadeContainer | null {
     mounted: mounts.flatMap((mount) =>
       isObject(mount) && typeof mount.Destination === 'string' ? [mount.Destination] : [],
     ),
-    addresses: endpointsOf(inspection).flatMap(({ settings }) =>
-      [settings.IPAddress, settings.GlobalIPv6Address].flatMap((one) =>
-        typeof one === 'string' && one !== '' ? [one] : [],
-      ),
-    ),
+    addresses: addressesOf(inspection),
     trusting: labels[CACHE_LABEL] === 'trust',
   };
 }

@@ -119,3 +119,8 @@ export class EventFeed {
     this.begun = false;
   }
 }
+
+/** Of an engine, for all who listen to it. */
+export function eventsOf(desk: EngineDesk): EventFeed {
+  return desk.once('events', () => new EventFeed(desk));
+}

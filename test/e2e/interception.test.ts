@@ -1,7 +1,7 @@
 // Containers of a listener with `cache` ask the cache without being told, and show nothing of it. On every engine.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -69,6 +69,7 @@ describeEachEngine(
             hosts: [HOST, { host: PINNED, tls: 'pass' }],
           },
           admin: { metrics: `http://127.0.0.1:${metricsPort}` },
+          log: { audit: join(store, 'audit.jsonl') },
         },
       );
     };
@@ -107,11 +108,23 @@ describeEachEngine(
     test('what one container has fetched comes to the others from the store, over TLS too, and is counted', async () => {
       const counted = async (): Promise<number> =>
         Number(/http_cache_requests_total\{kind="fresh",scheme="https"\} (\d+)/.exec(await page('/metrics'))?.[1] ?? 0);
-      const fetched = ['run', '--rm', imageOf('debian'), 'sh', '-c', fetchScript(bundleOf.debian, '/twice')];
+      const fetch = ['sh', '-c', fetchScript(bundleOf.debian, '/twice')];
+      const fetched = ['run', '--rm', imageOf('debian'), ...fetch];
       expect((await through(fetched)).stdout).toContain(BODY_HASH);
       const before = await counted();
-      expect((await through(fetched)).stdout).toContain(BODY_HASH);
+      const named = ['run', '--rm', '--name', `${run}-again`, imageOf('debian'), ...fetch];
+      expect((await through(named)).stdout).toContain(BODY_HASH);
       expect(await counted()).toBe(before + 1);
+      // And the audit says whose it was, and what.
+      const accounts = (): unknown =>
+        readFileSync(join(store, 'audit.jsonl'), 'utf8')
+          .split('\n')
+          .filter((line) => line.includes('"decision":"served"'))
+          .map((line) => JSON.parse(line))
+          .find(({ objects }) => objects[0].name.endsWith(`${run}-again`));
+      await expect
+        .poll(accounts)
+        .toMatchObject({ policy: 'cache', cache: { requests: 1, hits: 1, bytes: 600_000, hitBytes: 600_000 } });
       expect(site.asked.filter((one) => one === `https ${HOST} /twice`)).toHaveLength(1);
       // The control: the other scheme is another thing.
       const plain = ['run', '--rm', imageOf('debian'), 'sh', '-c', `wget -q -O - http://${HOST}/twice | sha256sum`];

@@ -31,11 +31,13 @@ export class HttpCacheTally {
   resumed = 0;
   readonly failures = new Map<string, number>();
 
-  served({ kind, scheme, bytes }: Served): void {
+  /** Gives whether that was a hit. */
+  served({ kind, scheme, bytes }: Served): boolean {
     add(this.requests, `${kind} ${scheme}`);
     this.bytesServed += bytes;
-    if (kind === 'fresh' || kind === 'revalidated' || kind === 'stale' || kind === 'follower')
-      this.bytesFromCache += bytes;
+    const isHit = kind === 'fresh' || kind === 'revalidated' || kind === 'stale' || kind === 'follower';
+    if (isHit) this.bytesFromCache += bytes;
+    return isHit;
   }
 
   failed(reason: string): void {

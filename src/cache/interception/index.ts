@@ -1,5 +1,6 @@
 /** What the rest of Berthgate uses of interception. */
 
+export { Accounts } from './accounts.ts';
 export { Authority } from './authority.ts';
 export { CacheFront, type FrontOptions } from './front.ts';
 export type { InterceptionTally } from './interception-tally.ts';

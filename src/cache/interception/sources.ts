@@ -24,6 +24,6 @@ export function networkOf(address: string, interfaces = networkInterfaces()): st
 }
 
 /** An IPv4 client of a socket of both families is said as `::ffff:1.2.3.4`. */
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
 }

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { HttpCache, HttpCacheTally, HttpFront, Origins, SiteRules } from '../../cache/http/index.ts';
 import {
   AbsenceNotes,
+  Accounts,
   Authority,
   CacheFront,
   ContainerTrust,
@@ -20,7 +21,7 @@ import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { Policy } from '../../exchange/policy.ts';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import { type Config, ConfigRefused, type LoadedConfig } from '../../operate/config/index.ts';
-import type { Log } from '../../operate/signals/index.ts';
+import type { CacheAccount, Log } from '../../operate/signals/index.ts';
 import { WayOut, type WayOutOptions } from '../../wire/way-out.ts';
 import { type CacheAddresses, findAddresses, openingsOf, saidAddresses } from './cache-addresses.ts';
 import { siteOf } from './site.ts';
@@ -59,10 +60,13 @@ export class Cache {
   private readonly http: HttpFront;
   private readonly keeping: HttpCache;
 
+  private readonly accounts: Accounts;
+
   /** @param store there wherever the configuration has a cache */
-  constructor(log: Log, standby: Standby, store: () => Store | null) {
+  constructor(log: Log, standby: Standby, store: () => Store | null, onAccount: (account: CacheAccount) => void) {
     this.log = log;
     this.standby = standby;
+    this.accounts = new Accounts(onAccount);
     const live = (): Made => {
       if (this.made === null) throw new Error('nothing is cached any more');
       return this.made;
@@ -76,7 +80,8 @@ export class Cache {
       origins: () => live().origins,
       tally: this.httpTally,
       onServed: ({ method, url, arrival: { scheme, client } }, kind, bytes) => {
-        this.httpTally.served({ kind, scheme, bytes });
+        const hit = this.httpTally.served({ kind, scheme, bytes });
+        this.accounts.served(client, { hit, bytes });
         if (log.isLevelEnabled('debug'))
           log.debug({ method, url: `${url.origin}${url.pathname}`, client, kind, bytes }, 'cache: served');
       },
@@ -154,6 +159,7 @@ export class Cache {
           this.close();
           return;
         }
+        this.accounts.watch(desks);
         this.front ??= new CacheFront(next.options);
         this.front.use(next.options);
         void this.mend();
@@ -192,6 +198,7 @@ export class Cache {
     this.made?.authority?.end();
     void this.made?.wayOut.close();
     this.made = null;
+    this.accounts.end();
     this.addresses = NOWHERE;
   }
 

@@ -13,6 +13,7 @@ import type { LoadedConfig } from '../../operate/config/index.ts';
 import {
   Audit,
   CallRecorder,
+  cacheAccountEntry,
   DecisionRecorder,
   type Log,
   makeRegistry,
@@ -108,7 +109,12 @@ export class Instance {
     const recorded = recordedBy(recorder, decisions);
     this.jobs = new Jobs(recorded, this.buffers, log);
     this.listening = new Listening(recorded, this.buffers, log, this.jobs);
-    this.cache = new Cache(log, new Standby(log, program ?? null, passing), () => this.kept.store);
+    this.cache = new Cache(
+      log,
+      new Standby(log, program ?? null, passing),
+      () => this.kept.store,
+      (account) => this.audit.write(cacheAccountEntry(account, Date.now())),
+    );
     this.firewall = new HostFirewall(log, () => this.cache.openings());
     this.jobSweeps = new JobSweeps(
       () => this.listening.sides().map((side) => processJobsOn(side, this.enginesHere.has(side.desk.name))),

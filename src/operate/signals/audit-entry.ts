@@ -9,7 +9,7 @@ import type { Change } from '../../exchange/policy.ts';
 import type { CallRecord } from '../../exchange/recorder.ts';
 import { type Json, printJson } from '../../ground/json.ts';
 
-const auditVersion = 1;
+export const auditVersion = 1;
 
 export type Outcome = 'passed' | 'changed' | 'refused' | 'would-refuse';
 

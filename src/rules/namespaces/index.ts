@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { INSTALLATION_LABEL, VOLUMES_LABEL } from '../../docker/reserved-labels.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
-import { EventFeed } from '../../exchange/event-feed.ts';
+import { eventsOf } from '../../exchange/event-feed.ts';
 import { engineName, type Namespace, type Namespacing } from '../../exchange/namespacing.ts';
 import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
@@ -39,7 +39,7 @@ const SWEEP_MS = 30_000;
 /** One for an engine, however many listeners and reloads there are. */
 export function engineSide(desk: EngineDesk, installation: Installation): EngineSide {
   return desk.once('namespaces', () => {
-    const feed = new EventFeed(desk);
+    const feed = eventsOf(desk);
     const directory: Directory = new Directory(desk, feed, (event) => {
       const ours = event.kind === 'container' && event.labels[INSTALLATION_LABEL] === installation.id;
       const owner = ours ? ownerOf(event) : null;
