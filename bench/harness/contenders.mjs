@@ -41,13 +41,21 @@ export function berthgateGuarded(socket, folder, options = {}) {
 export async function berthgate(
   socket,
   folder,
-  { main = berthgateMain, name = 'berthgate', node = [], policies = [], namespace = null, sharedImages = [] } = {},
+  {
+    main = berthgateMain,
+    name = 'berthgate',
+    node = [],
+    policies = [],
+    namespace = null,
+    sharedImages = [],
+    gateway,
+  } = {},
 ) {
   const { unix, port, file } = await places(folder, name);
   const adminPort = await freePort();
   const config = {
     state: join(folder, `${name}-state`),
-    engines: [{ name: 'bench', url: `unix://${socket}` }],
+    engines: [{ name: 'bench', url: `unix://${socket}`, gateway }],
     images: { shared: sharedImages },
     firewall: { apply: false },
     listeners: [

@@ -5,7 +5,6 @@ import { bytesMessage, filePacket } from './shapes/buildkit.ts';
 
 /** tonistiigi/fsutil, types/wire.proto. */
 const DATA = 2;
-const ERROR = 4;
 
 export interface FilePiece {
   /** Which of the files of this transfer. */
@@ -18,11 +17,6 @@ export interface FilePiece {
 export function filePieceIn(packet: Uint8Array): FilePiece | null {
   const { Type: type = 0, ID: file = 0, Data: bytes = '' } = readMessage(filePacket, packet).value;
   return Number(type) === DATA ? { file: Number(file), bytes: String(bytes) } : null;
-}
-
-/** What ends a transfer, and why: one byte a character. */
-export function failedTransfer(why: string): Uint8Array {
-  return printMessage(filePacket, { Type: ERROR, Data: why });
 }
 
 /** One byte a character. */

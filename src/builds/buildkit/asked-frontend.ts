@@ -4,9 +4,8 @@
  */
 
 import { familiarReference, formatReference, readReference, tagged } from '../../docker/image-reference.ts';
-import { failedTransfer, filePieceIn } from '../../docker/transferred-file.ts';
+import { filePieceIn } from '../../docker/transferred-file.ts';
 import { compileGlob, type Glob } from '../../ground/glob.ts';
-import type { Tell } from './answer-messages.ts';
 
 /** A byte-order mark, `#!`, and directives, of which the first line that is none is the end. */
 const DIRECTIVES =
@@ -37,18 +36,17 @@ export class Frontends {
     return this.listed.some((matches) => spellings.some(matches));
   }
 
-  /** For one transfer of the Dockerfile: what the engine is told of it. */
-  watch(): Tell {
+  /** For one transfer of the Dockerfile: why a packet of it does not go to the engine; null where it may. */
+  watch(): (packet: Uint8Array) => string | null {
     const begun = new Set<number>();
-    return (message) => {
-      const piece = filePieceIn(message);
-      if (piece === null || begun.has(piece.file)) return message;
+    return (packet) => {
+      const piece = filePieceIn(packet);
+      if (piece === null || begun.has(piece.file)) return null;
       begun.add(piece.file);
       const image = askedFrontend(piece.bytes);
-      if (image === null || this.permits(image)) return message;
+      if (image === null || this.permits(image)) return null;
       const allowed = this.patterns.length === 0 ? 'none' : this.patterns.join(', ');
-      const why = `berthgate: # syntax=${image} is not served here: the engine's own frontend reads a Dockerfile (allowed: ${allowed})`;
-      return failedTransfer(Buffer.from(why).toString('latin1'));
+      return `berthgate: # syntax=${Buffer.from(image, 'latin1')} is not served here: the engine's own frontend reads a Dockerfile (allowed: ${allowed})`;
     };
   }
 }

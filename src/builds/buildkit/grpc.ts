@@ -4,14 +4,12 @@ import type http2 from 'node:http2';
 import type { Readable } from 'node:stream';
 import { withRpcMessage } from '../../docker/rpc-status.ts';
 import { Refusal } from '../../ground/refusal.ts';
+import { MAX_MESSAGE_BYTES, PREFIX_BYTES } from './message-reader.ts';
 
 export const PERMISSION_DENIED = 7;
+export const RESOURCE_EXHAUSTED = 8;
 export const UNIMPLEMENTED = 12;
 export const UNAVAILABLE = 14;
-
-const PREFIX_BYTES = 5;
-/** What BuildKit takes (defaults.DefaultMaxRecvMsgSize). */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /** The only message of a request. @throws Refusal for more or less than one, and for a compressed one */
 export async function readOnlyMessage(request: Readable): Promise<Uint8Array> {
@@ -22,7 +20,11 @@ export async function readOnlyMessage(request: Readable): Promise<Uint8Array> {
     if (length > MAX_MESSAGE_BYTES + PREFIX_BYTES) throw new Refusal('body-too-large', 'a message of more than 16 MiB');
     pieces.push(piece);
   }
-  const whole = Buffer.concat(pieces);
+  return onlyMessageIn(Buffer.concat(pieces));
+}
+
+/** @throws Refusal for more or less than one, and for a compressed one */
+export function onlyMessageIn(whole: Buffer): Uint8Array {
   if (whole.length < PREFIX_BYTES) throw new Refusal('unreadable-body', 'a message is expected');
   if (whole[0] !== 0) throw new Refusal('unreadable-body', 'a compressed message is not read');
   if (whole.readUInt32BE(1) !== whole.length - PREFIX_BYTES) {
@@ -45,11 +47,15 @@ export function fail(stream: http2.ServerHttp2Stream, status: number, message: s
     {
       ':status': 200,
       'content-type': 'application/grpc',
-      'grpc-status': String(status),
-      'grpc-message': printText(message),
+      ...failed(status, message),
     },
     { endStream: true },
   );
+}
+
+/** The last fields of an answer that fails. */
+export function failed(status: number, message: string): Readonly<Record<string, string>> {
+  return { 'grpc-status': String(status), 'grpc-message': printText(message) };
 }
 
 /** The fields of an answer, with the words of an error in those of the client. */

@@ -91,9 +91,9 @@ export class BuildkitMediation implements Mediation {
 
   async offer(connection: MediatedConnection, headers: Call['headers']): Promise<void> {
     const end = await openTunnel(connection);
-    const client = new ChannelStream(connection.exchange.upgrade({ status: 101, reason: '', headers: [] }, 'h2c'));
+    const client = connection.exchange.upgrade({ status: 101, reason: '', headers: [] }, 'h2c');
     const offered = (offer: Offer): (() => void) => connection.offers?.(headers, offer) ?? (() => {});
-    await bridgeSession(client, new ChannelStream(end), offered, this.frontends);
+    await bridgeSession(client, end, offered, this.frontends);
   }
 
   private async serve(
@@ -124,7 +124,7 @@ export class BuildkitMediation implements Mediation {
           const request = connection.sessionRequest(entered.headers);
           const end = await openTunnel({ ...connection, request });
           const offered = (offer: Offer): (() => void) => offers(entered.headers, offer);
-          await bridgeSession(sessionWithin(stream), new ChannelStream(end), offered, this.frontends);
+          await bridgeSession(sessionWithin(stream), end, offered, this.frontends);
           return 200;
         }
         const call = bounded(entered, sources, own);

@@ -1,10 +1,10 @@
 /** One call of gRPC, from the client to the engine and back. */
 
 import http2 from 'node:http2';
-import { pipeline, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Refusal } from '../../ground/refusal.ts';
 import { AnswerMessages, type Tell } from './answer-messages.ts';
-import { fail, toldError, UNAVAILABLE } from './grpc.ts';
+import { fail, failed, RESOURCE_EXHAUSTED, toldError, UNAVAILABLE } from './grpc.ts';
 
 export interface Relayed {
   readonly headers: http2.OutgoingHttpHeaders;
@@ -35,6 +35,7 @@ export function relay(
     let status = 502;
     client.on('close', () => engine.close(http2.constants.NGHTTP2_CANCEL));
     let expired = false;
+    let unread = false;
     const expire = (fault: Refusal): void => {
       expired = true;
       // The client is told why by whoever asked.
@@ -47,7 +48,7 @@ export function relay(
       clearTimeout(timer);
       if (expired) return;
       fail(client, UNAVAILABLE, 'berthgate: the engine has ended the call');
-      if (engine.rstCode !== 0 && !client.destroyed) client.close(engine.rstCode);
+      if (engine.rstCode !== 0 && !unread && !client.destroyed) client.close(engine.rstCode);
       resolve(status);
     });
     engine.on('response', (answer, flags) => {
@@ -58,10 +59,20 @@ export function relay(
       if (last) return;
       client.on('wantTrailers', () => client.sendTrailers(trailers));
       engine.on('trailers', (fields) => {
-        trailers = toldError(plain(fields), tellText);
+        if (!unread) trailers = toldError(plain(fields), tellText);
       });
-      if (tell === null) engine.pipe(client);
-      else pipeline(engine, new AnswerMessages(tell), client, () => {});
+      if (tell === null) {
+        engine.pipe(client);
+        return;
+      }
+      const messages = new AnswerMessages(tell);
+      messages.on('error', (fault) => {
+        unread = true;
+        trailers = failed(RESOURCE_EXHAUSTED, `berthgate: what the engine answers is not told: ${fault.message}`);
+        engine.close(http2.constants.NGHTTP2_CANCEL);
+        client.end();
+      });
+      engine.pipe(messages).pipe(client);
     });
     if (Buffer.isBuffer(request)) engine.end(request);
     else request.pipe(engine);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { askedFrontend, Frontends } from '../../../src/builds/buildkit/asked-frontend.ts';
-import { printMessage, readMessage } from '../../../src/docker/protobuf.ts';
+import { printMessage } from '../../../src/docker/protobuf.ts';
 import { filePacket } from '../../../src/docker/shapes/buildkit.ts';
 
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
@@ -30,8 +30,8 @@ describe('the frontend that a Dockerfile asks for', () => {
     expect(new Frontends(['docker/dockerfile', 'r.example.org/frontends/*:2']).permits(image)).toBe(may),
   );
 
-  test('is looked for where a file begins, and what is not served becomes an error of the transfer', () => {
-    const told = new Frontends(['docker/dockerfile']).watch();
+  test('is looked for where a file begins, and what is not served does not pass', () => {
+    const judge = new Frontends(['docker/dockerfile']).watch();
     const packet = (fields: object): Uint8Array => printMessage(filePacket, fields as never);
     const passed = [
       packet({ Type: 0, Stat: latin1('\n\u000aDockerfile') }),
@@ -40,11 +40,9 @@ describe('the frontend that a Dockerfile asks for', () => {
       packet({ Type: 2, ID: 1 }),
       packet({ Type: 3 }),
     ];
-    for (const one of passed) expect(told(one)).toEqual(one);
-    const refused = told(packet({ Type: 2, ID: 2, Data: '# syntax=evil/x\n' })) ?? new Uint8Array(0);
-    expect(readMessage(filePacket, refused).value).toMatchObject({
-      Type: 4,
-      Data: expect.stringContaining('# syntax=evil/x is not served here'),
-    });
+    for (const one of passed) expect(judge(one)).toBeNull();
+    expect(judge(packet({ Type: 2, ID: 2, Data: '# syntax=evil/x\n' }))).toContain(
+      '# syntax=evil/x is not served here',
+    );
   });
 });

@@ -39,6 +39,22 @@ describe('the messages of an answer', () => {
     const told = Readable.from([Buffer.from([1, 0, 0, 0, 0])]).pipe(new AnswerMessages((message) => message));
     await expect(told.toArray()).rejects.toThrow('compressed');
   });
+
+  it('are of 16 MiB at most, and pass as they come however small the pieces are', async () => {
+    const large = framed(Buffer.alloc(16 * 1024 * 1024, 'x'));
+    const pieces = Array.from({ length: Math.ceil(large.length / 1000) }, (_, i) =>
+      large.subarray(i * 1000, (i + 1) * 1000),
+    );
+    const passed = Buffer.concat(
+      await Readable.from(pieces)
+        .pipe(new AnswerMessages((message) => message))
+        .toArray(),
+    );
+    expect(passed.equals(large)).toBe(true);
+    const larger = Buffer.from([0, 1, 0, 0, 1]);
+    const told = Readable.from([larger]).pipe(new AnswerMessages((message) => message));
+    await expect(told.toArray()).rejects.toThrow('16 MiB');
+  });
 });
 
 describe('a request', () => {

@@ -1,10 +1,16 @@
-// What a client offers to its builds, where the client does not keep to what is usual.
+// What a client offers to its builds, as the engine and Berthgate have it.
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
 import { Frontends } from '../../../src/builds/buildkit/asked-frontend.ts';
+import { framed } from '../../../src/builds/buildkit/grpc.ts';
 import { bridgeSession } from '../../../src/builds/buildkit/session.ts';
+import { printMessage } from '../../../src/docker/protobuf.ts';
+import { credentialsResponse, filePacket } from '../../../src/docker/shapes/buildkit.ts';
+import type { Offer } from '../../../src/exchange/mediation.ts';
+import { StreamEnd } from '../../../src/wire/h2/stream-end.ts';
 
 const open: net.Socket[] = [];
 afterEach(() => {
@@ -24,70 +30,115 @@ async function connected(): Promise<readonly [net.Socket, net.Socket]> {
   return [one, other];
 }
 
-/** The engine's side of a session, and the other end of the client's. */
-async function bridged(): Promise<{ readonly engine: http2.ClientHttp2Session; readonly client: net.Socket }> {
-  const [clientEnd, client] = await connected();
-  const [engineEnd, engine] = await connected();
-  void bridgeSession(clientEnd, engineEnd, () => () => {}, new Frontends([]));
-  const session = http2.connect('http://localhost', { createConnection: () => engine });
-  session.on('error', () => {});
-  return { engine: session, client };
+const opened = (socket: net.Socket) => ({ channel: new StreamEnd(socket), bytes: Buffer.alloc(0) });
+
+interface Bridged {
+  readonly engine: http2.ClientHttp2Session;
+  readonly client: http2.ServerHttp2Session;
+  /** What Berthgate itself has from the client. */
+  readonly offer: Offer;
 }
 
-const call = (engine: http2.ClientHttp2Session, path: string): http2.ClientHttp2Stream => {
-  const stream = engine.request({ ':method': 'POST', ':path': path });
+/** The engine's side of a session, and the client's, which gives room as BuildKit's clients do. */
+async function bridged(): Promise<Bridged> {
+  const [clientEnd, clientSocket] = await connected();
+  const [engineEnd, engineSocket] = await connected();
+  let offer: Offer | null = null;
+  const offered = (one: Offer): (() => void) => {
+    offer = one;
+    return () => {};
+  };
+  void bridgeSession(opened(clientEnd), opened(engineEnd), offered, new Frontends(['docker/dockerfile']));
+  const client = http2.performServerHandshake(clientSocket);
+  client.setLocalWindowSize(1 << 20);
+  const engine = http2.connect('http://localhost', { createConnection: () => engineSocket });
+  for (const session of [client, engine]) session.on('error', () => {});
+  await once(engine, 'remoteSettings');
+  if (offer === null) throw new Error('nothing is offered');
+  return { engine, client, offer };
+}
+
+type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
+
+function serve(client: http2.ServerHttp2Session, answer: Answer): void {
+  client.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
+    stream.on('error', () => {});
+    answer(stream, headers);
+  });
+}
+
+function call(engine: http2.ClientHttp2Session, path: string, more: object = {}): http2.ClientHttp2Stream {
+  const stream = engine.request({ ':method': 'POST', ':path': path, ...more });
   stream.on('error', () => {});
+  stream.end();
   return stream;
-};
+}
 
-const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-};
-const SETTINGS = frame(4, 0, 0, Buffer.alloc(0));
-const HEADERS = 1;
-const END_HEADERS = 4;
-const END_STREAM = 1;
-/** HPACK: a literal with a new name, and `:status: 200` of the table. */
-const field = (name: string, value: string): Buffer =>
-  Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]);
-const OK = Buffer.from([0x88]);
+const FILES = '/moby.filesync.v1.FileSync/DiffCopy';
+const packet = (fields: object): Buffer => framed(printMessage(filePacket, fields as never));
 
-test('a client that has said goodbye while a call runs is asked no more', async () => {
-  const { engine, client } = await bridged();
-  const session = http2.performServerHandshake(client);
-  session.on('error', () => {});
-  const asked = new Promise<http2.ServerHttp2Stream>((resolve) => session.on('stream', resolve));
-  call(engine, '/first');
-  const first = await asked;
-  first.on('error', () => {});
-  session.goaway(0);
-  // What has come back behind the goodbye: the other side has read it.
-  await new Promise((resolve) => session.ping(() => resolve(null)));
-  const [headers] = (await once(call(engine, '/second'), 'response')) as [http2.IncomingHttpHeaders];
-  expect(headers['grpc-status']).toBe('14');
+test('the engine asks for no credentials, and Berthgate has them from the client', async () => {
+  const { engine, client, offer } = await bridged();
+  const asked: string[] = [];
+  serve(client, (stream, headers) => {
+    asked.push(String(headers[':path']));
+    stream.respond({ ':status': 200 });
+    stream.end(framed(printMessage(credentialsResponse, { Username: 'alice', Secret: 'of alice' })));
+  });
+  const [headers] = (await once(call(engine, '/moby.filesync.v1.Auth/Credentials'), 'response')) as [
+    http2.IncomingHttpHeaders,
+  ];
+  expect(headers['grpc-status']).toBe('12');
+  await buffer(call(engine, '/first'));
+  expect(await offer.credentials('registry.example.org')).toEqual({
+    kind: 'password',
+    username: 'alice',
+    password: 'of alice',
+  });
+  expect(asked).toEqual(['/first', '/moby.filesync.v1.Auth/Credentials']);
+});
+
+test('a client that has said goodbye is asked no more', async () => {
+  const { engine, client, offer } = await bridged();
+  const goodbye = once(engine, 'goaway');
+  client.goaway(0);
+  await goodbye;
+  expect(await offer.credentials('registry.example.org')).toBeNull();
 });
 
 test.each([
-  ['answers', Buffer.concat([OK, field('http2-settings', 'x')]), null],
-  ['ends its answer', OK, field('http2-settings', 'x')],
-])('a client that %s with a field that HTTP/2 has no place for ends nobody but itself', async (_, head, trailers) => {
+  ['in one piece', 100_000],
+  ['in pieces', 3],
+])('a Dockerfile that asks for a frontend which is not served ends its transfer: %s', async (_, size) => {
   const { engine, client } = await bridged();
-  client.write(SETTINGS);
-  client.once('data', () => {
-    client.write(frame(HEADERS, END_HEADERS, 1, head));
-    if (trailers !== null) client.write(frame(HEADERS, END_HEADERS | END_STREAM, 1, trailers));
+  serve(client, async (stream, headers) => {
+    stream.respond({ ':status': 200 });
+    const syntax = headers['dir-name'] === 'dockerfile' ? String(headers.syntax) : 'evil/x';
+    const bytes = Buffer.concat([
+      packet({ Type: 2, ID: 1, Data: `# syntax=${syntax}\nFROM x\n` }),
+      packet({ Type: 3 }),
+    ]);
+    for (let at = 0; at < bytes.length; at += size) stream.write(bytes.subarray(at, at + size));
+    stream.end();
   });
-  const stream = call(engine, '/first');
-  stream.end();
-  const [answer] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders];
-  expect(answer).toMatchObject({ ':status': 200 });
-  expect(answer['http2-settings']).toBeUndefined();
-  if (trailers === null) return;
-  stream.resume();
-  await once(stream, 'end');
+  const transfer = async (more: object): Promise<{ bytes: number; status: unknown; said: string }> => {
+    const stream = call(engine, FILES, more);
+    let trailers: http2.IncomingHttpHeaders = {};
+    stream.on('trailers', (fields) => {
+      trailers = fields;
+    });
+    const { length } = await buffer(stream);
+    return {
+      bytes: length,
+      status: trailers['grpc-status'],
+      said: decodeURIComponent(String(trailers['grpc-message'])),
+    };
+  };
+  expect(await transfer({ 'dir-name': 'dockerfile', syntax: 'evil/x' })).toEqual({
+    bytes: 0,
+    status: '7',
+    said: expect.stringContaining('# syntax=evil/x is not served here'),
+  });
+  expect((await transfer({ 'dir-name': 'dockerfile', syntax: 'docker/dockerfile:1' })).bytes).toBeGreaterThan(40);
+  expect((await transfer({ 'dir-name': 'context', syntax: '' })).bytes).toBeGreaterThan(40);
 });
