@@ -8,7 +8,7 @@ import { EnginePool, type OutboundLimits } from '../wire/outbound.ts';
 import type { ReadBuffers } from '../wire/read-buffers.ts';
 import { askJson } from './ask.ts';
 import { dialer } from './dial.ts';
-import { EngineDisk, type ReadUsed } from './engine-disk.ts';
+import { EngineDisk, type ReadSpace } from './engine-disk.ts';
 import type { EngineOptions } from './engine-options.ts';
 
 export interface EngineState {
@@ -39,7 +39,7 @@ export interface DockerEngineOptions extends EngineOptions {
   readonly limits?: Partial<OutboundLimits>;
   readonly answerMs?: number;
   /** How the disk is looked at; default: as `df` does. */
-  readonly readUsed?: ReadUsed;
+  readonly readSpace?: ReadSpace;
   /** Hears of what does not end a call but an operator should know. */
   readonly onFault?: (fault: Error) => void;
   /** Hears when the engine comes, goes, or comes back as another version. */
@@ -63,7 +63,7 @@ export class DockerEngine implements Engine {
     this.onTurn = options.onTurn ?? (() => {});
     const dial = dialer(options, options.onFault ?? (() => {}));
     this.pool = new EnginePool(dial, { ...LIMITS, ...options.limits }, options.buffers);
-    this.disk = new EngineDisk(new LiveEngineDesk(this), options.url.kind === 'unix', options.readUsed);
+    this.disk = new EngineDisk(new LiveEngineDesk(this), options.url.kind === 'unix', options.readSpace);
   }
 
   get state(): EngineState {

@@ -8,6 +8,27 @@ import type { BodySink } from '../wire/message.ts';
  */
 export type BodyStage = (onward: BodySink, fail: (fault: unknown) => void) => BodySink;
 
+/** The same stages, and how all that they hold is let go when the call is over. */
+export function releasing(stages: readonly BodyStage[]): {
+  readonly stages: readonly BodyStage[];
+  release(): void;
+} {
+  const sinks: BodySink[] = [];
+  const watched = (stage: BodyStage): BodyStage => {
+    return (onward, fail) => {
+      const sink = stage(onward, fail);
+      sinks.push(sink);
+      return sink;
+    };
+  };
+  return {
+    stages: stages.map(watched),
+    release() {
+      for (const sink of sinks) sink.release?.();
+    },
+  };
+}
+
 /** The first stage takes the client's own bytes. */
 export function chained(stages: readonly BodyStage[]): BodyStage {
   return (onward, fail) => stages.reduceRight((sink, stage) => stage(sink, fail), onward);

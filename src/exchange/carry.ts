@@ -8,7 +8,7 @@ import type { Exchange } from '../wire/inbound.ts';
 import type { RequestHead } from '../wire/message.ts';
 import type { OutboundFault } from '../wire/outbound-fault.ts';
 import { onward, type RelayRequest, relay } from '../wire/relay.ts';
-import { type BodyStage, chained } from './body-stage.ts';
+import { type BodyStage, chained, releasing } from './body-stage.ts';
 import type { Call } from './call.ts';
 import { clampBody, clampHead } from './clamp-version.ts';
 import type { ApiRange, Engine } from './engine.ts';
@@ -89,6 +89,16 @@ export class Carrier {
    * whatever a stage of the body has ended the call with
    */
   async carry(call: Call, api: ApiRange, exchange: Exchange, changing: Changing): Promise<void> {
+    if (changing.through.length === 0) return this.carryThrough(call, api, exchange, changing);
+    const { stages, release } = releasing(changing.through);
+    try {
+      await this.carryThrough(call, api, exchange, { ...changing, through: stages });
+    } finally {
+      release();
+    }
+  }
+
+  private async carryThrough(call: Call, api: ApiRange, exchange: Exchange, changing: Changing): Promise<void> {
     const { back, through, deadline = null, heard = null, answer: stage = null } = changing;
     const { endpoint } = call;
     const { travel } = endpoint.answer;

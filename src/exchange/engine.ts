@@ -12,7 +12,7 @@ export interface Engine {
   /** Known at once after the first answer; asked again when the engine may have changed. @throws Refusal */
   api(): ApiRange | Promise<ApiRange>;
   /** Looked at now and then, never on the way of a call; absent where nobody looks. */
-  readonly disk?: { readonly isFull: boolean };
+  readonly disk?: { readonly isFull: boolean; readonly roomBytes: number | null };
   /** Tells that a call failed in a way that a restart of the engine would explain. */
   doubt(): void;
 }

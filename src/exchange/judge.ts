@@ -5,6 +5,7 @@ import type { Json } from '../ground/json.ts';
 import { Refusal, type RefusalFacts } from '../ground/refusal.ts';
 import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
+import type { LoadJudge } from './load-judge.ts';
 import type { BuildSources, Change, Policy, PolicyContext, Verdict } from './policy.ts';
 
 /** What one policy decided. */
@@ -24,6 +25,8 @@ export interface Judgement {
   readonly hidesHost: boolean;
   /** Who judges the body of a build, in the order of the policies. */
   readonly build: readonly BuildJudge[];
+  /** Who judges what a load brings. */
+  readonly load: readonly LoadJudge[];
   readonly sources: readonly BuildSources[];
   /** Who hears the answer before the client does; null for nobody. */
   readonly heard: ((answer: Json, status: number) => Promise<void>) | null;
@@ -34,6 +37,7 @@ export interface Judgement {
 
 const NO_DECISIONS: readonly Decision[] = [];
 const NOBODY: readonly BuildJudge[] = [];
+const NO_LOADS: readonly LoadJudge[] = [];
 const NO_SOURCES: readonly BuildSources[] = [];
 const NO_LABELS: Readonly<Record<string, string>> = {};
 const NOTHING_TO_END = (): void => {};
@@ -55,6 +59,7 @@ export function judge(
       changed: false,
       hidesHost: false,
       build: NOBODY,
+      load: NO_LOADS,
       sources: NO_SOURCES,
       heard: null,
       show: null,
@@ -84,6 +89,7 @@ class Judging implements Judgement {
   changed = false;
   hidesHost = false;
   build: readonly BuildJudge[] = NOBODY;
+  load: readonly LoadJudge[] = NO_LOADS;
   sources: readonly BuildSources[] = NO_SOURCES;
   heard: Judgement['heard'] = null;
   show: Judgement['show'] = null;
@@ -121,6 +127,7 @@ class Judging implements Judgement {
     this.changed ||= changes.length > 0;
     this.hidesHost ||= verdict.hidesHost === true;
     if (verdict.build !== undefined) this.build = [...this.build, verdict.build];
+    if (verdict.load !== undefined) this.load = [...this.load, verdict.load];
     if (verdict.sources !== undefined) this.sources = [...this.sources, verdict.sources];
     if (verdict.onAnswer !== undefined) this.heard = inTurn(this.heard, verdict.onAnswer);
     if (verdict.show !== undefined) this.show = shownBy(this.show, verdict.show);

@@ -4,6 +4,7 @@ import type { Json } from '../ground/json.ts';
 import type { BodyStage } from './body-stage.ts';
 import type { BuildNaming } from './build-judge.ts';
 import type { Call } from './call.ts';
+import type { LoadJudge } from './load-judge.ts';
 import type { InnerPassage, Offer } from './mediation.ts';
 import type { PolicyContext } from './policy.ts';
 
@@ -50,8 +51,8 @@ export interface Passage {
   readonly ended?: (failed: boolean) => void;
   /** Of a build, whose Dockerfile the engine reads in other words. */
   readonly build?: BuildNaming;
-  /** What the body passes through, where it travels as a stream. */
-  readonly body?: BodyStage;
+  /** What the archive of a load passes through, which has judges. */
+  readonly load?: (judges: readonly LoadJudge[]) => BodyStage;
   /** What the engine's answer passes through, where it travels as a stream of bytes. */
   readonly through?: BodyStage;
 }

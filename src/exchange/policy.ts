@@ -8,6 +8,7 @@ import type { BuildAddresses } from './build-addresses.ts';
 import type { BuildJudge } from './build-judge.ts';
 import type { Call } from './call.ts';
 import type { EngineDesk } from './engine-desk.ts';
+import type { LoadJudge } from './load-judge.ts';
 
 /** One thing that a policy changed. */
 export interface Change {
@@ -48,6 +49,8 @@ export interface Verdict {
   readonly hidesHost?: boolean;
   /** Judges what a build takes from elsewhere, before the engine has its Dockerfile. */
   readonly build?: BuildJudge;
+  /** Judges what a load brings, in namespaces alone: elsewhere nobody reads it. */
+  readonly load?: LoadJudge;
   /**
    * Told what the engine answered before the client is, which waits for it. What it throws ends the call: the client is
    * told that, and not the answer.

@@ -30,7 +30,7 @@ import { printCall } from './print-call.ts';
 import { type BodyLimits, readBody } from './read-call.ts';
 import type { Recorder } from './recorder.ts';
 import type { Deadline } from './relay-lines.ts';
-import { needsRoom } from './room-on-disk.ts';
+import { needsRoom, roomJudges } from './room-on-disk.ts';
 import { translatorOf } from './translate-back.ts';
 import { negotiate } from './version.ts';
 
@@ -202,6 +202,8 @@ export class Way {
   }
 
   private carryAsItIs(judgement: Judgement, api: ApiRange, exchange: Exchange): Promise<void> {
+    // What asks to be judged must not pass unread.
+    if (judgement.load.length > 0) throw new Error('nobody here reads loads');
     const back = this.options.policies.length === 0 ? null : translatorOf(judgement.call.endpoint, judgement);
     return this.carrier.carry(keepGiven(judgement), api, exchange, {
       back,
@@ -222,7 +224,7 @@ export class Way {
     api: ApiRange,
     exchange: Exchange,
   ): Promise<void> {
-    const { call, names, answer, stream, build, body, through, ended } = await namespace.enter(keepGiven(judgement));
+    const { call, names, answer, stream, build, load, through, ended } = await namespace.enter(keepGiven(judgement));
     let failed = true;
     try {
       if (answer !== null) {
@@ -232,13 +234,15 @@ export class Way {
       } else if (stream !== undefined) await this.carrier.tell(call, stream, exchange);
       else {
         const back = translatorOf(call.endpoint, judgement, names);
-        if (body !== undefined && isBodyless(exchange.head.framing)) {
+        if (load !== undefined && isBodyless(exchange.head.framing)) {
           throw new Refusal('unreadable-body', 'an archive is expected', { place: 'body' });
         }
-        const stages = this.stagesOf(judgement, namespace.context, build ?? null);
+        const { engine } = this.options;
+        const read = this.stagesOf(judgement, namespace.context, build ?? null);
+        const stages = load === undefined ? read : [...read, load([...judgement.load, ...roomJudges(engine)])];
         await this.carrier.carry(call, api, exchange, {
           back,
-          through: body === undefined ? stages : [...stages, body],
+          through: stages,
           ...(through === undefined ? {} : { answer: through }),
           deadline: this.deadlineOf(call),
           heard: judgement.heard,

@@ -65,6 +65,8 @@ export interface BodySink {
   /** Ends the body so that the other side sees an error: never a clean end of a short body. */
   abort(cause: Error): void;
   onReady: (() => void) | null;
+  /** Nothing more comes, however the message has ended: what is held beside memory is let go. */
+  release?(): void;
 }
 
 /** The first value of a header, by its lower-case name. */

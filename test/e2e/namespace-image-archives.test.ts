@@ -143,6 +143,23 @@ describeImageUsers(
       expect(await idOf(alice, 'secret:1')).toBe(theirs);
     });
 
+    test('an archive gives no name that a policy denies, and holds no more than the limits leave', async () => {
+      await makes('alice', 'judged:1', `${run}-judged`);
+      const whole = await filesOf((await saved(['judged:1'])).body);
+      const [image] = JSON.parse(String(whole['manifest.json'])) as [object];
+      const renamed = (name: string, more: object = {}) =>
+        tarOf({ ...whole, 'manifest.json': JSON.stringify([{ ...image, RepoTags: [name], ...more }]) });
+      const denied = await load(bob, (await renamed('forbidden/app:1')).bytes);
+      expect([denied.status, denied.text]).toEqual([403, expect.stringContaining('must not be given as a name')]);
+      // What is much more when it is unpacked.
+      const bomb = gzipSync(Buffer.alloc(72 * 1024 * 1024));
+      const large = await load(bob, (await tarOf({ bomb, ...whole })).bytes);
+      expect([large.status, large.text]).toEqual([403, expect.stringContaining('the archive holds more than is left')]);
+      expect(await tagsOf(bob)).not.toContain('judged:1');
+      // The control: the same archive under a name that is allowed, without what is too much.
+      expect((await load(bob, (await renamed('allowed/app:1')).bytes)).text).toContain('Loaded image: allowed/app:1');
+    });
+
     test('an archive that could be read in two ways is refused', async () => {
       const { bytes } = await tarOf({ 'manifest.json': '[]' });
       const entry = bytes.subarray(0, 1024);
@@ -172,6 +189,12 @@ describeImageUsers(
       }
       expect(await tagsOf(alice)).not.toContain('stolen:1');
     });
+  },
+  {
+    policies: [
+      { use: 'images', tag: { deny: ['forbidden/**'] } },
+      { use: 'limits', total: { imageBytes: '64MiB' } },
+    ],
   },
 );
 

@@ -1,6 +1,6 @@
 /** Whether the engines of a running server have room: looked at now and then, so that no call waits for it. */
 
-import type { EngineDisk } from '../../engines/engine-disk.ts';
+import { type DiskSpace, type EngineDisk, usedPercent } from '../../engines/engine-disk.ts';
 import type { Log } from '../../operate/signals/index.ts';
 
 const AGAIN_MS = 5000;
@@ -40,15 +40,22 @@ export class DiskWatch {
   }
 
   private async lookAt(disk: EngineDisk): Promise<void> {
-    const used = this.high === null ? null : await disk.used();
-    const isFull = used !== null && this.high !== null && used > this.high;
+    const { high } = this;
+    const space = high === null ? null : await disk.space();
+    const used = space === null ? null : usedPercent(space);
+    const isFull = used !== null && high !== null && used > high;
+    disk.roomBytes = space === null || high === null ? null : roomIn(space, high);
     if (isFull === disk.isFull) return;
     disk.isFull = isFull;
     const { log, onFull } = this.options;
-    const facts = { engine: disk.name, disk: used, high: this.high };
+    const facts = { engine: disk.name, disk: used, high };
     if (isFull) {
       log.warn(facts, 'the disk is full: nothing is made, pulled or built until there is room');
       onFull();
     } else log.info(facts, 'what takes room on the disk is not refused any more');
   }
+}
+
+function roomIn({ usedBytes, availableBytes }: DiskSpace, high: number): number {
+  return Math.max(0, Math.floor(((usedBytes + availableBytes) * high) / 100 - usedBytes));
 }

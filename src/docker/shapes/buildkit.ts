@@ -99,7 +99,7 @@ const families = withFamilies(map(text(unknownAttribute), text(own)), {
 });
 
 /** buildx asks by itself for what names the sources of a build alone, where images are kept by containerd. */
-const provenance = oneOf('provenance', { [DEFAULT_PROVENANCE]: [own] }, [attestation]);
+const provenance = oneOf('provenance', { [DEFAULT_PROVENANCE]: [own] }, [attestation], ['mode=max', 'mode=min', '']);
 
 /** Options of the Dockerfile frontend (frontend/dockerui/config.go). */
 const frontendAttributes = known(families, {

@@ -9,6 +9,7 @@ import type { FilterValues } from '../../docker/query.ts';
 import { loginAnswer, readCredentials, registryHostOf, serverAddressIn } from '../../docker/registry-credentials.ts';
 import type { BodyStage } from '../../exchange/body-stage.ts';
 import type { Call } from '../../exchange/call.ts';
+import type { LoadJudge } from '../../exchange/load-judge.ts';
 import type { OwnAnswer } from '../../exchange/namespacing.ts';
 import type { Json } from '../../ground/json.ts';
 import { Refusal } from '../../ground/refusal.ts';
@@ -28,7 +29,7 @@ export interface ImageStep {
   /** What is answered without carrying the call. */
   readonly answer?: OwnAnswer;
   /** What the body of the call, and what the engine's answer, pass through. */
-  readonly body?: BodyStage;
+  readonly load?: (judges: readonly LoadJudge[]) => BodyStage;
   readonly through?: BodyStage;
   /** What of the engine's answer is shown, in the client's names. */
   readonly show?: (told: Json) => Json;

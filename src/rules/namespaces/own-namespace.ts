@@ -211,13 +211,13 @@ export class OwnNamespace implements Namespace {
   }
 
   private enterImages(step: ImageStep, spoken: readonly Spoken[] = []): Passage {
-    const { call, answer, show, body: stage, through, ended } = step;
+    const { call, answer, show, load, through, ended } = step;
     const passed = this.passages.passage(call, spoken, undefined, show);
     const body = answer === undefined ? null : (passed.names.told(answer.body, answer.status) ?? null);
     return {
       ...passed,
       ...(answer === undefined ? {} : { answer: { ...answer, body } }),
-      ...(stage === undefined ? {} : { body: stage }),
+      ...(load === undefined ? {} : { load }),
       ...(through === undefined ? {} : { through }),
       ...(ended === undefined ? {} : { ended }),
     };

@@ -7,6 +7,7 @@ import { formatReference, readReference, readsAsId, splitDomain, tagged } from '
 import {
   type ImageUse,
   importedFrom,
+  importsFiles,
   type NamedImage,
   namedImages,
   namesInside,
@@ -15,6 +16,7 @@ import {
 import type { BuildJudge } from '../../exchange/build-judge.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
+import type { LoadJudge } from '../../exchange/load-judge.ts';
 import type { BuildSources, Policy, PolicyContext, PolicyKind, Verdict } from '../../exchange/policy.ts';
 import { compileGlob, type Glob, globFault, globRegex } from '../../ground/glob.ts';
 import type { Json } from '../../ground/json.ts';
@@ -41,7 +43,7 @@ const options = z.strictObject({
   push: list.optional().meta({ description: 'What may be pushed to.' }),
   tag: list.optional().meta({
     description:
-      'Which names may be given: by build, tag, commit and import. Where it is listed, `docker load` is refused.',
+      'Which names may be given: by build, tag, commit, import and load. Without a namespace, where it is listed, `docker load` is refused.',
   }),
 });
 
@@ -80,7 +82,7 @@ class ImagesPolicy implements Policy {
   }
 
   judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
-    this.judgeUnnamed(call);
+    const load = this.judgeUnnamed(call);
     const images = namedImages(call).filter(({ use }) => this.rules.has(use));
     // CI runners name an image by the digest or the id that they have found for its tag.
     const ids = images.filter(({ use, text }) => use === 'run' && (readsAsId(text) || text.includes('@')));
@@ -92,6 +94,7 @@ class ImagesPolicy implements Policy {
       rule,
       changes: [],
       ...(build === null ? {} : { build }),
+      ...(load === null ? {} : { load }),
       ...this.sourcesFor(call),
     };
     return ids.length === 0 ? passed : this.judgeIds(ids, context).then(() => passed);
@@ -102,15 +105,19 @@ class ImagesPolicy implements Policy {
     return build !== undefined && opensBuild(call.endpoint) ? { sources: sourcesOf(build) } : {};
   }
 
-  private judgeUnnamed(call: Call): void {
+  /** Names that stand in an archive are judged where somebody reads them. */
+  private judgeUnnamed(call: Call): LoadJudge | null {
     const source = importedFrom(call);
     if (source !== null && this.rules.has('pull')) {
       throw refuse(this.name, 'pull', 'must not be imported from an address', { place: 'query.fromSrc' });
     }
-    if (namesInside(call) && this.rules.has('tag')) {
+    if (!namesInside(call) || !this.rules.has('tag')) return null;
+    if (call.namespace === null) {
       const hint = 'the names stand in the tar and cannot be judged; import and tag, or pull';
       throw refuse(this.name, 'tag', 'images cannot be loaded where their names are limited', { hint });
     }
+    if (importsFiles(call)) return null;
+    return { name: (text) => this.judgeName({ use: 'tag', place: 'archive', text, everyTag: false }) };
   }
 
   /** FROM and its like stand in the context, and are judged as it passes. */

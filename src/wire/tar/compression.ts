@@ -72,6 +72,11 @@ export class Unpacking implements BodySink {
     (this.target ?? this.plain).abort(cause);
   }
 
+  release(): void {
+    this.target?.release?.();
+    if (this.target !== this.plain) this.plain.release?.();
+  }
+
   private beginning(): Buffer {
     return Buffer.concat(this.begin);
   }
@@ -121,5 +126,10 @@ class Unpacker implements BodySink {
     this.over = true;
     this.unpacker.destroy();
     this.plain.abort(cause);
+  }
+
+  release(): void {
+    this.over = true;
+    this.unpacker.destroy();
   }
 }

@@ -15,6 +15,7 @@ import { emptyDesk, LiveEngineDesk } from '../../../src/exchange/engine-desk.ts'
 import type { Identity } from '../../../src/exchange/identity.ts';
 import { asItIs, type InnerCall, serveInner } from '../../../src/exchange/mediation.ts';
 import type { CallRecord } from '../../../src/exchange/recorder.ts';
+import { roomJudges } from '../../../src/exchange/room-on-disk.ts';
 import { Listener } from '../../../src/front/listeners/index.ts';
 import type { Log } from '../../../src/operate/signals/index.ts';
 import { ReadBuffers } from '../../../src/wire/read-buffers.ts';
@@ -40,8 +41,8 @@ async function front() {
   const disk = { used: HIGH, turnedFull: 0 };
   const fake = await FakeEngine.start({ tableOnly: true });
   const buffers = new ReadBuffers();
-  const readUsed = async (): Promise<number> => disk.used;
-  const engine = new DockerEngine({ name: 'local', url: { kind: 'unix', path: fake.socket }, buffers, readUsed });
+  const readSpace = async () => ({ usedBytes: disk.used, availableBytes: 100 - disk.used });
+  const engine = new DockerEngine({ name: 'local', url: { kind: 'unix', path: fake.socket }, buffers, readSpace });
   const setup = setupOf({
     name: 'people',
     requests,
@@ -108,6 +109,24 @@ test.each<readonly [string, string, string, Ask]>([
   await becomes(HIGH);
   expect((await ask(socket, 'POST', target, said)).status).toBeLessThan(300);
   expect(asked(id)).toBe(2);
+});
+
+test('a load that holds more than there is room for is ended while it comes, however full the disk was before', async () => {
+  const { engine, becomes } = await front();
+  const loads = (bytes: { readonly archive: number; readonly contents: number }) => {
+    for (const judge of roomJudges(engine)) judge.size?.(bytes);
+  };
+  await becomes(HIGH - 10);
+  expect(engine.disk.roomBytes).toBe(10);
+  loads({ archive: 5, contents: 5 });
+  expect(() => loads({ archive: 5, contents: 6 })).toThrow(/no room for what the archive holds/);
+  expect(() => loads({ archive: 11, contents: 0 })).toThrow(/no room/);
+  // What comes is written already when somebody looks again.
+  const [judge] = roomJudges(engine);
+  await becomes(HIGH - 1);
+  judge?.size?.({ archive: 9, contents: 0 });
+  await becomes(HIGH + 1);
+  expect(() => judge?.size?.({ archive: 1, contents: 0 })).toThrow(/no room/);
 });
 
 test('whatever removes, looks or runs goes on while the disk is full', async () => {
@@ -192,7 +211,7 @@ test('that it is full is told once, and forgotten with the setting', async () =>
 
 test('the disk of an engine at another machine, or of one that does not answer, is never full', async () => {
   const folders: string[] = [];
-  const read = async (folder: string): Promise<number> => folders.push(folder) + 98;
+  const read = async (folder: string) => ({ usedBytes: folders.push(folder) + 98, availableBytes: 1 });
   const desk = { ...emptyDesk('far'), ask: async () => ({ DockerRootDir: '/var/lib/docker' }) };
   expect(await new EngineDisk(desk, false, read).used()).toBeNull();
   expect(folders).toEqual([]);

@@ -5,6 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ImageReference, readReference } from '../../../src/docker/image-reference.ts';
 import type { BodyStage } from '../../../src/exchange/body-stage.ts';
+import type { LoadedBytes } from '../../../src/exchange/load-judge.ts';
+import { Refusal } from '../../../src/ground/refusal.ts';
 import { loadedArchive } from '../../../src/rules/namespaces/archives/loaded-archive.ts';
 import { savedArchive } from '../../../src/rules/namespaces/archives/saved-archive.ts';
 import type { BodySink } from '../../../src/wire/message.ts';
@@ -96,6 +98,7 @@ const naming = (readsLayouts = false) => ({
   name: async (text: string) => readReference(`127.0.0.1:5350/alice/${text}`) as ImageReference,
   loads: () => {},
   unnamed: () => readReference('127.0.0.1:5350/alice/u_image:x') as ImageReference,
+  size: () => {},
 });
 const load = (bytes: Buffer, size = 4096, readsLayouts = false) =>
   pass(loadedArchive(naming(readsLayouts)), bytes, size);
@@ -201,6 +204,26 @@ describe('a load', () => {
       );
     }
     await expect(load(archive(...all))).rejects.toThrow(/is an OCI layout without a manifest.json/);
+  });
+
+  test('of what is much more when it is unpacked is ended while it comes, and no more of it is unpacked', async () => {
+    const MOST = 4_000_000;
+    const zeros = Buffer.alloc(64_000_000);
+    const bombs: readonly (readonly [Buffer, 'archive' | 'contents'])[] = [
+      [gzipSync(archive(file('a/layer.tar', zeros))), 'archive'],
+      [archive(file('a/layer.tar', gzipSync(zeros)), file('b', Buffer.alloc(100_000))), 'contents'],
+    ];
+    for (const [bytes, what] of bombs) {
+      const seen = { archive: 0, contents: 0 };
+      const size = (now: LoadedBytes): void => {
+        Object.assign(seen, now);
+        if (now[what] > MOST) throw new Refusal('disk-full', 'too much');
+      };
+      await expect(pass(loadedArchive({ ...naming(), size }), bytes, 4096)).rejects.toThrow('too much');
+      expect(seen[what]).toBeLessThan(MOST + 1_000_000);
+      // The control: nobody minds.
+      await expect(load(bytes)).rejects.toThrow(/manifest.json/);
+    }
   });
 
   test.each([

@@ -122,6 +122,10 @@ describe('images', () => {
     expect((await refusalBy(own, { path: `/build?t=web&buildargs=${frontend}` })).rule).toBe('build');
     await judgeBy(own, { path: '/build?t=web' });
     expect((await refusalBy(own, { path: '/images/load' })).hint).toContain('cannot be judged');
+    // In a namespace somebody reads the archive.
+    const { load } = await judgeBy(own, { path: '/images/load', namespace: 'shop' });
+    load[0]?.name?.('web:1');
+    expect(() => load[0]?.name?.('debian:12')).toThrow('docker.io/library/debian:12 must not be given as a name');
     // Nothing is said of what may be run.
     await judgeBy(own, run('alpine'));
   });

@@ -327,7 +327,10 @@ describe('bytes', () => {
     const policy = limits({ total: { imageBytes: 120 } }, desk, { images: (name: string) => `gateway/${name}/` });
     const load: Said = { path: '/images/load', namespace: 'shop' };
     expect((await refusalBy(policy, load)).message).toContain('for one namespace is reached; in use: 120B');
-    (await judgeBy(policy, { ...load, namespace: 'nobody' })).ended(200);
+    const empty = await judgeBy(policy, { ...load, namespace: 'nobody' });
+    empty.load[0]?.size?.({ archive: 500, contents: 120 });
+    expect(() => empty.load[0]?.size?.({ archive: 0, contents: 121 })).toThrow('the archive holds more than is left');
+    empty.ended(200);
   });
 
   test('of the build cache are of who was building when they appeared', async () => {

@@ -37,7 +37,17 @@ export class ArchiveFiles {
   private readonly byDigest = new Map<string, ArchivedFile>();
   private documentBytes = 0;
   private nameBytes = 0;
+  private readonly count: (bytes: number) => void;
   private open: { readonly path: string; readonly digests: Digests } | null = null;
+
+  /** `count` is told of bytes that are in the files, unpacked. */
+  constructor(count: (bytes: number) => void) {
+    this.count = count;
+  }
+
+  release(): void {
+    this.open?.digests.release();
+  }
 
   /** Whether more bytes would wait. */
   get busy(): boolean {
@@ -54,7 +64,7 @@ export class ArchiveFiles {
     this.place(path, kind === 'hard-link' ? 'link' : kind);
     if (kind === 'link') this.links.set(path, targetOf(path, header.linkName));
     if (kind === 'hard-link') this.links.set(path, cleanPath(header.linkName) ?? '');
-    if (kind === 'file') this.open = { path, digests: new Digests(drained) };
+    if (kind === 'file') this.open = { path, digests: new Digests(drained, this.count) };
     return path;
   }
 
@@ -133,13 +143,19 @@ function targetOf(path: string, target: string): string {
 class Digests {
   private readonly plain = createHash('sha256');
   private readonly drained: () => void;
+  private readonly count: (bytes: number) => void;
   private begin: Buffer | null = Buffer.alloc(0);
   /** Null where the bytes are not packed, or cannot be unpacked here. */
   private unpacking: Unpacking | null = null;
   private isPacked = false;
 
-  constructor(drained: () => void) {
+  constructor(drained: () => void, count: (bytes: number) => void) {
     this.drained = drained;
+    this.count = count;
+  }
+
+  release(): void {
+    this.unpacking?.release();
   }
 
   get busy(): boolean {
@@ -150,6 +166,7 @@ class Digests {
     this.plain.update(bytes);
     const before = this.begin;
     if (before === null) {
+      if (!this.isPacked) this.count(bytes.length);
       this.unpacking?.take(bytes);
       return;
     }
@@ -157,11 +174,14 @@ class Digests {
     this.begin = begin.length < TELLING_BYTES ? begin : null;
     if (this.begin !== null) return;
     const compression = compressionOf(begin);
-    if (compression === null) return;
+    if (compression === null) {
+      this.count(bytes.length);
+      return;
+    }
     this.isPacked = true;
     const unpacker = unpackerFor(compression);
     if (unpacker === null) return;
-    this.unpacking = new Unpacking(unpacker, this.drained);
+    this.unpacking = new Unpacking(unpacker, this.drained, this.count);
     if (before.length > 0) this.unpacking.take(before);
     this.unpacking.take(bytes);
   }
@@ -179,15 +199,23 @@ class Unpacking {
   private readonly drained: () => void;
   private waiting = 0;
 
-  constructor(unpacker: Duplex, drained: () => void) {
+  constructor(unpacker: Duplex, drained: () => void, count: (bytes: number) => void) {
     this.unpacker = unpacker;
     this.drained = drained;
     this.done = new Promise((resolve) => {
-      unpacker.on('data', (bytes: Buffer) => this.hash.update(bytes));
+      unpacker.on('data', (bytes: Buffer) => {
+        this.hash.update(bytes);
+        count(bytes.length);
+      });
       unpacker.on('end', () => resolve(told(this.hash)));
       // What only looks packed has no digest of what is in it.
       unpacker.on('error', () => resolve(null));
+      unpacker.on('close', () => resolve(null));
     });
+  }
+
+  release(): void {
+    this.unpacker.destroy();
   }
 
   get busy(): boolean {

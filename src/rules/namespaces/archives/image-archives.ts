@@ -8,12 +8,13 @@ import { savedNames } from '../../../docker/named-images.ts';
 import type { BodyStage } from '../../../exchange/body-stage.ts';
 import type { Call } from '../../../exchange/call.ts';
 import type { EngineDesk } from '../../../exchange/engine-desk.ts';
+import type { LoadJudge } from '../../../exchange/load-judge.ts';
 import type { Json } from '../../../ground/json.ts';
 import { Refusal } from '../../../ground/refusal.ts';
 import { endpointOf } from '../entering.ts';
 import type { ImageActs } from '../image-acts.ts';
 import type { OwnImages } from '../own-images.ts';
-import { loadedArchive } from './loaded-archive.ts';
+import { type LoadNaming, loadedArchive } from './loaded-archive.ts';
 import { savedArchive } from './saved-archive.ts';
 
 export class ImageArchives {
@@ -50,12 +51,14 @@ export class ImageArchives {
   }
 
   /** What the archive passes through, and what of the engine's lines is shown. */
-  async load(): Promise<Archiving & { readonly body: BodyStage; readonly show: (line: Json) => Json }> {
+  async load(): Promise<
+    Archiving & { readonly load: (judges: readonly LoadJudge[]) => BodyStage; readonly show: (line: Json) => Json }
+  > {
     const { names } = this.images;
     const acts = this.acts.begin(names.namespace);
     const unnamed = new Map<string, string | null>();
     const readsLayouts = keepsImagesInContainerd(await this.desk.ask('SystemInfo'));
-    const body = loadedArchive({
+    const naming = (judges: readonly LoadJudge[]): LoadNaming => ({
       readsLayouts,
       name: async (text) => {
         const reference = readReference(text);
@@ -65,6 +68,7 @@ export class ImageArchives {
             `the archive names an image ${JSON.stringify(text)}: invalid reference format`,
           );
         }
+        for (const judge of judges) judge.name?.(text);
         await this.images.keepFormer(tagged(reference), null);
         return names.toEngine(tagged(reference));
       },
@@ -74,6 +78,9 @@ export class ImageArchives {
         unnamed.set(`${repository}:${tag}`, id);
         return readReference(`${repository}:${tag}`) as ImageReference;
       },
+      size: (bytes) => {
+        for (const judge of judges) judge.size?.(bytes);
+      },
     });
     const output = (text: string): string =>
       text.replace(/^Loaded image: (\S+)/, (said, name: string) => {
@@ -81,7 +88,8 @@ export class ImageArchives {
         if (id === undefined) return said;
         return id === null ? 'Loaded image: <none>' : `Loaded image ID: ${id}`;
       });
-    return { body, show: (line) => withBuildWords(line, { output, fault: (text) => text }) ?? line, ended: acts.over };
+    const load = (judges: readonly LoadJudge[]): BodyStage => loadedArchive(naming(judges));
+    return { load, show: (line) => withBuildWords(line, { output, fault: (text) => text }) ?? line, ended: acts.over };
   }
 
   /** Without a tag, a name means all that are of its repository. @throws Refusal */

@@ -19,6 +19,7 @@ import {
 } from '../../../docker/image-archive.ts';
 import { formatReference, type ImageReference } from '../../../docker/image-reference.ts';
 import type { BodyStage } from '../../../exchange/body-stage.ts';
+import type { LoadedBytes } from '../../../exchange/load-judge.ts';
 import { type Json, JsonFault, printJson, readJson } from '../../../ground/json.ts';
 import { Refusal } from '../../../ground/refusal.ts';
 import type { BodySink } from '../../../wire/message.ts';
@@ -41,24 +42,33 @@ export interface LoadNaming {
   loads(id: string): void;
   /** A name for what has none; `id` of the image, where it is known. */
   unnamed(id: string | null): ImageReference;
+  /** What has come so far. @throws Refusal */
+  size(bytes: LoadedBytes): void;
 }
 
 export function loadedArchive(naming: LoadNaming): BodyStage {
   return (onward, fail) => {
     const failed = (fault: unknown): void => fail(asRefusal(fault));
-    return new Unpacking(new LoadSink(onward, new LoadedArchive(naming), failed), failed);
+    return new Unpacking(new LoadSink(onward, naming, failed), failed);
   };
 }
 
-/** Waits for the digests of what has passed, too. */
+/** Waits for the digests of what has passed, too, and counts what comes. */
 class LoadSink implements BodySink {
   onReady: (() => void) | null = null;
   private readonly archive: LoadedArchive;
+  private readonly naming: LoadNaming;
+  private readonly fail: (fault: unknown) => void;
   private readonly walker: TarWalker;
+  private readonly bytes = { archive: 0, contents: 0 };
   private held = false;
+  private failed = false;
 
-  constructor(onward: BodySink, archive: LoadedArchive, fail: (fault: unknown) => void) {
+  constructor(onward: BodySink, naming: LoadNaming, fail: (fault: unknown) => void) {
+    const archive = new LoadedArchive(naming, (bytes) => this.count('contents', bytes));
     this.archive = archive;
+    this.naming = naming;
+    this.fail = fail;
     archive.drained = () => this.ready();
     this.walker = new TarWalker(onward, archive, fail);
     this.walker.onReady = () => {
@@ -68,16 +78,34 @@ class LoadSink implements BodySink {
   }
 
   write(chunk: Buffer): boolean {
+    this.count('archive', chunk.length);
+    if (this.failed) return true;
     this.held = !this.walker.write(chunk);
     return !this.held && !this.archive.busy;
   }
 
   end(): void {
-    this.walker.end();
+    if (!this.failed) this.walker.end();
   }
 
   abort(cause: Error): void {
     this.walker.abort(cause);
+  }
+
+  release(): void {
+    this.archive.release();
+  }
+
+  private count(what: keyof LoadedBytes, bytes: number): void {
+    this.bytes[what] += bytes;
+    if (this.failed) return;
+    try {
+      this.naming.size(this.bytes);
+    } catch (fault) {
+      this.failed = true;
+      this.release();
+      this.fail(fault);
+    }
   }
 
   private ready(): void {
@@ -88,12 +116,18 @@ class LoadSink implements BodySink {
 class LoadedArchive {
   drained: () => void = () => {};
   private readonly naming: LoadNaming;
-  private readonly files = new ArchiveFiles();
+  private readonly files: ArchiveFiles;
   private readonly documents = new Map<ArchiveDocument, Buffer>();
   private path = '';
 
-  constructor(naming: LoadNaming) {
+  constructor(naming: LoadNaming, count: (bytes: number) => void) {
     this.naming = naming;
+    this.files = new ArchiveFiles(count);
+  }
+
+  /** What is being unpacked is not any more. */
+  release(): void {
+    this.files.release();
   }
 
   get busy(): boolean {

@@ -7,8 +7,10 @@ import { heldResources, type ResourcePlaces, resourcePlaces } from '../../../doc
 import { containerInspect } from '../../../docker/shapes/container-inspect.ts';
 import type { Call } from '../../../exchange/call.ts';
 import { refuse } from '../../../exchange/judge.ts';
+import type { LoadedBytes } from '../../../exchange/load-judge.ts';
 import type { Change, Policy, PolicyContext, PolicyCreation, PolicyKind, Verdict } from '../../../exchange/policy.ts';
 import type { Json } from '../../../ground/json.ts';
+import type { Refusal } from '../../../ground/refusal.ts';
 import { formatSize } from '../../../ground/size.ts';
 import { type AtOnce, OpenNow, opensOf } from './at-once.ts';
 import { boundLogs, boundUlimits } from './bound-lists.ts';
@@ -80,7 +82,7 @@ class LimitsPolicy implements Policy {
     const held = await this.heldBy(call, context);
     const bounding = new Bounding(call);
     await this.bound(bounding, places, held);
-    await this.judgeDisk(call);
+    const load = await this.judgeDisk(call);
     const pledge = (await this.totals?.claim(bounding.call, places, held, context)) ?? null;
     const labels = { ...this.ownerLabels(call, pledge?.claim ?? null), ...this.lifetimeLabel(call) };
     const cached = this.options.total?.buildCacheBytes !== undefined && builds(call);
@@ -93,7 +95,7 @@ class LimitsPolicy implements Policy {
     const { changes } = bounding;
     const rule = changes[0]?.rule ?? WITHIN;
     try {
-      return this.judgeStream(call, { call: bounding.call, rule, changes, labels, onEnd: ended });
+      return this.judgeStream(call, { call: bounding.call, rule, changes, labels, onEnd: ended, ...load });
     } catch (fault) {
       ended(429);
       throw fault;
@@ -121,16 +123,25 @@ class LimitsPolicy implements Policy {
     return asks ? context.lookUp('ContainerInspect', parameters) : null;
   }
 
-  private async judgeDisk(call: Call): Promise<void> {
+  private async judgeDisk(call: Call): Promise<Pick<Verdict, 'load'>> {
     const { total } = this.options;
+    let load: Pick<Verdict, 'load'> = {};
     for (const stock of stocksOf(call)) {
       const max = total?.[stock];
       if (max === undefined) continue;
       const held = await this.shared.disk.held(callHolder(call), stock, max, this.imagesOf(call));
-      if (held < max) continue;
-      const message = `the limit of ${formatSize(max)} for ${oneHolder(call)} is reached; in use: ${formatSize(held)}`;
-      throw refuse(POLICY, `total-${stock}`, message, { hint: diskHints[stock] }, 'over-limit');
+      const over = (more: string): Refusal => {
+        const message = `the limit of ${formatSize(max)} for ${oneHolder(call)} is reached; in use: ${formatSize(held)}${more}`;
+        return refuse(POLICY, `total-${stock}`, message, { hint: diskHints[stock] }, 'over-limit');
+      };
+      if (held >= max) throw over('');
+      if (call.endpoint.id !== 'ImageLoad' || call.namespace === null) continue;
+      const size = ({ contents }: LoadedBytes): void => {
+        if (held + contents > max) throw over(', and the archive holds more than is left');
+      };
+      load = { load: { size } };
     }
+    return load;
   }
 
   /** How the engine's names of the caller's images begin; null where names do not tell whose they are. */
