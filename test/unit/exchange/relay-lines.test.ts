@@ -65,11 +65,11 @@ async function relayed(through?: RelayRequest['through'], deadline: Deadline | n
 
 const CHUNKED = 'Transfer-Encoding: chunked\r\n';
 
-const DEADLINE: Deadline = { ms: 50, fault: 'too long', lastLine: Buffer.from('it was too long\n') };
+const deadline = (ms: number): Deadline => ({ ms, fault: 'too long', lastLine: Buffer.from('it was too long\n') });
 
 describe('an answer of lines that lasts too long', () => {
   it('ends with a last line where it has begun, and the engine is left', async () => {
-    const { client, engine: engineOf, stopped } = await relayed(undefined, DEADLINE);
+    const { client, engine: engineOf, stopped } = await relayed(undefined, deadline(2000));
     client.say(post('/build', CHUNKED, '0\r\n\r\n'));
     const engine = await engineOf();
     engine.say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nstep one\n\r\n');
@@ -79,7 +79,7 @@ describe('an answer of lines that lasts too long', () => {
   });
 
   it('is refused where it has not begun', async () => {
-    const { client, engine: engineOf, stopped } = await relayed(undefined, DEADLINE);
+    const { client, engine: engineOf, stopped } = await relayed(undefined, deadline(50));
     client.say(post('/build', CHUNKED, '0\r\n\r\n'));
     await engineOf();
     await client.hears(/^HTTP\/1\.1 403 /);
