@@ -18,7 +18,8 @@ under berthgate run. Asks the server that runs, over its admin socket (admin.url
 is that of DOCKER_HOST or of the configuration: for jobs of berthgate run where there is no server.
 
 rm cuts whoever speaks for the job, and removes every container, network, volume and image of it. It waits for an engine
-that is down. Interrupted, it is run again and goes on with what is left. The container that the job was for stays.
+that is down. Interrupted, it is run again and goes on with what is left. The container that the job was for stays, and its
+socket answers every call with a refusal that says so, until the container is started again: then it has a new, empty job.
 
 States: lives; ending; ended (what is left of it is about to go); kept (berthgate run --keep); unknown (nobody here can tell
 whether its process lives: it was begun at another machine, or by another user).

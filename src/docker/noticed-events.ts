@@ -34,6 +34,15 @@ export function noticeOf(event: Json): NoticedEvent | null {
   return { kind, action, id, name, labels: kind === 'container' ? attributes : {} };
 }
 
+/** Of a container that has come onto a network; null for anything else. */
+export function joinIn(event: Json): { readonly container: string; readonly network: string } | null {
+  if (!isObject(event) || event.Type !== 'network' || event.Action !== 'connect') return null;
+  const attributes = isObject(event.Actor ?? null) ? ((event.Actor as JsonObject).Attributes ?? null) : null;
+  if (!isObject(attributes)) return null;
+  const { container, name: network } = attributes;
+  return typeof container === 'string' && typeof network === 'string' ? { container, network } : null;
+}
+
 export function isRemoval({ action }: NoticedEvent): boolean {
   return action === 'destroy';
 }

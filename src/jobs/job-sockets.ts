@@ -264,6 +264,7 @@ export class JobSockets {
     const { folders, serve } = this.options;
     const job = this.jobs.get(holder.note.job);
     if (job !== undefined) job.over = false;
+    holder.served?.end();
     const served = await serve(holder.note, folders.socketIn(holder.note.folder));
     if (served !== null && holder.container !== null) served.speakFor(holder.container);
     holder.served = served;
@@ -271,8 +272,9 @@ export class JobSockets {
 
   private async resume(holder: SocketHolder): Promise<void> {
     holder.running = true;
-    // It had been silent for so long that the job was ended.
-    if (holder.served === null && this.jobs.get(holder.note.job)?.ending === null) await this.serve(holder);
+    const job = this.jobs.get(holder.note.job);
+    // The job was ended while it did not run, or by somebody who did not want what it did.
+    if ((holder.served === null || job?.over === true) && job?.ending === null) await this.serve(holder);
   }
 
   /** @throws Refusal */

@@ -5,6 +5,8 @@ import type { SocketNote } from '../docker/socket-note.ts';
 export interface ServedSocket {
   /** The container is there now: from then on calls say whose they are. */
   speakFor(container: string): void;
+  /** What runs is cut, and everybody is told from now on that the job was ended. */
+  refuse(): void;
   /** Nobody is served any more, and what runs is cut. */
   end(): void;
 }
@@ -69,6 +71,13 @@ export class Job {
       holder.served?.end();
       holder.served = null;
     }
+  }
+
+  /** It is ended while its containers run: who speaks for it is told so, until one of them is started anew. */
+  refuse(): void {
+    this.stay();
+    this.over = true;
+    for (const holder of this.holders.values()) holder.served?.refuse();
   }
 
   leaveAfter(ms: number, act: () => void): void {

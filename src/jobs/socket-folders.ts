@@ -12,6 +12,8 @@ const NAME = /^[0-9a-f]{20}$/;
 
 export class SocketFolders {
   private readonly above: string;
+  /** Those that somebody here has begun to use. */
+  private readonly used = new Set<string>();
 
   /** `above`: an absolute path that the engine knows by the same name. */
   constructor(above: string) {
@@ -26,6 +28,7 @@ export class SocketFolders {
 
   /** There again, if it is not. */
   async restore(name: string): Promise<void> {
+    this.used.add(name);
     await mkdir(this.above, { recursive: true, mode: 0o700 });
     await chmod(this.above, 0o700);
     await mkdir(this.pathOf(name), { recursive: true });
@@ -42,14 +45,16 @@ export class SocketFolders {
   }
 
   async remove(name: string): Promise<void> {
+    this.used.delete(name);
     await rm(this.pathOf(name), { recursive: true, force: true });
   }
 
-  async all(): Promise<readonly string[]> {
+  /** What earlier processes have left. */
+  async unused(): Promise<readonly string[]> {
     const names = await readdir(this.above).catch((fault: NodeJS.ErrnoException) => {
       if (fault.code === 'ENOENT') return [];
       throw fault;
     });
-    return names.filter((name) => NAME.test(name));
+    return names.filter((name) => NAME.test(name) && !this.used.has(name));
   }
 }

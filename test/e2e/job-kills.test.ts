@@ -133,6 +133,14 @@ describeEachEngine(
       expect(listed.map(({ Names }) => Names[0])).toEqual(['/db']);
       expect(await leftOn(engine, goes.job)).toEqual([]);
       expect(await leftOn(engine, stays.job)).toHaveLength(4);
+      // An administrator has enough of it.
+      expect((await ask(it().admin, 'DELETE', `/api/jobs/${stays.job}`)).text).toMatch(/"complete":true/);
+      expect(await leftOn(engine, stays.job)).toEqual([]);
+      const refused = await over(stays, 'POST', '/volumes/create', { body: { Name: 'again' } });
+      expect([refused.status, refused.text]).toEqual([403, expect.stringContaining('has ended the job')]);
+      expect((await it().call('POST', '/containers/stays/restart?t=0')).status).toBe(204);
+      await until(async () => (await over(stays, 'GET', '/containers/json')).status === 200);
+      expect((await over(stays, 'GET', '/containers/json')).json()).toEqual([]);
       expect((await it().call('DELETE', '/containers/stays?force=1')).status).toBe(204);
       await until(async () => (await leftOn(engine, stays.job)).length === 0);
       expect(await leftOn(engine, stays.job)).toEqual([]);
@@ -160,8 +168,30 @@ describeEachEngine(
       },
     );
 
-    test('with nothing left of a job but names of images, which are those of this installation alone', async () => {
-      await it().kill();
+    test('with nothing left of a job but images: a step that nobody has named yet, and names of this installation alone', async () => {
+      /** What the step of the build has become, as its history says. */
+      const stepOf = async (job: string): Promise<readonly string[]> => {
+        const listed = await direct('GET', `/images/json?all=1&filters=${encodeURIComponent('{"dangling":["true"]}')}`);
+        const all = listed.json<{ Id: string }[]>().map(({ Id }) => Id);
+        const histories = await Promise.all(all.map(async (id) => (await direct('GET', `/images/${id}/history`)).text));
+        return all.filter((_, i) => histories[i]?.includes(job));
+      };
+      const note = await startHolder('cut');
+      const context = mkdtempSync(join(tmpdir(), 'berthgate-cut-'));
+      writeFileSync(join(context, 'Dockerfile'), `FROM busybox\nRUN echo ${note.job} >/made\nRUN sleep 600\n`);
+      const dead = new Promise<readonly string[]>((resolve) => {
+        // The engine has said which image the step has become.
+        it().before(/^GET \/v[\d.]+\/images\/[0-9a-f]{12}\/json/, async () => {
+          await it().kill();
+          resolve(await stepOf(note.job));
+        });
+      });
+      const socket = `unix://${join(folders(), note.folder, 'docker.sock')}`;
+      const cut = dockerCli(socket, ['build', context], { env: { DOCKER_BUILDKIT: '0' } });
+      expect(await dead).toHaveLength(1);
+      expect((await cut).code).not.toBe(0);
+      rmSync(context, { recursive: true });
+      await direct('DELETE', `/containers/${ns}.cut?force=1`);
       const job = (): string => `j-${randomBytes(10).toString('hex')}`;
       const own = `${gateway}/${job()}/docker.io/library/app`;
       // Another Berthgate's, whose gateway is elsewhere.
@@ -177,6 +207,8 @@ describeEachEngine(
       await it().start();
       await until(async () => !(await there(`${own}:latest`)));
       expect([await there(`${own}:latest`), await there(`${foreign}:latest`)]).toEqual([false, true]);
+      await until(async () => (await stepOf(note.job)).length === 0);
+      expect(await stepOf(note.job)).toEqual([]);
       expect((await direct('DELETE', `/images/${foreign}:latest`)).status).toBe(200);
     });
 

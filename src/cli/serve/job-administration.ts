@@ -93,7 +93,7 @@ async function removeFrom(
     else onLine({ ...step, engine, thing: step.thing === null ? null : told(step.thing) });
   };
   // Whoever speaks over them would make things anew.
-  for (const one of sockets) if (one.id === job) one.silence();
+  for (const one of sockets) if (one.id === job) one.refuse();
   const entry = (await processes.entries()).find((one) => one.job === job);
   const left =
     entry === undefined

@@ -46,8 +46,9 @@ export interface JobRules {
 interface Served {
   readonly note: SocketNote;
   readonly side: EngineSide;
-  readonly listener: Listener;
+  listener: Listener;
   container: string | null;
+  isRefused: boolean;
 }
 
 /** Whoever is in the container is the one that it was made for; it may have any user inside. */
@@ -205,11 +206,12 @@ export class Jobs {
       this.log.warn({ job: note.job, listener: note.listener }, 'no such listener has job sockets: one is not served');
       return null;
     }
-    const served: { -readonly [Key in keyof Served]: Served[Key] } = {
+    const served: Served = {
       note,
       side,
       listener: undefined as unknown as Listener,
       container: null,
+      isRefused: false,
     };
     served.listener = new Listener(this.setupFor(served, rules), this.buffers, this.log);
     await openListener(served.listener, {
@@ -222,6 +224,12 @@ export class Jobs {
     return {
       speakFor: (container) => {
         served.container = container;
+      },
+      refuse: () => {
+        const now = this.rules.get(note.listener);
+        served.isRefused = true;
+        if (now?.side === side) served.listener.prepare(this.setupFor(served, now)).commit();
+        served.listener.destroy();
       },
       end: () => this.endServed(served),
     };
@@ -252,7 +260,7 @@ export class Jobs {
       builds: config.builds,
       tls: undefined,
       authenticators: [isTheJob(note)],
-      policies,
+      policies: served.isRefused ? [endedByAdministrator] : policies,
       engine,
       desk: side.desk,
       namespacing: new OneNamespace(note.job, side, { ...settings, builds: buildsOf(note, settings), sockets }),
@@ -275,8 +283,7 @@ export class Jobs {
   /** Folders of containers that never came to be, or have gone while nobody looked. */
   private async tidy(): Promise<void> {
     try {
-      const all = (await this.folders?.all()) ?? [];
-      for (const folder of all) {
+      for (const folder of (await this.folders?.unused()) ?? []) {
         if (![...this.sockets.values()].some((sockets) => sockets.mayHave(folder))) await this.folders?.remove(folder);
       }
     } catch (fault) {
@@ -293,13 +300,21 @@ async function namesOfJobs(side: EngineSide): Promise<readonly string[]> {
   return [...(await survey(side))].flatMap(([name, things]) => (isJobId(name) && things.every(isName) ? name : []));
 }
 
-/** Whoever reaches the socket is the job. */
+const endedByAdministrator: Policy = {
+  name: 'job-sockets',
+  judge: () => {
+    const hint = 'start the container again for a new, empty job';
+    throw refuse('job-sockets', 'ended', 'an administrator has ended the job of this container', { hint });
+  },
+};
+
 /** What a job builds is in the cache of its owner's next one. */
 function buildsOf({ home, owner }: SocketNote, { builds }: JobRules['settings']): NamespaceSettings['builds'] {
   const scope = (): string => builds.cacheScopeOf(owner, home);
   return { ...builds, cacheScopeOf: scope };
 }
 
+/** Whoever reaches the socket is the job. */
 function isTheJob({ job, temporary, owner, group }: SocketNote): Authenticator {
   const claims = group === null ? owner.claims : { ...owner.claims, [`label.${group.label}`]: group.value };
   const identity: Identity = temporary

@@ -11,6 +11,7 @@ import type { Directory } from './directory.ts';
 import type { EngineTraffic } from './firewall/engine-traffic.ts';
 import type { ImageActs } from './image-acts.ts';
 import type { ImageGateway, ImageSettings } from './image-gateway.ts';
+import type { JoinedContainers } from './joined-containers.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subnets } from './subnets.ts';
 
@@ -19,6 +20,7 @@ export interface EngineSide {
   readonly feed: EventFeed;
   readonly directory: Directory;
   readonly imageActs: ImageActs;
+  readonly joined: JoinedContainers;
   readonly subnets: Subnets;
   /** Of namespaces that labels have chosen: whose they are. */
   readonly scopes: Map<string, string>;

@@ -10,6 +10,7 @@ import { Directory } from './directory.ts';
 import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { EngineTraffic } from './firewall/engine-traffic.ts';
 import { ImageActs } from './image-acts.ts';
+import { JoinedContainers } from './joined-containers.ts';
 import { type Installation, Ledger } from './ledger.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
@@ -54,6 +55,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       feed,
       directory,
       imageActs: new ImageActs(feed),
+      joined: new JoinedContainers(desk, feed),
       subnets: new Subnets(desk),
       scopes: new Map(),
       traffic: new EngineTraffic(desk),
@@ -68,6 +70,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       start() {
         directory.start();
         side.imageActs.start();
+        side.joined.start();
         if (sweeping !== null) return;
         // What cannot be removed now is tried again; an engine that is gone says so to its callers.
         const sweep = async (): Promise<void> => {
@@ -80,6 +83,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       end() {
         directory.end();
         side.imageActs.end();
+        side.joined.end();
         side.ledger.end();
         if (sweeping !== null) clearInterval(sweeping);
         sweeping = null;

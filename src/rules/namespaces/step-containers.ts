@@ -12,7 +12,11 @@ import {
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import { engineName } from '../../exchange/namespacing.ts';
 import { isJobId } from '../../jobs/job-id.ts';
+import type { EngineSide } from './engine-side.ts';
 import { DEFAULT_NETWORK } from './names.ts';
+
+/** Older ones are left to `gc`: no build is that long behind its end. */
+const YOUNG_MS = 3_600_000;
 
 /** `networks`: those of the namespace, by id. @throws Refusal, Error where the engine does not say */
 export async function stepContainersOf(
@@ -36,13 +40,22 @@ export async function stepContainersOf(
   return own;
 }
 
-/** The ids of the images that these were made of, and of those that were made in them. @throws Refusal, Error as above */
-export async function imagesOfSteps(desk: EngineDesk, steps: readonly StepContainer[]): Promise<ReadonlySet<string>> {
+/**
+ * The ids of the images that these were made of, and of those that were made in containers of steps that are here or have
+ * been. @throws Refusal, Error as above
+ */
+export async function imagesOfSteps(
+  { desk, joined }: EngineSide,
+  namespace: string,
+  steps: readonly StepContainer[],
+): Promise<ReadonlySet<string>> {
   const images = new Set(steps.map(({ image }) => image));
-  if (steps.length === 0) return images;
-  const containers = new Set(steps.map(({ id }) => id));
   const list = await desk.ask('ImageList', { query: { filters: { dangling: ['true'] } } });
-  for (const { id } of imagesIn(list)) {
+  const young = imagesIn(list).filter(({ createdMs }) => createdMs > Date.now() - YOUNG_MS);
+  if (young.length === 0) return images;
+  const containers = await joined.of(engineName(namespace, DEFAULT_NETWORK), YOUNG_MS);
+  for (const { id } of steps) containers.add(id);
+  for (const { id } of containers.size === 0 ? [] : young) {
     const order = { parameters: { name: id }, version: TELLS_CONTAINER };
     if (containers.has(containerOfImage((await desk.order('ImageInspect', order)).answer) ?? '')) images.add(id);
   }

@@ -3,6 +3,7 @@
 import { listedState } from '../../docker/inspected-container.ts';
 import { listEndpoints, listIn, type NamedKind, thingIn } from '../../docker/named-things.ts';
 import { NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
+import { isJobId } from '../../jobs/job-id.ts';
 import type { EngineSide } from './engine-side.ts';
 import { imagesHeld } from './image-holdings.ts';
 import { clientName } from './names.ts';
@@ -76,7 +77,8 @@ async function collect(
   }
   const steps = namespace === null ? [] : await stepContainersOf(side.desk, namespace, networks);
   for (const { id, name } of steps) put(namespace as string, { kind: 'container', name, id, state: null });
-  const known = new Set([...images, ...(await imagesOfSteps(side.desk, steps))]);
+  const isJob = namespace !== null && isJobId(namespace);
+  const known = new Set([...images, ...(isJob ? await imagesOfSteps(side, namespace, steps) : [])]);
   for (const { owner, name, reference, image } of await imagesHeld(side, namespace, known)) {
     put(owner, { kind: 'image', name, id: reference, state: null, image });
   }

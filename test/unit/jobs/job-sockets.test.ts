@@ -85,7 +85,7 @@ function engineWith(containers: readonly Json[], more: Partial<JobSocketsOptions
     tally: new JobTally(),
     log: { info: () => {}, warn: () => {} },
     lingerMs: () => 0,
-    serve: async () => ({ speakFor: () => {}, end: () => {} }),
+    serve: async () => ({ speakFor: () => {}, refuse: () => {}, end: () => {} }),
     destroy: async (namespace) => {
       destroyed.push(namespace);
       onEnded();
@@ -143,7 +143,7 @@ test('a container that cannot be served keeps no other from being served', async
     serve: async ({ job }) => {
       if (job === JOB) throw new Error('no listener has job sockets');
       served.push(job);
-      return { speakFor: () => {}, end: () => {} };
+      return { speakFor: () => {}, refuse: () => {}, end: () => {} };
     },
     desk: {
       ...emptyDesk('engine'),
@@ -199,7 +199,7 @@ test('sockets that may not be served any more are silent, and are served again w
     serve: async () => {
       if (!isServed) return null;
       told.push('served');
-      return { speakFor: () => {}, end: () => told.push('ended') };
+      return { speakFor: () => {}, refuse: () => {}, end: () => told.push('ended') };
     },
   });
   await looked;
