@@ -1,7 +1,14 @@
 /** `berthgate serve`: from a configuration to a running server, and the signals that change and end it. */
 
 import { setFlagsFromString } from 'node:v8';
-import { findIncumbent, loadDescriptorPassing, takeInheritedSockets, takeOver } from '../front/listeners/index.ts';
+import {
+  findIncumbent,
+  findServiceManager,
+  loadDescriptorPassing,
+  type ServiceManager,
+  takeInheritedSockets,
+  takeOver,
+} from '../front/listeners/index.ts';
 import { ConfigRefused, type LoadedConfig } from '../operate/config/index.ts';
 import { type OpenLog, openLog } from '../operate/signals/index.ts';
 import { readConfiguration, reasonsNotToServe } from './configuration.ts';
@@ -9,6 +16,7 @@ import type { AddCommand } from './program.ts';
 import { handOverPath, Instance } from './serve/instance.ts';
 import type { DockerHost } from './serve/listening.ts';
 import { openStateFolder } from './serve/state-folder.ts';
+import { Upgrade } from './serve/upgrade.ts';
 import { CommandFailed, type Terminal } from './terminal.ts';
 
 const help = `
@@ -20,6 +28,7 @@ Prints the line "export DOCKER_HOST=…" for each listener on standard output; t
 Signals:
   SIGHUP          read the configuration and the certificates again, and open the audit anew; a bad configuration is
                   refused, the old one stays
+  SIGUSR2         upgrade: start the program as it is on the disk now, with --take-over
   SIGTERM SIGINT  take no new calls, let running ones end for shutdown.grace, then end; a second one ends at once
 
 Upgrades: berthgate serve --take-over takes the sockets of the process that serves with the same state. No connection is
@@ -66,14 +75,24 @@ async function runServer(options: ServeOptions, terminal: Terminal): Promise<voi
     await openStateFolder(state, terminal.uid);
     const passing = await loadDescriptorPassing();
     process.on('uncaughtException', endAfterFault(opened));
+    const manager = findServiceManager(process.env, passing, ({ message: reason }) =>
+      opened.log.warn({ reason }, 'the service manager cannot be told'),
+    );
+    const upgrade = new Upgrade(opened.log, manager?.environment ?? {});
     const instance = new Instance({
       log: opened,
       inherited,
       passing,
+      manager,
+      // Before we end, or the manager would take it for the end of the service.
+      onTaken: () => {
+        if (upgrade.pid !== null) manager?.tell(`MAINPID=${upgrade.pid}`);
+      },
       program: [process.execPath, ...process.argv.slice(1, 2)],
     });
     await startInstance(instance, loaded, options, passing);
-    const ended = untilEnd(instance, loaded, options, opened, terminal);
+    const ended = untilEnd({ instance, loaded, options, opened, terminal, manager, upgrade });
+    manager?.tell('READY=1');
     // In one piece: whoever waits for the first line finds all of them, and may send a signal at once.
     terminal.out(
       instance
@@ -139,13 +158,18 @@ async function startInstance(
   }
 }
 
-async function untilEnd(
-  instance: Instance,
-  loaded: LoadedConfig,
-  options: ServeOptions,
-  { log, close }: OpenLog,
-  terminal: Terminal,
-): Promise<void> {
+interface Serving {
+  readonly instance: Instance;
+  readonly loaded: LoadedConfig;
+  readonly options: ServeOptions;
+  readonly opened: OpenLog;
+  readonly terminal: Terminal;
+  readonly manager: ServiceManager | null;
+  readonly upgrade: Upgrade;
+}
+
+async function untilEnd({ instance, loaded, options, opened, terminal, manager, upgrade }: Serving): Promise<void> {
+  const { log, close } = opened;
   let current = loaded;
   let asked = false;
   const reload = (): void => {
@@ -160,11 +184,15 @@ async function untilEnd(
       log.level = next.config.log.level;
       current = next;
     };
-    reloaded().then(
-      () => log.info('configuration read again'),
-      (fault: Error) =>
-        log.error({ faults: fault.message.split('\n') }, 'the new configuration is refused; the old one stays'),
-    );
+    const main = instance.takenOver ? null : manager;
+    main?.tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+    reloaded()
+      .then(
+        () => log.info('configuration read again'),
+        (fault: Error) =>
+          log.error({ faults: fault.message.split('\n') }, 'the new configuration is refused; the old one stays'),
+      )
+      .finally(() => main?.tell('READY=1'));
   };
   const stop = (signal: NodeJS.Signals): void => {
     if (asked) {
@@ -175,13 +203,22 @@ async function untilEnd(
     asked = true;
     if (instance.takenOver) {
       log.info({ signal, connections: instance.connections() }, 'running streams are kept; a second signal ends them');
-    } else void instance.drain(current.config.shutdown.grace);
+    } else {
+      manager?.tell('STOPPING=1');
+      void instance.drain(current.config.shutdown.grace);
+    }
+  };
+  const begin = (): void => {
+    if (instance.takenOver || asked) log.warn('no upgrade: it has been taken over, or ends');
+    else upgrade.begin();
   };
   process.on('SIGHUP', reload);
+  process.on('SIGUSR2', begin);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   await instance.end;
   process.off('SIGHUP', reload);
+  process.off('SIGUSR2', begin);
   process.off('SIGTERM', stop);
   process.off('SIGINT', stop);
   log.info('ended');

@@ -9,7 +9,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { removeAll } from '../attacks/two-users.ts';
 import { type Ask, ask, type WholeAnswer } from '../engine/raw-client.ts';
-import { type CommandResult, compareVersions, describeEachEngine, dockerCli, freePort } from '../engines/index.ts';
+import { startServiceManager } from '../engine/service-manager.ts';
+import {
+  type CommandResult,
+  compareVersions,
+  describeEachEngine,
+  dockerCli,
+  freePort,
+  newestEngine,
+} from '../engines/index.ts';
 import { type HeldRegistry, startHeldRegistry } from './held-registry.ts';
 import { leftOn } from './jobs.ts';
 import { type Killable, startKillable } from './killed.ts';
@@ -211,6 +219,60 @@ describeEachEngine(
       expect(await stepOf(note.job)).toEqual([]);
       expect((await direct('DELETE', `/images/${foreign}:latest`)).status).toBe(200);
     });
+
+    /** Over what the container sees as its socket. */
+    const pingsOf = async (name: string): Promise<() => Promise<number>> => {
+      const { State } = (await direct('GET', `/containers/${ns}.${name}/json`)).json<{ State: { Pid: number } }>();
+      return async () => (await ask(`/proc/${State.Pid}/root${SOCKET}`, 'GET', '/_ping')).status;
+    };
+    /** Nothing can be put into it: the file of its socket is mounted itself. */
+    const startSealed = async (name: string): Promise<() => Promise<number>> => {
+      const sealed = { Binds: [`${SOCKET}:${SOCKET}`], ReadonlyRootfs: true };
+      expect((await it().call('POST', `/containers/create?name=${name}`, sleeping(sealed))).status).toBe(201);
+      expect((await it().call('POST', `/containers/${name}/start`)).status).toBe(204);
+      return pingsOf(name);
+    };
+
+    const once = test.runIf(engine.name === newestEngine()?.name);
+    once(
+      'a container that cannot see a new socket keeps its own over a kill where a service manager keeps it',
+      async () => {
+        const manager = startServiceManager();
+        try {
+          await it().kill();
+          await it().start(manager);
+          const pings = await startSealed('sealed');
+          const seen = [await pings()];
+          await manager.hears(/^FDSTORE=1\nFDNAME=job-[0-9a-f]{20}$/);
+          await it().kill();
+          // It waits in the queue of the socket.
+          const waits = pings();
+          await it().start(manager);
+          seen.push(await waits, await pings());
+          // What it keeps of a container that is gone is dropped.
+          await startSealed('gone');
+          expect(manager.kept.size).toBe(2);
+          await it().kill();
+          expect((await direct('DELETE', `/containers/${ns}.gone?force=1`)).status).toBe(204);
+          await it().start(manager);
+          await manager.hears(/^FDSTOREREMOVE=1\nFDNAME=job-/);
+          expect(manager.kept.size).toBe(1);
+          seen.push(await pings());
+          await it().takeOver();
+          seen.push(await pings());
+          expect(seen).toEqual([200, 200, 200, 200, 200]);
+          await it().kill();
+          // The control: with nobody who keeps it, it is refused until the container is started again.
+          manager.close();
+          await it().start();
+          await expect(pings()).rejects.toThrow(/ECONNREFUSED/);
+          expect((await it().call('POST', '/containers/sealed/restart?t=0')).status).toBe(204);
+          expect(await (await pingsOf('sealed'))()).toBe(200);
+        } finally {
+          manager.close();
+        }
+      },
+    );
 
     test('an upgrade cuts no stream and no build of a job, which pulls meanwhile, and the new process ends it', async () => {
       const note = await startHolder('upgraded');

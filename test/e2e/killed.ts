@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Ask, ask, type WholeAnswer } from '../engine/raw-client.ts';
+import type { ServiceManager } from '../engine/service-manager.ts';
 import type { TestEngine } from '../engines/index.ts';
 import { Watched } from './watched.ts';
 
@@ -23,7 +24,8 @@ export interface Killable {
   readonly installation: () => Promise<string>;
   /** What the process says, of the one that runs now. */
   readonly process: () => Watched;
-  start(): Promise<void>;
+  /** `by`: who starts it, and gives it what it has kept. */
+  start(by?: ServiceManager): Promise<void>;
   /** Another process takes over; gives the one that was there, and what the new one says. */
   takeOver(): Promise<{ readonly before: Watched; readonly now: Watched }>;
   /** Kills it now. */
@@ -121,9 +123,18 @@ export async function startKillable(
   });
   await new Promise<void>((resolve) => relay.listen(relayed, resolve));
 
-  const serve = async (...more: readonly string[]): Promise<Watched> => {
+  const serve = async (more: readonly string[], by?: ServiceManager): Promise<Watched> => {
     const bound = ['--pdeathsig', 'KILL', process.execPath, program, 'serve', '--config', config, ...more];
-    const watched = new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
+    const kept = [...(by?.kept ?? [])];
+    const told = {
+      NOTIFY_SOCKET: by?.path ?? '',
+      LISTEN_FDS: String(kept.length),
+      LISTEN_FDNAMES: kept.map(([name]) => name).join(':'),
+    };
+    const watched = new Watched('sh', ['-c', 'LISTEN_PID=$$ exec setpriv "$@"', 'sh', ...bound], {
+      env: { PATH: process.env.PATH ?? '', ...(by === undefined ? {} : told) },
+      descriptors: kept.map(([, fd]) => fd),
+    });
     await watched.said(/^export DOCKER_HOST=/m);
     return watched;
   };
@@ -137,12 +148,12 @@ export async function startKillable(
       if (running === null) throw new Error('it does not run');
       return running;
     },
-    async start() {
-      running = await serve();
+    async start(by) {
+      running = await serve([], by);
     },
     async takeOver() {
       const before = killable.process();
-      running = await serve('--take-over');
+      running = await serve(['--take-over']);
       return { before, now: running };
     },
     kill: die,

@@ -8,6 +8,8 @@ export interface WatchOptions {
   readonly cwd?: string;
   /** A descriptor to read from, in place of a pipe. */
   readonly input?: number;
+  /** Its descriptors from 3 on. */
+  readonly descriptors?: readonly number[];
 }
 
 export interface Ended {
@@ -26,10 +28,10 @@ export class Watched {
   private readonly heard = new Set<() => void>();
   private over = false;
 
-  constructor(program: string, args: readonly string[], { env, cwd, input }: WatchOptions) {
+  constructor(program: string, args: readonly string[], { env, cwd, input, descriptors = [] }: WatchOptions) {
     this.child = spawn(program, args, {
       env: { ...env },
-      stdio: [input ?? 'pipe', 'pipe', 'pipe'],
+      stdio: [input ?? 'pipe', 'pipe', 'pipe', ...descriptors],
       detached: true,
       ...(cwd === undefined ? {} : { cwd }),
     });

@@ -3,7 +3,12 @@
 import type net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type DescriptorPassing, offerHandOver, type TakenSockets } from '../../front/listeners/index.ts';
+import {
+  type DescriptorPassing,
+  offerHandOver,
+  type ServiceManager,
+  type TakenSockets,
+} from '../../front/listeners/index.ts';
 import { cacheApi } from '../../operate/admin/cache-api.ts';
 import { garbageApi } from '../../operate/admin/garbage-api.ts';
 import { imagesApi } from '../../operate/admin/images-api.ts';
@@ -36,6 +41,7 @@ import { installationId } from './installation.ts';
 import { jobAdministration } from './job-administration.ts';
 import { JobSweeps, processJobsOn } from './job-sweeps.ts';
 import { Jobs } from './jobs.ts';
+import { KeptSockets } from './kept-sockets.ts';
 import { KeptStore } from './kept-store.ts';
 import { type DockerHost, Listening } from './listening.ts';
 import { Mirrors } from './mirrors.ts';
@@ -49,6 +55,9 @@ export interface InstanceOptions {
   /** Sockets of the service manager, by name. */
   readonly inherited: ReadonlyMap<string, readonly number[]>;
   readonly passing: DescriptorPassing | null;
+  readonly manager?: ServiceManager | null;
+  /** Another process has taken over. */
+  readonly onTaken?: () => void;
   /** How this program is started; absent where it is part of another one. */
   readonly program?: readonly string[];
 }
@@ -66,6 +75,8 @@ export class Instance {
   private readonly engines: Engines;
   private readonly listening: Listening;
   private readonly jobs: Jobs;
+  private readonly keptSockets: KeptSockets;
+  private readonly onTaken: () => void;
   private readonly registryCache: RegistryCache;
   private readonly gateways: Gateways;
   private readonly cache: Cache;
@@ -90,10 +101,11 @@ export class Instance {
   /** Resolves when the last call has ended after a drain or a take-over. */
   readonly end: Promise<void>;
 
-  constructor({ log: opened, inherited, passing, program }: InstanceOptions) {
+  constructor({ log: opened, inherited, passing, manager = null, onTaken = () => {}, program }: InstanceOptions) {
     const { log } = opened;
     this.log = log;
     this.passing = passing;
+    this.onTaken = onTaken;
     this.inherited = new Map(inherited);
     this.end = new Promise((resolve) => {
       this.ended = resolve;
@@ -107,7 +119,8 @@ export class Instance {
     this.mirrors = new Mirrors(this.registryCache, this.registryNames, log);
     const decisions = new DecisionRecorder(this.audit);
     const recorded = recordedBy(recorder, decisions);
-    this.jobs = new Jobs(recorded, this.buffers, log);
+    this.keptSockets = new KeptSockets(manager, this.inherited);
+    this.jobs = new Jobs(recorded, this.buffers, log, this.keptSockets);
     this.listening = new Listening(recorded, this.buffers, log, this.jobs);
     this.cache = new Cache(
       log,
@@ -186,6 +199,7 @@ export class Instance {
       onEnded: (what, things) => this.log.info({ what, things }, 'ended what was begun and not finished'),
     };
     this.jobs.live(loaded.config.state, this.installation);
+    if (taken !== null) this.keptSockets.takeFrom(taken.byKey);
     await this.apply(loaded, taken?.byKey ?? new Map());
     await this.jobs.start();
     await taken?.served();
@@ -251,6 +265,7 @@ export class Instance {
   private yield(): void {
     if (this.state !== 'serving') return;
     this.state = 'taken over';
+    this.onTaken();
     this.listening.stopAccepting(true);
     this.admin.close(true);
     this.gateways.stopAccepting();
@@ -346,6 +361,7 @@ export class Instance {
       ...this.gateways.sockets(),
       ...this.cache.sockets(),
       ...this.mirrors.sockets(),
+      ...this.jobs.openSockets(),
     ]);
   }
 }

@@ -1,5 +1,6 @@
 /** The sockets of containers in a running server: whose rules each is served by, over reloads, upgrades and ends. */
 
+import type net from 'node:net';
 import { join } from 'node:path';
 import type { SocketNote } from '../../docker/socket-note.ts';
 import type { Authenticator } from '../../exchange/authenticator.ts';
@@ -29,6 +30,7 @@ import {
   survey,
 } from '../../rules/namespaces/index.ts';
 import type { ReadBuffers } from '../../wire/read-buffers.ts';
+import { KeptSockets } from './kept-sockets.ts';
 import { openListener, setupOf } from './listener-setup.ts';
 import { stopPolicies } from './policies.ts';
 
@@ -63,6 +65,7 @@ export class Jobs {
   private readonly recorder: Recorder;
   private readonly buffers: ReadBuffers;
   private readonly log: Log;
+  private readonly kept: KeptSockets;
   private rules: ReadonlyMap<string, JobRules> = new Map();
   private readonly sockets = new Map<EngineSide, JobSockets>();
   private readonly served = new Set<Served>();
@@ -73,7 +76,8 @@ export class Jobs {
   private sweeps = false;
   private onLooked: (() => void)[] = [];
 
-  constructor(recorder: Recorder, buffers: ReadBuffers, log: Log) {
+  constructor(recorder: Recorder, buffers: ReadBuffers, log: Log, kept = new KeptSockets(null, new Map())) {
+    this.kept = kept;
     this.recorder = recorder;
     this.buffers = buffers;
     this.log = log;
@@ -147,6 +151,11 @@ export class Jobs {
     for (const sockets of this.sockets.values()) sockets.stop();
   }
 
+  /** What is listened on, by key: for who takes over. */
+  openSockets(): ReadonlyMap<string, readonly net.Server[]> {
+    return new Map([...this.served].map((served) => [this.kept.nameOf(served.note.folder), serversOf(served)]));
+  }
+
   *listeners(): Iterable<Listener> {
     for (const { listener } of this.served) yield listener;
     yield* this.leaving;
@@ -217,10 +226,11 @@ export class Jobs {
     await openListener(served.listener, {
       url: { kind: 'unix', path },
       access: { mode: SOCKET_MODE, replaces: true },
-      ready: [],
+      ready: this.kept.ready(note.folder),
       log: this.log,
     });
     this.served.add(served);
+    this.kept.keep(note.folder, serversOf(served));
     return {
       speakFor: (container) => {
         served.container = container;
@@ -245,6 +255,8 @@ export class Jobs {
   private endServed(served: Served): void {
     const { listener } = served;
     if (!this.served.delete(served)) return;
+    // Where another process is to go on, it is kept.
+    if (this.started) this.kept.drop(served.note.folder);
     listener.stopAccepting(false);
     listener.destroy();
     this.leaving.add(listener);
@@ -286,10 +298,15 @@ export class Jobs {
       for (const folder of (await this.folders?.unused()) ?? []) {
         if (![...this.sockets.values()].some((sockets) => sockets.mayHave(folder))) await this.folders?.remove(folder);
       }
+      await this.kept.dropRest();
     } catch (fault) {
       this.log.warn({ reason: (fault as Error).message }, 'folders of sockets cannot be tidied up');
     }
   }
+}
+
+function serversOf({ listener }: Served): readonly net.Server[] {
+  return listener.openSockets.map(({ server }) => server);
 }
 
 /** Jobs of which nothing but names of images is left, at the address where this server alone has some. */

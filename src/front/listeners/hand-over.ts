@@ -42,7 +42,7 @@ export async function offerHandOver(options: HandOverOptions): Promise<() => voi
 function converse(socket: net.Socket, options: HandOverOptions): void {
   const timer = setTimeout(() => socket.destroy(), TAKING_MS);
   let said = '';
-  let passed = false;
+  let turn = Promise.resolve(false);
   socket.unref();
   socket.on('close', () => clearTimeout(timer));
   socket.on('error', () => socket.destroy());
@@ -52,17 +52,18 @@ function converse(socket: net.Socket, options: HandOverOptions): void {
     for (let end = said.indexOf('\n'); end >= 0; end = said.indexOf('\n')) {
       const line = said.slice(0, end);
       said = said.slice(end + 1);
-      try {
-        passed = answer(line, socket, passed, options);
-      } catch (fault) {
-        options.onFault(fault as Error);
+      turn = turn.then((passed) => answer(line, socket, passed, options));
+      turn = turn.catch((fault: Error) => {
+        options.onFault(fault);
         socket.destroy();
-      }
+        return false;
+      });
     }
   });
 }
 
-function answer(line: string, socket: net.Socket, passed: boolean, options: HandOverOptions): boolean {
+/** `passed`, and what is given back: whether the other process has all sockets. */
+async function answer(line: string, socket: net.Socket, passed: boolean, options: HandOverOptions): Promise<boolean> {
   const { ask, taken } = JSON.parse(line) as { readonly ask?: unknown; readonly taken?: unknown };
   if (ask === 'who') {
     socket.write(`${JSON.stringify({ pid: process.pid, version: options.version })}\n`);
@@ -73,7 +74,11 @@ function answer(line: string, socket: net.Socket, passed: boolean, options: Hand
       return passed;
     }
     for (const [key, servers] of options.sockets()) {
-      for (const server of servers) passing.send(socket, JSON.stringify({ socket: key }), descriptorOf(server));
+      for (const server of servers) {
+        // It may have been closed while those before it went.
+        if (server.listening)
+          await passing.send(socket, JSON.stringify({ socket: key }), descriptorOf(server), ANSWER_MS);
+      }
     }
     socket.write('{"end":true}\n');
     return true;

@@ -1,6 +1,7 @@
 /**
  * Passes open sockets from one process to another over a unix socket (SCM_RIGHTS, unix(7)). Node passes them to its own
- * children only, so the two system calls are made through koffi. This file is the only one that knows how.
+ * children only, and knows no unix sockets for datagrams, so the system calls are made through koffi. This file is the only
+ * one that knows how.
  */
 
 import net from 'node:net';
@@ -8,6 +9,9 @@ import net from 'node:net';
 /** As koffi is optional, so is everything here. */
 type Koffi = typeof import('koffi').default;
 
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_DONTWAIT = 0x40;
@@ -17,6 +21,8 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 const MSG_CTRUNC = 0x8;
 const EAGAIN = 11;
 const EINTR = 4;
+/** More are on their way than a process may have open. */
+const ETOOMANYREFS = 109;
 
 /** `struct cmsghdr` of 64-bit Linux (length, level, type) with one int behind it, and that padded to 8 bytes. */
 const CMSG_BYTES = 20;
@@ -31,10 +37,12 @@ interface Received {
 }
 
 export interface DescriptorPassing {
-  /** One line with one descriptor. Throws where the kernel does not take it at once: it is small, and it does. */
-  send(socket: net.Socket, line: string, fd: number): void;
+  /** One line with one descriptor. Waits while the other process has not yet taken those before it. */
+  send(socket: net.Socket, line: string, fd: number, deadlineMs: number): Promise<void>;
   /** The next line, with the descriptor that came with it. The socket must have been paused before it was connected. */
   receive(socket: net.Socket, deadlineMs: number): Promise<Received>;
+  /** To a socket for datagrams, an absolute path or `@` and an abstract name. Throws where nobody takes it. */
+  sendDatagram(path: string, text: string, fd: number | null): void;
 }
 
 /** Null where koffi is not there, or does not know this machine. */
@@ -61,6 +69,8 @@ function bind(koffi: Koffi): DescriptorPassing {
     flags: 'int',
   });
   const sendmsg = lib.func('sendmsg', 'int64_t', ['int', koffi.pointer(message), 'int']);
+  const open = lib.func('socket', 'int', ['int', 'int', 'int']);
+  const close = lib.func('close', 'int', ['int']);
   const recvmsg = lib.func('recvmsg', 'int64_t', ['int', koffi.inout(koffi.pointer(message)), 'int']);
 
   const messageOf = (data: Buffer, control: Buffer) => ({
@@ -74,15 +84,33 @@ function bind(koffi: Koffi): DescriptorPassing {
   });
 
   return {
-    send(socket, line, fd) {
+    async send(socket, line, fd, deadlineMs) {
       const data = Buffer.from(`${line}\n`);
-      const control = Buffer.alloc(CMSG_SPACE);
-      control.writeBigUInt64LE(BigInt(CMSG_BYTES), 0);
-      control.writeInt32LE(SOL_SOCKET, 8);
-      control.writeInt32LE(SCM_RIGHTS, 12);
-      control.writeInt32LE(fd, 16);
-      const sent = Number(sendmsg(descriptorOf(socket), messageOf(data, control), MSG_NOSIGNAL | MSG_DONTWAIT));
-      if (sent !== data.length) throw new Error(`a socket could not be passed on (errno ${koffi.errno()})`);
+      for (const until = Date.now() + deadlineMs; ; ) {
+        const message = messageOf(data, controlWith(fd));
+        const sent = Number(sendmsg(descriptorOf(socket), message, MSG_NOSIGNAL | MSG_DONTWAIT));
+        if (sent === data.length) return;
+        const errno = koffi.errno();
+        const full = sent < 0 && (errno === EAGAIN || errno === EINTR || errno === ETOOMANYREFS);
+        if (!full || Date.now() > until) throw new Error(`a socket could not be passed on (errno ${errno})`);
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+    },
+
+    sendDatagram(path, text, fd) {
+      const data = Buffer.from(text);
+      const address = unixAddress(path);
+      const control = fd === null ? {} : { control: controlWith(fd), controlLength: CMSG_SPACE };
+      const plain = { ...messageOf(data, Buffer.alloc(0)), control: null, controlLength: 0 };
+      const from = open(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+      try {
+        const addressed = { ...plain, name: address, nameLength: address.length, ...control };
+        // It waits where the queue is full: what is not told is never told.
+        const sent = Number(sendmsg(from, addressed, MSG_NOSIGNAL));
+        if (sent !== data.length) throw new Error(`${path} takes nothing (errno ${koffi.errno()})`);
+      } finally {
+        close(from);
+      }
     },
 
     async receive(socket, deadlineMs) {
@@ -111,6 +139,22 @@ function bind(koffi: Koffi): DescriptorPassing {
       }
     },
   };
+}
+
+function controlWith(fd: number): Buffer {
+  const control = Buffer.alloc(CMSG_SPACE);
+  control.writeBigUInt64LE(BigInt(CMSG_BYTES), 0);
+  control.writeInt32LE(SOL_SOCKET, 8);
+  control.writeInt32LE(SCM_RIGHTS, 12);
+  control.writeInt32LE(fd, 16);
+  return control;
+}
+
+/** `struct sockaddr_un`. An abstract name begins with a zero, and is as long as it is. */
+function unixAddress(path: string): Buffer {
+  const family = Buffer.alloc(2);
+  family.writeUInt16LE(AF_UNIX);
+  return Buffer.concat([family, Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`)]);
 }
 
 /** The number of an open socket or server. Node keeps it on its handle and nowhere else. */

@@ -1,10 +1,20 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { builtProgram, call, Running, serve, temporaryFolder, until, writeConfig } from './built-program.ts';
+import { startServiceManager } from '../../engine/service-manager.ts';
+import {
+  builtProgram,
+  call,
+  Running,
+  serve,
+  startBerthgate,
+  temporaryFolder,
+  until,
+  writeConfig,
+} from './built-program.ts';
 import { type StubUpstream, startUpstream } from './stub-upstream.ts';
 
 let upstream: StubUpstream;
@@ -213,6 +223,67 @@ describe('a process that takes over', () => {
     await expect(serve(config)).rejects.toThrow(new RegExp(`pid ${first.child.pid}.*--take-over`, 's'));
     expect((await call(`unix://${path}`, '/_ping')).status).toBe(200);
   });
+});
+
+test('a service manager is told of all its changes, and of the process that takes over', async () => {
+  const manager = startServiceManager();
+  onTestFinished(() => manager.close());
+  const folder = temporaryFolder();
+  const path = join(folder, 'docker.sock');
+  const config = writeConfig(folder, upstream.path, [{ name: 'unix', url: `unix://${path}` }]);
+  const first = startBerthgate(['serve', '--config', config], { NOTIFY_SOCKET: manager.path });
+  await manager.hears(/^READY=1$/);
+  expect((await call(`unix://${path}`, '/_ping')).status).toBe(200);
+  first.kill('SIGUSR2');
+  const [, said] = await manager.hears(/^MAINPID=(\d+)$/);
+  const pid = Number(said);
+  onTestFinished(() => {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended, as it was to.
+    }
+  });
+  // Its output stays open, as the one that it has started writes there too.
+  await until(
+    () => first.child.exitCode !== null,
+    () => 'the first one does not end',
+  );
+  expect(first.child.exitCode).toBe(0);
+  expect(pid).not.toBe(first.child.pid);
+  expect((await call(`unix://${path}`, '/_ping')).status).toBe(200);
+  await until(
+    () => manager.told.filter((one) => one === 'READY=1').length === 2,
+    () => JSON.stringify(manager.told),
+  );
+  process.kill(pid, 'SIGHUP');
+  await manager.hears(/^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+  await until(
+    () => manager.told.filter((one) => one === 'READY=1').length === 3,
+    () => JSON.stringify(manager.told),
+  );
+  process.kill(pid, 'SIGTERM');
+  await manager.hears(/^STOPPING=1$/);
+  await until(
+    () => !existsSync(path),
+    () => 'it does not end',
+  );
+  const [ready, main, ...more] = manager.told;
+  expect([ready, main]).toEqual(['READY=1', `MAINPID=${pid}`]);
+  expect(more.map((text) => text.split('=')[0])).toEqual(['READY', 'RELOADING', 'READY', 'STOPPING']);
+});
+
+test('an upgrade that cannot be leaves the process as it was', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'docker.sock');
+  const config = writeConfig(folder, upstream.path, [{ name: 'unix', url: `unix://${path}` }]);
+  const first = await serve(config);
+  writeFileSync(config, 'listeners: 1');
+  first.kill('SIGUSR2');
+  await first.hears(/the new process has ended/);
+  expect((await call(`unix://${path}`, '/_ping')).status).toBe(200);
+  first.kill('SIGTERM');
+  expect((await first.exit).code).toBe(0);
 });
 
 /** A socket that is bound and not accepted from, as the service manager holds it. Node can only do this inside. */
