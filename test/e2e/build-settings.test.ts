@@ -1,10 +1,12 @@
 // What a listener says of builds: whose cache they share, and how long they may take; by both builders.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serveListeners } from '../engine/in-process.ts';
 import { ask } from '../engine/raw-client.ts';
@@ -16,13 +18,15 @@ const run = `bst-${randomBytes(3).toString('hex')}`;
 const folder = mkdtempSync(join(tmpdir(), 'berthgate-build-settings-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** In the network of the engine. */
+/** In the network of the engine: a repository, a context, and a file under every other name. */
 class Site {
   readonly asked: string[] = [];
   port = 0;
   private readonly server = http.createServer((request, answer) => {
     this.asked.push(String(request.url));
-    answer.end('from the inside');
+    if (request.url?.startsWith('/app.git/') === true) answerGit(request, answer);
+    else if (request.url === '/context.tar') answer.end(readFileSync(join(folder, 'context.tar')));
+    else answer.end('from the inside');
   });
 
   async open(): Promise<void> {
@@ -36,6 +40,52 @@ class Site {
   }
 }
 
+/** As git's own server of HTTP does, a program of CGI. */
+function answerGit(request: http.IncomingMessage, answer: http.ServerResponse): void {
+  const { pathname, search } = new URL(String(request.url), 'http://localhost');
+  const backend = spawn('git', ['http-backend'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env.PATH,
+      GIT_PROJECT_ROOT: folder,
+      GIT_HTTP_EXPORT_ALL: '1',
+      PATH_INFO: pathname,
+      QUERY_STRING: search.slice(1),
+      REQUEST_METHOD: request.method,
+      CONTENT_TYPE: request.headers['content-type'],
+      HTTP_CONTENT_ENCODING: request.headers['content-encoding'],
+      GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+    },
+  });
+  request.pipe(backend.stdin);
+  void buffer(backend.stdout).then((bytes) => {
+    const end = bytes.indexOf('\r\n\r\n');
+    for (const line of bytes.subarray(0, end).toString().split('\r\n')) {
+      const [name = '', value = ''] = line.split(': ');
+      if (name === 'Status') answer.statusCode = Number.parseInt(value, 10);
+      else answer.setHeader(name, value);
+    }
+    answer.end(bytes.subarray(end + 4));
+  });
+}
+
+/** The same context as a repository and as an archive. */
+function makeSources(): void {
+  const source = join(folder, 'source');
+  mkdirSync(source);
+  writeFileSync(join(source, 'Dockerfile'), 'FROM scratch\nCOPY word /word\n');
+  writeFileSync(join(source, 'word'), 'of the context');
+  const git = (...args: readonly string[]) =>
+    execFileSync('git', ['-C', source, '-c', 'user.name=a', '-c', 'user.email=a@example.org', ...args]);
+  git('init', '--quiet', '--initial-branch=main');
+  git('add', '.');
+  git('commit', '--quiet', '--message=one');
+  git('clone', '--quiet', '--bare', '.', join(folder, 'app.git'));
+  execFileSync('tar', ['-C', source, '-cf', join(folder, 'context.tar'), 'Dockerfile', 'word']);
+}
+
+const hasGit = spawnSync('git', ['--version']).status === 0;
+if (hasGit) makeSources();
 const [site, other] = [new Site(), new Site()];
 beforeAll(() => Promise.all([site.open(), other.open()]));
 afterAll(() => {
@@ -127,6 +177,38 @@ describeEachEngine(
           const { code, stderr } = await build(who, builder, add(site.port), '--no-cache');
           expect([who, code], stderr).toEqual([who, who === 'fetching' ? 0 : 1]);
           expect(site.asked.splice(0).length > 0).toBe(who === 'fetching');
+        },
+      );
+
+      test.runIf(builder === '1' && hasGit)(
+        'a repository and an archive are contexts, and a repository is added, from the hosts that are listed alone',
+        async () => {
+          const add = ({ port }: Site): readonly string[] => {
+            const context = mkdtempSync(join(folder, 'adding-'));
+            writeFileSync(join(context, 'Dockerfile'), `FROM scratch\nADD http://127.0.0.1:${port}/app.git /\n`);
+            return [context];
+          };
+          const sources = [
+            ({ port }: Site) => [`http://127.0.0.1:${port}/app.git#main`],
+            ({ port }: Site) => [`http://127.0.0.1:${port}/context.tar`],
+            add,
+          ];
+          const fetch = (who: Who, context: readonly string[]) =>
+            at(who, ['build', '--no-cache', '--output', 'type=tar,dest=-', ...context], builder);
+          for (const source of sources) {
+            for (const [who, from] of [
+              ['first', site],
+              ['fetching', other],
+            ] as const) {
+              const { code, stderr } = await fetch(who, source(from));
+              expect([code, stderr]).toEqual([1, expect.stringMatching(/denied by policy|refused by policy/)]);
+              expect(from.asked).toEqual([]);
+            }
+            const { code, stdout, stderr } = await fetch('fetching', source(site));
+            expect(code, stderr).toBe(0);
+            expect(site.asked.splice(0)).not.toEqual([]);
+            expect(stdout).toContain('of the context');
+          }
         },
       );
 

@@ -43,9 +43,16 @@ export function namespacingOf(
   const config = loaded.config.listeners[index];
   if (config === undefined || config.namespace === null) return null;
   const settings = { ...settingsOf(loaded, config, gatewayOf), sockets };
-  if (job !== null) return new OneNamespace(job, side(), settings);
+  if (job !== null) return new OneNamespace(job, side(), { ...settings, builds: ofCommand(settings.builds, config) });
   const Kind = choosesByLabel(config.namespace) ? LabelNamespaces : Namespaces;
   return new Kind(config.namespace, config.name, side(), settings);
+}
+
+/** What one's commands build is in BuildKit's cache for the next one. Of images nothing stays. */
+function ofCommand(settings: NamespaceSettings['builds'], { builds }: ListenerConfig): NamespaceSettings['builds'] {
+  const shared = { ...settings, keepsSteps: false };
+  // No template gives a word of this kind.
+  return (builds?.cacheScope ?? null) === null ? { ...shared, cacheScopeOf: () => 'of commands' } : shared;
 }
 
 /** The listener as the sockets of its containers are: published ports stand at bridges of the job. */
@@ -64,6 +71,7 @@ export function settingsOf(
   return {
     builds: {
       cacheScopeOf: readCacheScope(builds?.cacheScope ?? null, listener),
+      keepsSteps: true,
       addresses: new BuildAddresses(builds?.urls ?? []),
     },
     ports: ports ?? PORTS,

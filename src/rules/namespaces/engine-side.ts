@@ -78,6 +78,8 @@ export interface BuildSettings {
    * that of its owner. @throws Refusal where the identity has none
    */
   readonly cacheScopeOf: (identity: Identity, namespace: string) => string;
+  /** Whether images of what the classic builder builds are kept for the scope. */
+  readonly keepsSteps: boolean;
   readonly addresses: BuildAddresses;
 }
 

@@ -148,7 +148,8 @@ export class OwnNamespace implements Namespace {
     const passed = this.passages.passage(withEngineNames(call, this.name, resolved), spokenIn(references, resolved));
     const keepNetwork = (): void => this.network.keep();
     const { images, settings, side } = this;
-    const cache = sharedStepsOf(settings.builds.cacheScopeOf(call.identity, this.name), images, side.desk);
+    const { cacheScopeOf, keepsSteps } = settings.builds;
+    const cache = keepsSteps ? sharedStepsOf(cacheScopeOf(call.identity, this.name), images, side.desk) : null;
     return new OwnBuild(call, passed, { images, desk: side.desk, keepNetwork, cache }).enter();
   }
 

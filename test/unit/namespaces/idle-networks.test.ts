@@ -62,7 +62,7 @@ describe('the default network of a namespace', () => {
     const networks = { pools: [], size: 26, allowed: null, shared: [], routes: async () => [] };
     side.subnets.choose = async () => [];
     const network = new OwnNetwork('nsa', side, {
-      builds: { cacheScopeOf: () => 'nsa', addresses: new BuildAddresses([]) },
+      builds: { cacheScopeOf: () => 'nsa', keepsSteps: true, addresses: new BuildAddresses([]) },
       ports: { address: '127.0.0.1', range: { first: 1, last: 2 } },
       images: { gateway: null, shared: [] },
       networks,

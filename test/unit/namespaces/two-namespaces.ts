@@ -68,7 +68,11 @@ export function twoNamespaces(): TwoNamespaces {
   };
   const side = engineSide(desk, { id: 'test', alone: true, onEnded: () => {} });
   const settings = {
-    builds: { cacheScopeOf: (_: Identity, namespace: string) => namespace, addresses: new BuildAddresses([]) },
+    builds: {
+      cacheScopeOf: (_: Identity, namespace: string) => namespace,
+      keepsSteps: true,
+      addresses: new BuildAddresses([]),
+    },
     images: { gateway: gateway(), shared: ['*'] },
     ports: { address: '127.0.0.1', range: { first: 1024, last: 65_535 } },
     networks: {
