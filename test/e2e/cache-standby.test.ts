@@ -1,6 +1,6 @@
 // Never a single point of failure: what containers are pointed to answers when the cache is killed, ended, and back.
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -104,6 +104,12 @@ describeEachEngine(
       expect(await isPaused()).toBe('true');
       // At once: nobody waits until the other process has noticed.
       await works('/killed', /CN ?= ?site CA/);
+
+      const standby = await until((found) => found !== null);
+      const status = readFileSync(`/proc/${standby?.pid}/status`, 'utf8');
+      expect(status).toMatch(/^Uid:(\s+65534){4}\nGid:(\s+65534){4}\n(.*\n)*Groups:\s*\n(.*\n)*CapEff:\s+0+\n/m);
+      // The control: it was started by root.
+      expect(process.getuid?.()).toBe(0);
 
       const second = await serve();
       await works('/back', /Berthgate cache/);

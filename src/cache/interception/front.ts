@@ -6,6 +6,7 @@
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { splice } from '../../wire/splice.ts';
 import type { SpeaksHttp } from '../arrival.ts';
 import type { Authority } from './authority.ts';
 import { Distrust } from './distrust.ts';
@@ -13,7 +14,6 @@ import { matchesHost } from './generations.ts';
 import { awaitHello, refuseName } from './hello.ts';
 import { InterceptionTally } from './interception-tally.ts';
 import { networkOf } from './sources.ts';
-import { splice } from './splice.ts';
 
 const HANDSHAKE_MS = 15_000;
 const HTTPS = 443;

@@ -7,11 +7,11 @@ import http from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
+import { splice } from '../../wire/splice.ts';
 import { WayOut, type WayOutOptions } from '../../wire/way-out.ts';
 import { type Forward, forwarder } from './forward.ts';
 import { matchesHost } from './generations.ts';
 import { awaitHello, refuseName } from './hello.ts';
-import { splice } from './splice.ts';
 
 const HEAD_MS = 30_000;
 const IDLE_MS = 75_000;

@@ -7,6 +7,7 @@ import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import tls, { type SecureContext } from 'node:tls';
 import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
+import { splice } from '../../wire/splice.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import { answerIntercepted, type InterceptedParts } from './intercepted.ts';
 import type { Registry } from './registries.ts';
@@ -121,14 +122,7 @@ export class RegistryProxy {
     if (socket.destroyed) return void server.destroy();
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
     if (head.length > 0) server.write(head);
-    for (const [one, other] of [
-      [socket, server],
-      [server, socket],
-    ] as const) {
-      // What ended as it should is written to its end.
-      one.on('close', () => one.readableEnded || other.destroy());
-      one.pipe(other);
-    }
+    splice(socket, server);
   }
 
   private refuse(socket: Duplex, target: string, fault: Error): void {

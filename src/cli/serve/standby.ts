@@ -5,7 +5,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import type net from 'node:net';
 import { join } from 'node:path';
 import { type DescriptorPassing, descriptorOf, findIncumbent, takeOver } from '../../front/listeners/index.ts';
@@ -67,7 +67,11 @@ export class Standby {
     if (this.passing !== null) {
       const taken = await takeOver(path, this.passing);
       if (taken === null) return null;
-      return { ready: (key) => taken.byKey.get(key)?.splice(0) ?? [], served: taken.served };
+      const served = async (): Promise<void> => {
+        await taken.served();
+        rmSync(path, { force: true });
+      };
+      return { ready: (key) => taken.byKey.get(key)?.splice(0) ?? [], served };
     }
     // Without descriptors that pass, it leaves the addresses to us, and for a moment nobody is there.
     const incumbent = await findIncumbent(path);

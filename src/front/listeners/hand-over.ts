@@ -34,8 +34,13 @@ export async function offerHandOver(options: HandOverOptions): Promise<() => voi
   server.on('error', options.onFault);
   server.unref();
   return () => {
-    remove();
     server.close();
+    try {
+      remove();
+    } catch (fault) {
+      // Who has given up root meanwhile leaves the file, which leads to nobody.
+      if ((fault as NodeJS.ErrnoException).code !== 'EACCES') throw fault;
+    }
   };
 }
 
