@@ -81,6 +81,7 @@ async function upstreamRequest(
     body: bodyOf(parts, request, route.kind),
     credentials: await granted.credentials(repository.registry),
     signal,
+    ...(headers.via === undefined ? {} : { via: headers.via }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Answers of the cache, in the words of RFC 9211 (Cache-Status) and RFC 9111 (Age, Warning). */
 
 import { Readable } from 'node:stream';
+import type { Body } from '../store.ts';
 import type { Manifest } from './kept-manifests.ts';
 import type { Outcome } from './mirror-tally.ts';
 import type { UpstreamAnswer } from './upstream.ts';
@@ -26,21 +27,27 @@ export function cacheHeaders(outcome: Outcome): Record<string, string> {
 
 export function manifestAnswer(
   { digest, mediaType, size }: Manifest,
-  bytes: Buffer | null,
+  body: Buffer | Body | null,
   headers: Readonly<Record<string, string>>,
   outcome: Outcome,
 ): UpstreamAnswer {
   const etag = `"${digest}"`;
   const told = { etag, 'docker-content-digest': digest, ...cacheHeaders(outcome) };
   if (namesTag(headers['if-none-match'], etag)) {
+    if (body !== null && !Buffer.isBuffer(body)) body.close();
     return { status: 304, headers: told, body: Readable.from([]), url: NOWHERE };
   }
   return {
     status: 200,
     headers: { 'content-type': mediaType, 'content-length': String(size), ...told },
-    body: Readable.from(bytes === null || bytes.length === 0 ? [] : [bytes]),
+    body: bodyOf(body),
     url: NOWHERE,
   };
+}
+
+function bodyOf(body: Buffer | Body | null): UpstreamAnswer['body'] {
+  if (body !== null && !Buffer.isBuffer(body)) return { kept: body, range: { start: 0, end: null } };
+  return Readable.from(body === null || body.length === 0 ? [] : [body]);
 }
 
 /** RFC 9110 §13.1.2; weak comparison. */

@@ -4,7 +4,8 @@ import type { Store } from '../store.ts';
 import { askerOf } from './asker.ts';
 import { BlobCache } from './blob-cache.ts';
 import { KeptManifests } from './kept-manifests.ts';
-import { LiveRegistry } from './live-registry.ts';
+import { LiveRegistry, type OnHost } from './live-registry.ts';
+import { refuseLoop } from './loops.ts';
 import { ManifestCache } from './manifest-cache.ts';
 import type { MirrorTally } from './mirror-tally.ts';
 import { Origin } from './origin.ts';
@@ -21,16 +22,19 @@ export interface CachedRegistriesOptions {
   readonly tally: MirrorTally;
   /** What could not be kept, or was not what it should be. */
   readonly onFault: (registry: string, fault: Error) => void;
+  readonly onHost?: OnHost;
 }
 
 export class CachedRegistries implements Upstream {
+  private readonly registries: Registries;
   private readonly origin: Origin;
   private readonly manifests: ManifestCache;
   private readonly blobs: BlobCache;
 
-  constructor({ store, registries, tagRules, staleMs, tally, onFault }: CachedRegistriesOptions) {
-    const origin = new Origin(new LiveRegistry(registries), registries, tally);
+  constructor({ store, registries, tagRules, staleMs, tally, onFault, onHost }: CachedRegistriesOptions) {
+    const origin = new Origin(new LiveRegistry(registries, onHost), registries, tally);
     const rights = new ProvenRights(store, staleMs);
+    this.registries = registries;
     this.origin = origin;
     this.manifests = new ManifestCache({
       origin,
@@ -44,7 +48,8 @@ export class CachedRegistries implements Upstream {
   }
 
   async ask(request: UpstreamRequest): Promise<UpstreamAnswer> {
-    const { method, resource } = request;
+    const { method, resource, repository, via } = request;
+    refuseLoop(this.registries.find(repository.registry), via);
     if (method !== 'GET' && method !== 'HEAD') return this.change(request);
     if (resource.kind === 'manifest') return this.manifests.ask(request, resource.reference);
     if (resource.kind === 'blob') return this.blobs.ask(request, resource.digest);

@@ -2,7 +2,8 @@
 
 import { LRUCache } from 'lru-cache';
 import { askerOf } from './asker.ts';
-import { LiveRegistry } from './live-registry.ts';
+import { LiveRegistry, type OnHost } from './live-registry.ts';
+import { refuseLoop } from './loops.ts';
 import type { MirrorTally } from './mirror-tally.ts';
 import { Origin } from './origin.ts';
 import { letGo } from './read-whole.ts';
@@ -18,14 +19,16 @@ export class DirectRegistries implements Upstream {
   /** Repositories that were seen to be for everybody. */
   private readonly open = new LRUCache<string, true>({ max: MOST_PUBLIC, ttl: PUBLIC_MS });
 
-  constructor(registries: Registries, tally: MirrorTally) {
+  constructor(registries: Registries, tally: MirrorTally, onHost?: OnHost) {
     this.registries = registries;
-    this.origin = new Origin(new LiveRegistry(registries), registries, tally);
+    this.origin = new Origin(new LiveRegistry(registries, onHost), registries, tally);
   }
 
   async ask(request: UpstreamRequest): Promise<LiveAnswer> {
     const asker = askerOf(request);
-    const { own } = this.registries.find(request.repository.registry);
+    const registry = this.registries.find(request.repository.registry);
+    refuseLoop(registry, request.via);
+    const { own } = registry;
     const { kind } = request.resource;
     const counts = request.method === 'GET' && (kind === 'manifest' || kind === 'blob');
     if (own === null || !asker.anonymous || !counts) return this.origin.ask(request, asker);

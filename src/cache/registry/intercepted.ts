@@ -12,6 +12,7 @@ import { OutFault } from '../../wire/way-out.ts';
 import type { Repository } from './engine-names.ts';
 import { nameOf } from './grants.ts';
 import { below } from './live-registry.ts';
+import { refuseLoop, viaOf } from './loops.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import type { Registry } from './registries.ts';
 import { type NamedRoute, type Route, readRoute } from './route.ts';
@@ -74,8 +75,9 @@ async function answerKept(
     if (typeof value === 'string') headers[field] = value;
   }
   const { method = '' } = request;
+  const { via } = request.headers;
   const asked: UpstreamRequest = { repository, resource, method, query: '', headers, body: null, credentials, signal };
-  const answer = await upstream().ask(asked);
+  const answer = await upstream().ask(via === undefined ? asked : { ...asked, via });
   ignoreFaults(answer);
   if (response.destroyed) return dropBody(answer);
   const told: http.OutgoingHttpHeaders = {};
@@ -90,7 +92,7 @@ async function answerKept(
 
 async function pass(
   { upstream }: InterceptedParts,
-  { url, out, host }: Registry,
+  registry: Registry,
   authority: string,
   scheme: string,
   route: Route | null,
@@ -98,13 +100,15 @@ async function pass(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): Promise<void> {
+  const { url, out, host } = registry;
   const { method = '', headers } = request;
+  refuseLoop(registry, headers.via);
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  const said = carried(request.rawHeaders, ['host', 'x-forwarded-proto']);
+  const said = carried(request.rawHeaders, ['host', 'x-forwarded-proto', 'via']);
   const answer = await out.send(below(url, request.url ?? '/'), {
     method: method as 'GET',
     // What the registry calls itself is what the client knows it by.
-    headers: [...said, 'Host', authority, 'X-Forwarded-Proto', scheme],
+    headers: [...said, 'Host', authority, 'X-Forwarded-Proto', scheme, 'Via', viaOf(registry, headers.via)],
     body: hasBody ? (request as Readable) : null,
     signal,
     responseHeaders: 'raw',

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { Digest, NewRecord, Store } from '../store.ts';
+import type { Body, Digest, NewRecord, Store } from '../store.ts';
 import type { Repository } from './engine-names.ts';
 import { nameOf } from './grants.ts';
 import { readDescriptors } from './manifest-descriptors.ts';
@@ -80,6 +80,13 @@ export class KeptManifests {
     await fill.write(bytes);
     await fill.commit([record]);
     return { digest, mediaType: type, size: bytes.length, bytes };
+  }
+
+  /** For one that is not read into memory. Null where it is not there any more. */
+  async open(repository: Repository, { digest }: Manifest): Promise<Body | null> {
+    const body = await this.store.open(hexOf(digest));
+    if (body !== null) this.store.touch(manifestKey(repository.registry, digest));
+    return body;
   }
 
   /** Null where it is not there any more. What belongs to it counts as used, too. */

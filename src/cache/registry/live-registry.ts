@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
 import { type Challenge, readChallenge } from './challenge.ts';
+import { viaOf } from './loops.ts';
 import { OciError } from './oci-error.ts';
 import { maySendTo, type Registries, type Registry } from './registries.ts';
 import { basic, Tokens } from './tokens.ts';
@@ -14,6 +15,9 @@ const MOST_REDIRECTS = 5;
 /** How much of a body may lie here until it is wanted: of blobs as much as is well written at once. */
 const BLOB_AHEAD_BYTES = 1024 * 1024;
 const OTHER_AHEAD_BYTES = 64 * 1024;
+
+/** Told of every host that a registry sends clients to: for credentials, or for what it has. */
+export type OnHost = (registry: string, kind: 'auth' | 'blobs', host: string) => void;
 
 /** One hop of a request. */
 interface Hop {
@@ -28,14 +32,16 @@ type Answer = LiveAnswer & { readonly body: Dispatcher.ResponseData['body'] };
 
 export class LiveRegistry implements LiveUpstream {
   private readonly registries: Registries;
+  private readonly onHost: OnHost;
   private readonly tokens = new Tokens();
   /** How each asks for credentials, by its URL. Null: it did not when it was asked. */
   private readonly challenges = new LRUCache<string, { readonly challenge: Challenge | null }>({
     max: REGISTRIES_KNOWN,
   });
 
-  constructor(registries: Registries) {
+  constructor(registries: Registries, onHost: OnHost = () => {}) {
     this.registries = registries;
+    this.onHost = onHost;
   }
 
   async ask(request: UpstreamRequest): Promise<LiveAnswer> {
@@ -53,6 +59,7 @@ export class LiveRegistry implements LiveUpstream {
       }
       url = new URL(location, url);
       if (!maySendTo(registry, url)) throw new OciError('DENIED', `${registry.host} redirects to a place without TLS`);
+      if (url.origin !== registry.url.origin) this.onHost(registry.host, 'blobs', url.host);
     }
   }
 
@@ -69,6 +76,7 @@ export class LiveRegistry implements LiveUpstream {
     const asked = readChallenge(answer.headers['www-authenticate']);
     if (asked === null) return answer;
     this.challenges.set(registry.url.href, { challenge: asked });
+    if (URL.canParse(asked.realm)) this.onHost(registry.host, 'auth', new URL(asked.realm).host);
     if (request.body !== null) return answer;
     const scopes = asked.scope === '' ? hop.scopes : [asked.scope];
     const authorization = await this.authorization(hop, asked, scopes, true);
@@ -102,8 +110,9 @@ export class LiveRegistry implements LiveUpstream {
   }
 
   private async send({ registry, url, request }: Hop, authorization: string | null): Promise<Answer> {
-    const { method, headers, body, signal, resource } = request;
+    const { method, body, signal, resource } = request;
     const highWaterMark = resource.kind === 'blob' ? BLOB_AHEAD_BYTES : OTHER_AHEAD_BYTES;
+    const headers = { ...request.headers, via: viaOf(registry, request.via) };
     const sent = authorization === null ? headers : { ...headers, authorization };
     const answer = await registry.out.send(url, {
       method: method as 'GET',

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { isDigest } from '../../docker/image-reference.ts';
+import type { Body } from '../store.ts';
 import { acceptClass } from './accept-class.ts';
 import { type Asker, askerOf } from './asker.ts';
 import { manifestAnswer } from './cached-answer.ts';
@@ -22,6 +23,8 @@ import type { LiveAnswer, UpstreamAnswer, UpstreamRequest } from './upstream.ts'
 
 /** As containerd reads at most. */
 const MOST_BYTES = 8 * 1024 * 1024;
+/** What is larger is not read into memory for each who asks. */
+const MOST_AT_HAND = 256 * 1024;
 /** How long a registry may think where there is something to be given instead. */
 const CHECK_MS = 5000;
 const FETCH_MS = 60_000;
@@ -168,8 +171,12 @@ export class ManifestCache {
       }
       return { ...answer, body: Readable.from([answer.bytes]) };
     }
-    await this.keepMeaning(question, fetched.manifest);
-    return manifestAnswerOf(question, fetched.manifest, before ? 'follower' : 'miss', this.parts.tally);
+    const { manifest } = fetched;
+    await this.keepMeaning(question, manifest);
+    const { manifests, tally } = this.parts;
+    // Who reads slowly holds no large one in memory, where it can be read again.
+    const body = manifest.size > MOST_AT_HAND ? await manifests.open(asker.repository, manifest) : null;
+    return manifestAnswerOf(question, manifest, body ?? manifest.bytes, before ? 'follower' : 'miss', tally);
   }
 
   private async fetchOnce(question: Question, wanted: string | null, proven: boolean): Promise<Fetched> {
@@ -268,12 +275,13 @@ export class ManifestCache {
   /** Null where it is not there any more. */
   private async give(question: Question, manifest: Manifest, outcome: Outcome): Promise<UpstreamAnswer | null> {
     const { request, asker, reference, byDigest } = question;
-    const bytes = await this.parts.manifests.read(asker.repository, manifest);
-    if (bytes === null) return null;
-    if (!byDigest) this.parts.manifests.touchTag(asker.repository, reference);
-    const { tally } = this.parts;
-    if (request.method !== 'HEAD') tally.bytesFromCache += bytes.length;
-    return manifestAnswerOf(question, { ...manifest, bytes }, outcome, tally);
+    const { manifests, tally } = this.parts;
+    const isLarge = manifest.bytes === null && manifest.size > MOST_AT_HAND;
+    const body = await manifests[isLarge ? 'open' : 'read'](asker.repository, manifest);
+    if (body === null) return null;
+    if (!byDigest) manifests.touchTag(asker.repository, reference);
+    if (request.method !== 'HEAD') tally.bytesFromCache += manifest.size;
+    return manifestAnswerOf(question, manifest, body, outcome, tally);
   }
 
   private slow(fault: unknown, { repository }: Asker): unknown {
@@ -285,11 +293,12 @@ export class ManifestCache {
 function manifestAnswerOf(
   { request: { headers, method }, asker }: Question,
   manifest: Manifest,
+  body: Buffer | Body | null,
   outcome: Outcome,
   tally: MirrorTally,
 ): UpstreamAnswer {
   if (method !== 'HEAD') tally.answered('manifest', outcome, asker.repository.registry);
-  return manifestAnswer(manifest, method === 'HEAD' ? null : manifest.bytes, headers, outcome);
+  return manifestAnswer(manifest, body, headers, outcome);
 }
 
 /** The answer is for others, too. */

@@ -170,6 +170,7 @@ function upstreamRequest(
     body: null,
     credentials: credentialsFor(repository.registry, headers.authorization),
     signal,
+    ...(headers.via === undefined ? {} : { via: headers.via }),
   };
 }
 

@@ -9,6 +9,7 @@ const statuses = {
   TOOMANYREQUESTS: 429,
   UNAVAILABLE: 502,
   UNKNOWN: 500,
+  LOOP: 508,
 } as const;
 
 export type OciErrorCode = keyof typeof statuses;

@@ -112,7 +112,9 @@ function overloaded(registry: string, status: number, after: string | number | n
   const [code, what] =
     status === 429
       ? ['TOOMANYREQUESTS', 'has had too many requests (429)']
-      : ['UNAVAILABLE', `has a fault of its own (${status})`];
+      : status === 508
+        ? ['LOOP', 'leads back to this very mirror (508)']
+        : ['UNAVAILABLE', `has a fault of its own (${status})`];
   const body = Buffer.from(errorBody(code, `the registry ${registry} ${what}`));
   return {
     status,

@@ -1,5 +1,6 @@
 /** The registries that there are, by the configuration: where each is, whom it trusts, and which may be used. */
 
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type RegistryCredentials, readCredentials, registryUrlOf } from '../../docker/registry-credentials.ts';
@@ -19,6 +20,8 @@ export interface Registry {
   readonly own: RegistryCredentials | null;
   /** Hosts beside its own domain whose realm gets credentials. */
   readonly realms: readonly string[];
+  /** What we leave on the way to it. */
+  readonly ownName: string;
 }
 
 /** Whoever waits for an image shall know within two seconds that the registry is not there. */
@@ -39,11 +42,12 @@ export class Registries {
   readonly isAllowed: (name: string) => boolean;
   private readonly named: ReadonlyMap<string, Registry>;
   private readonly others: Out;
+  private readonly ownName = `berthgate-${randomBytes(6).toString('hex')}`;
 
   /** @throws Error for a file that cannot be read */
   constructor({ upstreams, allow }: Pick<Config['registry'], 'upstreams' | 'allow'>, wayOut: WayOut) {
     this.isAllowed = allowedBy(allow);
-    this.named = new Map(upstreams.map((one) => [one.host, readUpstream(one, wayOut)]));
+    this.named = new Map(upstreams.map((one) => [one.host, readUpstream(one, wayOut, this.ownName)]));
     this.others = wayOut.to({ connectMs: CONNECT_MS });
   }
 
@@ -54,6 +58,11 @@ export class Registries {
   onWire(host: string, port: number): Registry | null {
     const named = [...this.named.keys(), HUB].find((name) => wireName(name) === `${host}:${port}`);
     return named === undefined ? null : this.find(named);
+  }
+
+  /** Whether the configuration names it; Docker Hub is named always. */
+  isNamed(name: string): boolean {
+    return name === HUB || this.named.has(name);
   }
 
   /** The hosts that `onWire` knows, without those that are addresses. */
@@ -80,7 +89,7 @@ export class Registries {
     if (!this.isAllowed(host)) throw new OciError('DENIED', `the registry ${name} may not be used here`);
     const named = this.named.get(host);
     if (named !== undefined) return named;
-    return { host, url: new URL(registryUrlOf(host)), out: this.others, own: null, realms: [] };
+    return { host, url: new URL(registryUrlOf(host)), out: this.others, own: null, realms: [], ownName: this.ownName };
   }
 }
 
@@ -110,6 +119,7 @@ export function maySendTo({ url }: Registry, target: URL): boolean {
 function readUpstream(
   { host, url, ca, credentials, private: guarded, realms }: UpstreamConfig,
   wayOut: WayOut,
+  ownName: string,
 ): Registry {
   const named = new URL(url ?? registryUrlOf(host));
   const own = wireName(host).replace(/:\d+$/, '');
@@ -120,7 +130,7 @@ function readUpstream(
     ...(ca === undefined ? {} : { ca: [readFileSync(ca, 'utf8')] }),
   };
   const account = credentials === undefined || guarded ? null : readOwn(credentials);
-  return { host, url: named, out: wayOut.to(destination), own: account, realms };
+  return { host, url: named, out: wayOut.to(destination), own: account, realms, ownName };
 }
 
 /** As clients say them: `{"username": "…", "password": "…"}`. */

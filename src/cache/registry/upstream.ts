@@ -29,6 +29,8 @@ export interface UpstreamRequest {
   /** The client's own. Null where it has none. */
   readonly credentials: RegistryCredentials | null;
   readonly signal: AbortSignal;
+  /** Through whom it has come. */
+  readonly via?: string;
 }
 
 export interface UpstreamAnswer {

@@ -66,7 +66,7 @@ function isFor(said: string | null, platform: string): boolean {
 
 async function readManifest(upstream: Upstream, repository: Repository, reference: string, signal: AbortSignal) {
   const answer = await ask(upstream, repository, { kind: 'manifest', reference }, signal);
-  const bytes = answer.body instanceof Readable ? await readWhole(answer.body, MOST_MANIFEST_BYTES) : null;
+  const bytes = await wholeOf(answer);
   if (bytes === null) throw new OciError('UNAVAILABLE', `the registry ${repository.registry} answers with no manifest`);
   return readDescriptors(bytes);
 }
@@ -113,4 +113,15 @@ async function ask(
   else answer.body.kept.close();
   const name = `${repository.registry}/${repository.path}`;
   throw new OciError('UNAVAILABLE', `the registry ${repository.registry} answers with ${answer.status} for ${name}`);
+}
+
+/** Null for what is too large for a manifest. */
+async function wholeOf({ body }: UpstreamAnswer): Promise<Buffer | null> {
+  if (body instanceof Readable) return readWhole(body, MOST_MANIFEST_BYTES);
+  const { kept, range } = body;
+  try {
+    return await readWhole(Readable.from(kept.pieces(range)), MOST_MANIFEST_BYTES);
+  } finally {
+    kept.close();
+  }
 }

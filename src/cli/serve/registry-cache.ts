@@ -1,10 +1,13 @@
 /** The registries of a running server, behind the store where there is one: what gateways and mirrors ask. */
 
+import { join } from 'node:path';
 import {
   CachedRegistries,
   DirectRegistries,
   MirrorTally,
+  type OnHost,
   Registries,
+  RegistryHosts,
   TagRules,
   type Upstream,
 } from '../../cache/registry/index.ts';
@@ -52,10 +55,12 @@ export class RegistryCache {
     const registries = registriesOf(loaded, wayOut);
     const { tags, stale } = loaded.config.registry;
     const { tally, onFault } = this;
+    const onHost = this.hostsOf(loaded, registries);
+    const tagRules = new TagRules(tags);
     const upstream =
       store === null
-        ? new DirectRegistries(registries, tally)
-        : new CachedRegistries({ store, registries, tagRules: new TagRules(tags), staleMs: stale, tally, onFault });
+        ? new DirectRegistries(registries, tally, onHost)
+        : new CachedRegistries({ store, registries, tagRules, staleMs: stale, tally, onFault, onHost });
     return {
       registries,
       upstream,
@@ -67,6 +72,26 @@ export class RegistryCache {
         this.prepared = { registries, upstream };
         void before?.close();
       },
+    };
+  }
+
+  /** Where names of registries lead here by DNS, their other hosts are for whoever keeps that DNS. */
+  private hostsOf({ config: { registry, state } }: LoadedConfig, registries: Registries): OnHost {
+    if (registry.impersonate === null) return () => {};
+    const hosts = new RegistryHosts(join(state, 'registry-hosts.json'), (name, kind, host, before) => {
+      const what =
+        kind === 'auth'
+          ? 'the registry asks for credentials at another host'
+          : 'the registry sends its blobs from another host';
+      this.log.warn({ registry: name, host, before }, `${what}: the DNS of those who pull must let them reach it`);
+    });
+    return (name, kind, host) => {
+      if (!registries.isNamed(name)) return;
+      try {
+        hosts.saw(name, kind, host);
+      } catch (fault) {
+        this.onFault(name, fault as Error);
+      }
     };
   }
 

@@ -147,6 +147,8 @@ test('credentials go to the registry that they are for, to no other, along no re
   const blob = await rig.ask(`/v2/other.example.org/team/app/blobs/${image.layerDigest}`, { headers: own });
   expect(blob.body.equals(image.layer)).toBe(true);
   expect(thief.asked.map((one) => one.headers.authorization)).toEqual([undefined]);
+  // Where they would have gone, and what was fetched from there, can be told.
+  expect([...rig.hosts]).toEqual([`auth localhost:${new URL(thief.url).port}`, `blobs ${thief.host}`]);
   await thief.close();
 });
 
@@ -202,6 +204,57 @@ test('a fault of the registry itself is told with its status, and the last good 
   const other = await rig.ask(`${APP}/manifests/2`, { headers: ACCEPT });
   expect(other.status).toBe(503);
   expect(String(other.body)).toContain(`the registry ${R} has a fault of its own (503)`);
+});
+
+test('a registry that is the mirror itself ends at once, with words that say so', async () => {
+  const fake = await registry();
+  const rig = await startRig([{ url: fake.url }]);
+  let isLoop = true;
+  fake.answer = ({ method, url, headers }, response) => {
+    if (!isLoop) return false;
+    const { via, accept = '*/*' } = headers;
+    void rig
+      .ask(url.replace('/v2/', `${APP.replace('team/app', '')}`), { method, headers: { via, accept } })
+      .then((said) => {
+        response.writeHead(said.status).end(method === 'HEAD' ? undefined : said.body);
+      });
+    return true;
+  };
+  for (const path of [
+    `${APP}/manifests/1`,
+    `${APP}/manifests/${sha('x')}`,
+    `${APP}/blobs/${sha('x')}`,
+    `${APP}/tags/list`,
+  ]) {
+    const looped = await rig.ask(path);
+    expect({ path, status: looped.status }).toEqual({ path, status: 508 });
+    expect(String(looped.body)).toMatch(new RegExp(`the registry ${R} leads back to this very mirror`));
+  }
+  // The control: another mirror on the way is none.
+  isLoop = false;
+  await push(fake, 'team/app', '1', makeImage(1000));
+  const through = await rig.ask(`${APP}/manifests/1`, { headers: { ...ACCEPT, via: '1.1 berthgate-000000000000' } });
+  expect(through.status).toBe(200);
+  expect(fake.asked.at(-1)?.headers.via).toMatch(/^1\.1 berthgate-000000000000, 1\.1 berthgate-[0-9a-f]{12}$/);
+});
+
+test('a large manifest is given from where it lies, whole and in parts of an answer', async () => {
+  const fake = await registry();
+  const { manifest: small } = makeImage(1000);
+  const annotations = { of: 'x'.repeat(1_000_000) };
+  const manifest = Buffer.from(JSON.stringify({ ...JSON.parse(String(small)), annotations }));
+  await push(fake, 'team/app', '1', { ...makeImage(1000), manifest, manifestDigest: sha(manifest) });
+  const rig = await startRig([{ url: fake.url }]);
+  for (const outcome of ['fwd=miss; stored', 'hit; detail=checked']) {
+    const answer = await rig.ask(`${APP}/manifests/1`, { headers: ACCEPT });
+    expect(answer.headers['cache-status']).toBe(`berthgate; ${outcome}`);
+    expect(answer.body.equals(manifest)).toBe(true);
+    expect((await rig.ask(`${APP}/manifests/1`, { method: 'HEAD', headers: ACCEPT })).headers['content-length']).toBe(
+      String(manifest.length),
+    );
+  }
+  const condition = { ...ACCEPT, 'if-none-match': `"${sha(manifest)}"` };
+  expect((await rig.ask(`${APP}/manifests/1`, { headers: condition })).status).toBe(304);
 });
 
 test('what a registry says of its quota is told before it is used up', async () => {

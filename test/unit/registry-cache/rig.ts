@@ -37,6 +37,8 @@ export interface Rig {
   readonly faults: string[];
   /** Registries that were low, as they were told. */
   readonly low: string[];
+  /** Where registries have sent us to, as `KIND HOST`. */
+  readonly hosts: ReadonlySet<string>;
   readonly port: number;
   ask(path: string, options?: AskOptions): Promise<Answer>;
 }
@@ -68,6 +70,7 @@ export async function startRig(
   const named = upstreams.map((one) => ({ host: R, private: false, realms: [], ...one }));
   const registries = new Registries({ upstreams: named, allow: [...(more.allow ?? ['*'])] }, wayOut);
   const [faults, low]: [string[], string[]] = [[], []];
+  const hosts = new Set<string>();
   const tally = new MirrorTally((registry) => low.push(registry));
   const onFault = (registry: string, fault: Error): void => void faults.push(`${registry}: ${fault.message}`);
   const upstream = new CachedRegistries({
@@ -77,6 +80,7 @@ export async function startRig(
     staleMs: more.staleMs ?? 7 * 86_400_000,
     tally,
     onFault,
+    onHost: (_, kind, host) => hosts.add(`${kind} ${host}`),
   });
   const mirror = new Mirror({ upstream: () => upstream, tally, onFault });
   const server = net.createServer((socket) => mirror.accept(socket));
@@ -90,7 +94,7 @@ export async function startRig(
     await store.close();
     if (more.folder === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   });
-  return { store, tally, faults, low, port, ask: (path, options = {}) => ask(port, path, options) };
+  return { store, tally, faults, low, hosts, port, ask: (path, options = {}) => ask(port, path, options) };
 }
 
 function ask(port: number, path: string, { method = 'GET', headers, onPiece }: AskOptions): Promise<Answer> {
