@@ -1,7 +1,7 @@
 // Directories of a job's own container, mounted into containers that it starts: they lie on its volumes, or are refused.
 import { describe, expect, test } from 'vitest';
 import { hasJobClient } from './job-client.ts';
-import { describeJobs } from './jobs.ts';
+import { describeJobs, done } from './jobs.ts';
 
 describe.skipIf(!hasJobClient)('paths of a job', () => {
   describeJobs('on an engine', {}, ({ engine, at, within, tries, startJob, direct, ns, jobOf, endOf }) => {
@@ -16,14 +16,18 @@ describe.skipIf(!hasJobClient)('paths of a job', () => {
       await at('rm', '--force', 'whole');
     });
 
-    test('a volume without a name that the job has mounted is removed with its container, when the job has ended', async () => {
-      await startJob('nameless', '-v', '/builds');
+    test('volumes that the job has mounted are free when its container is gone; those without a name go with it', async () => {
+      await startJob('nameless', '-v', '/builds', '-v', 'work:/work');
       const job = await jobOf('nameless');
-      await within('nameless', 'docker run -d -v /builds:/src busybox sleep 600');
+      await within('nameless', 'docker run -d -v /builds:/src -v /work:/work busybox sleep 600');
+      // In use by its own container, which is there to be seen.
+      expect((await at('volume', 'rm', 'work')).stderr).toContain('volume is in use');
       type Volumes = { readonly Volumes: readonly { readonly Name: string; readonly Labels: object | null }[] };
       const volumes = async () => (await direct('GET', '/volumes')).json<Volumes>().Volumes;
       const [made] = (await volumes()).filter(({ Name }) => new RegExp(`^${ns}\\.[0-9a-f]{64}$`).test(Name));
       await at('rm', '--force', '--volumes', 'nameless');
+      // What the job has made of it goes too, a moment later: that is waited for.
+      expect(await done(at('volume', 'rm', 'work'))).toBe('work');
       await endOf(job);
       const left = (await volumes()).map(({ Name, Labels }) => `${Name} ${JSON.stringify(Labels)}`);
       // It is gone already, or written down for the next sweep.

@@ -20,6 +20,7 @@ import type { Refusal } from '../../ground/refusal.ts';
 import type { EngineSide, ImageHolder, NamespaceSettings } from './engine-side.ts';
 import { alreadyThere, endpointOf, PLAIN, spokenIn, withoutStrangers } from './entering.ts';
 import { withOwnFilters } from './filters.ts';
+import { removeFreed } from './freed-volumes.ts';
 import { ImageCalls, type ImageStep } from './image-calls.ts';
 import { ImageNames } from './image-names.ts';
 import { DEFAULT_NETWORK } from './names.ts';
@@ -48,7 +49,7 @@ const PRUNED: Readonly<Record<string, NamedKind>> = {
   VolumePrune: 'volume',
 };
 /** What is known of a name is not so any more when one of these has been done. */
-const MOVES: ReadonlySet<string> = new Set(['ContainerRename', 'NetworkDelete', 'VolumeDelete']);
+const MOVES: ReadonlySet<string> = new Set(['ContainerRename', 'NetworkDelete']);
 
 export class OwnNamespace implements Namespace {
   readonly name: string;
@@ -185,6 +186,11 @@ export class OwnNamespace implements Namespace {
       case 'NetworkDelete':
         this.refuseDefault(resolved);
         break;
+      case 'VolumeDelete':
+        for (const { kind, id: gone } of resolved.values()) this.side.directory.lose(kind, gone);
+        return this.passages.order(named(), spoken, undefined, (removal) =>
+          removeFreed(this.side.desk, this.name, removal),
+        );
       case 'ImageCommit':
         return this.enterImages(await this.imageCalls.commit(named()), spoken);
       case 'ContainerDelete':
