@@ -2,8 +2,8 @@
 
 import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
 import type { Endpoint } from './endpoint.ts';
-import { readMessage } from './protobuf.ts';
-import { DEFAULT_PROVENANCE } from './shapes/buildkit.ts';
+import { printMessage, readMessage } from './protobuf.ts';
+import { DEFAULT_PROVENANCE, timestamp } from './shapes/buildkit.ts';
 import { type SourceRule, withSourceRules } from './source-policy.ts';
 import { visit } from './visit.ts';
 import type { CallValues } from './visit-call.ts';
@@ -125,6 +125,17 @@ export function withImageNames<C extends CallValues>(call: C, names: readonly st
 
 const IMPORTS: readonly string[] = ['cache-imports', 'cache-from'];
 
+/** Whether the build is to take over what a cache from elsewhere holds. */
+export function importsCache({ body, endpoint }: CallValues): boolean {
+  const field = frontendFields[endpoint.id];
+  if (field === undefined || !isObject(body)) return false;
+  const lists = [fieldOf(body.Cache, 'Imports'), fieldOf(body.Cache, 'ImportRefs'), body.CacheImports];
+  return (
+    lists.some((list) => listOf(list).length > 0) ||
+    IMPORTS.some((name) => !['', '[]', 'null'].includes(String(fieldOf(body[field], name) ?? '')))
+  );
+}
+
 /** What a cache from elsewhere brings along is left out: the build finds what it needs, or builds it. */
 export function withoutCacheImports<C extends CallValues>(call: C): C {
   const { body, endpoint } = call;
@@ -219,6 +230,24 @@ export function stepsIn({ endpoint, body }: CallValues): readonly BroughtStep[] 
 
 function listOf(value: Json | undefined): readonly Json[] {
   return isList(value ?? null) ? (value as readonly Json[]) : [];
+}
+
+/** The build that the call begins, or whose progress it follows; null for other calls. */
+export function refOf({ body, endpoint }: CallValues): string | null {
+  if (!['BuildkitSolve', 'BuildkitStatus'].includes(endpoint.id) || !isObject(body)) return null;
+  return String(body.Ref ?? '');
+}
+
+/** Progress with a step more, of which nothing but its name is to be seen. */
+export function withStep(
+  document: Json,
+  { name, digest }: { readonly name: string; readonly digest: string },
+  atMs: number,
+): Json {
+  if (!isObject(document)) return document;
+  const at = Buffer.from(printMessage(timestamp, { Seconds: Math.floor(atMs / 1000) })).toString('latin1');
+  const step = { Digest: digest, Name: name, Started: at, Completed: at };
+  return { ...document, Vertexes: [...listOf(document.Vertexes), step] };
 }
 
 /** Whose build a record of the past tells of; null for every other document. */

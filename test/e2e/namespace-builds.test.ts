@@ -217,6 +217,7 @@ describe.skipIf(!hasRegistry())('builds by BuildKit in namespaces', () => {
         expect(control.stderr).toContain('importing cache manifest from local:');
         const said = await built('alice', dockerfile, ...args, '--push', '--tag', image);
         expect(said).not.toContain('importing cache manifest');
+        expect(said).toContain('[berthgate] --cache-from is left out');
         await done('alice', 'rmi', image);
         expect(await done('alice', 'run', '--rm', image, 'cat', '/cached')).toContain(run);
         expect((await build('bob', dockerfile, '--push', '--tag', image)).code).toBe(1);

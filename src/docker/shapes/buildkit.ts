@@ -287,7 +287,10 @@ export const statusResponse = message({
     1,
     list(
       message({
+        Digest: [1, text(own)],
         Name: [3, text(prose)],
+        Started: [5, any(own)],
+        Completed: [6, any(own)],
         Error: [7, text(prose)],
         ProgressGroup: [8, message({ Id: [1, text(own)], Name: [2, text(prose)] })],
       }),
@@ -315,6 +318,9 @@ export const workers = message({
     ),
   ],
 });
+
+/** `google.protobuf.Timestamp`. */
+export const timestamp = message({ Seconds: [1, int(own)] });
 
 /** `google.rpc.Status`: why a call failed. */
 export const rpcStatus = message({ Code: [1, int(own)], Message: [2, text(prose)] });

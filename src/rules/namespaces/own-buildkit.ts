@@ -3,12 +3,14 @@
  * The engine itself holds to it, by rules for the sources of the build.
  */
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import {
+  importsCache,
   madeImages,
   pullsAnew,
   recordOf,
+  refOf,
   sessionIn,
   sessionOf,
   shownRecord,
@@ -20,6 +22,7 @@ import {
   withoutDefaultProvenance,
   withoutPush,
   withSharedKey,
+  withStep,
 } from '../../docker/buildkit-requests.ts';
 import { formatReference, readReference, tagged } from '../../docker/image-reference.ts';
 import { isNeutral } from '../../docker/neutral.ts';
@@ -47,6 +50,8 @@ const SOURCE = /docker-image:\/\/([^\s,"']+)/g;
 const NAMES_KEPT = 1000;
 /** Between two targets of one call. */
 const LINGER_MS = 30_000;
+const WHY = '[berthgate] --cache-from is left out: in a namespace builds are cached by the engine, for their owner';
+const LEFT_OUT = { name: WHY, digest: `sha256:${createHash('sha256').update(WHY).digest('hex')}` };
 const SHARED = { key: 'berthgate', value: 'shared' } as const;
 /** What gives no more than a build has anyhow, or is judged by policies alone. */
 const HARMLESS: ReadonlySet<string> = new Set(['shared', 'cgroup']);
@@ -63,6 +68,8 @@ export class OwnBuildkit {
   /** What a name of the engine was called when it was given. */
   private readonly said = new LRUCache<string, string>({ max: NAMES_KEPT });
   private readonly offers = new Map<string, Offer>();
+  /** Builds that named a cache which is left out. */
+  private readonly withoutCache = new LRUCache<string, true>({ max: NAMES_KEPT });
   /** By session. */
   private readonly grants = new Map<string, SharedGrant>();
 
@@ -89,6 +96,8 @@ export class OwnBuildkit {
   /** @throws Refusal */
   async enter(call: Call): Promise<InnerPassage> {
     // What is imported becomes everybody's: steps that copy files have no salt in their keys.
+    const ref = refOf(call);
+    if (ref !== null && importsCache(call)) this.withoutCache.set(ref, true);
     // Provenance would name images as the engine knows them.
     const own = visitCall(withoutDefaultProvenance(withoutCacheImports(call)), (leaf) => this.named(leaf));
     const passage = { call: own, names: this.names(call), answer: null, sources: [], ended: () => {} };
@@ -214,15 +223,16 @@ export class OwnBuildkit {
 
   private names(call: Call): InnerNames {
     const { endpoint } = call;
+    const ref = endpoint.id === 'BuildkitStatus' ? refOf(call) : null;
     const toldText = (text: string): string => inClientsWords(text, this.images.names, this.said);
     return {
       toldText,
       told: (document) => {
-        const ref = recordOf(endpoint, document);
-        if (ref !== null && clientName(this.namespace, ref) === null) return undefined;
+        const record = recordOf(endpoint, document);
+        if (record !== null && clientName(this.namespace, record) === null) return undefined;
         const { shape } = endpoint.answer;
         if (shape === undefined) return document;
-        return visit(shape, shownRecord(endpoint, withImageId(call, document)), ({ marks, value }) => {
+        const told = visit(shape, shownRecord(endpoint, withImageId(call, document)), ({ marks, value }) => {
           if (typeof value !== 'string') return marks.some(({ mark }) => mark === 'reveals') ? undefined : value;
           if (marks.some(({ mark }) => mark === 'prose')) return toldText(value);
           if (marks.some(({ mark }) => mark === 'reveals')) return undefined;
@@ -231,6 +241,8 @@ export class OwnBuildkit {
           }
           return value;
         });
+        const isToKnow = ref !== null && this.withoutCache.delete(ref);
+        return isToKnow && told !== undefined ? withStep(told, LEFT_OUT, Date.now()) : told;
       },
     };
   }
