@@ -12,7 +12,12 @@ const HOST = 'localhost';
 const [folder, maxBytes, port, tlsPort, originPort] = process.argv.slice(2);
 const store = await FolderStore.open({ folder, maxBytes: Number(maxBytes) });
 const wayOut = new WayOut({ proxy: null, noProxy: [], ca: [], allowPrivate: [] });
-const origins = new Origins([{ host: HOST, origin: new URL(`http://127.0.0.1:${originPort}`) }], wayOut);
+/** To one origin there are not more than some connections at a time; more of them are as many origins. */
+const others = Array.from({ length: 20 }, (_, i) => ({
+  host: `h${i}.${HOST}`,
+  origin: new URL(`http://127.0.0.${i + 2}:${originPort}`),
+}));
+const origins = new Origins([{ host: HOST, origin: new URL(`http://127.0.0.1:${originPort}`) }, ...others], wayOut);
 const rules = new SiteRules([]);
 const tally = new HttpCacheTally();
 const cache = new HttpCache({

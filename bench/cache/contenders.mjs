@@ -1,8 +1,9 @@
 // Who is measured as a cache: each in front of the same origin, with as much room.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { cpuSeconds, freePort, startProcess, waitUntilOpen } from '../harness/processes.mjs';
 import { findProgram } from '../harness/programs.mjs';
@@ -13,7 +14,8 @@ export async function berthgateCache(folder, originPort, maxBytes) {
   const [port, tlsPort] = [await freePort(), await freePort()];
   const args = [main, join(folder, 'berthgate-store'), ...[maxBytes, port, tlsPort, originPort].map(String)];
   const process_ = startProcess(process.execPath, args, { log: join(folder, 'berthgate.log') });
-  return opened('berthgate', { port, tlsPort }, process_);
+  // It makes room by itself.
+  return { ...(await opened('berthgate', { port, tlsPort }, process_)), settle: async () => {} };
 }
 
 /** One worker, as ours is one process; no log. `tcp_nopush` would cost it three quarters of its rate on loopback. */
@@ -25,7 +27,17 @@ export async function nginxCache(folder, originPort, maxBytes) {
   writeFileSync(file, configuration({ folder, port, tlsPort, originPort, maxBytes }));
   const log = join(folder, 'nginx.log');
   const process_ = startProcess(findProgram('nginx'), ['-c', file, '-p', folder, '-e', log], { log });
-  return opened('nginx', { port, tlsPort }, process_);
+  const one = await opened('nginx', { port, tlsPort }, process_);
+  /** A cache manager that has just been started looks at once; the master starts another one where one ends. */
+  const settle = async (isSettled) => {
+    const until = performance.now() + 3000;
+    if (isSettled()) return;
+    for (const pid of childrenOf(process_.pid)) {
+      if (commandOf(pid).includes('cache manager')) process.kill(pid, 'SIGTERM');
+    }
+    while (!isSettled() && performance.now() < until) await pause(20);
+  };
+  return { ...one, settle };
 }
 
 /** Of the kind that our CA makes: P-256. */
@@ -48,7 +60,7 @@ http {
   open_file_cache max=2000 inactive=60s;
   keepalive_requests 1000000;
   client_body_temp_path ${folder}/nginx-temp;
-  proxy_cache_path ${folder}/nginx-store levels=1:2 keys_zone=bench:64m max_size=${maxBytes} inactive=1d use_temp_path=off;
+  proxy_cache_path ${folder}/nginx-store levels=1:2 keys_zone=bench:64m max_size=${maxBytes} inactive=1d use_temp_path=off manager_files=100000 manager_threshold=10s manager_sleep=1ms;
   upstream origin { server 127.0.0.1:${originPort}; keepalive 32; }
   server {
     listen 127.0.0.1:${port};
@@ -73,5 +85,17 @@ http {
 
 async function opened(name, ports, process_) {
   for (const port of Object.values(ports)) await waitUntilOpen({ host: '127.0.0.1', port });
-  return { name, ...ports, cpu: () => cpuSeconds(process_.pid), stop: () => process_.stop() };
+  return { name, ...ports, pid: process_.pid, cpu: () => cpuSeconds(process_.pid), stop: () => process_.stop() };
+}
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+}
+
+function commandOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }

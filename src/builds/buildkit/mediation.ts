@@ -117,8 +117,7 @@ export class BuildkitMediation implements Mediation {
         if (streams) return { headers: carried, body: null, unknown: [] };
         return { headers: carried, ...readRequest(shape, await readOnlyMessage(stream)) };
       },
-      carry: async (passage, sources) => {
-        const { call: entered, names, answer } = passage;
+      carry: async ({ call: entered, names, answer, sources: own }, sources) => {
         if (answer !== null) return answerAlone(stream, endpoint, answer);
         const { offers } = connection;
         if (streams && offers !== null) {
@@ -128,7 +127,7 @@ export class BuildkitMediation implements Mediation {
           await bridgeSession(sessionWithin(stream), end, offered, this.frontends);
           return 200;
         }
-        const call = bounded(entered, sources, passage);
+        const call = bounded(entered, sources, own);
         const content = contentAsked(call);
         if (content !== null && !contents.has(content)) throw new Refusal('not-found', `content ${content}: not found`);
         const sent: http2.OutgoingHttpHeaders = { ':method': 'POST', ':path': path };

@@ -70,14 +70,20 @@ export class Origins {
     if (this.down.has(at.origin)) throw new OutFault('unreachable', `${url.host} cannot be reached`);
     const requestedMs = Date.now();
     try {
-      const answer = await entry.out.send(at, {
-        ...request,
-        method: request.method as 'GET',
-        headers: [...request.headers],
-        responseHeaders: 'raw',
-        onInfo: ({ statusCode, headers }) => {
-          if (statusCode !== 100) onInform?.(statusCode, headers as unknown as RawHeaders);
-        },
+      const send = () =>
+        entry.out.send(at, {
+          ...request,
+          method: request.method as 'GET',
+          headers: [...request.headers],
+          responseHeaders: 'raw',
+          onInfo: ({ statusCode, headers }) => {
+            if (statusCode !== 100) onInform?.(statusCode, headers as unknown as RawHeaders);
+          },
+        });
+      const answer = await send().catch((fault: unknown) => {
+        // RFC 9112 §9.3.1: servers close connections that were idle just when they are used again.
+        if (!mayComeAgain(request) || !(fault instanceof OutFault) || fault.reason !== 'broken') throw fault;
+        return send();
       });
       this.down.delete(at.origin);
       return read(request.method, answer, requestedMs);
@@ -90,6 +96,10 @@ export class Origins {
   private entry(hostname: string): (OriginHost & { readonly out: Out }) | null {
     return this.hosts.find((one) => meansHost(one.host, hostname)) ?? null;
   }
+}
+
+function mayComeAgain({ method, body }: Pick<OriginRequest, 'method' | 'body'>): boolean {
+  return (method === 'GET' || method === 'HEAD') && body === null;
 }
 
 function isDown(fault: unknown): boolean {

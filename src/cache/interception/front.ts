@@ -13,7 +13,7 @@ import { Distrust } from './distrust.ts';
 import { matchesHost } from './generations.ts';
 import { awaitHello, refuseName } from './hello.ts';
 import { InterceptionTally } from './interception-tally.ts';
-import { networkOf } from './sources.ts';
+import { Sources } from './sources.ts';
 
 const HANDSHAKE_MS = 15_000;
 const HTTPS = 443;
@@ -50,10 +50,20 @@ interface Came {
   readonly client: string;
 }
 
+interface Intercepted {
+  readonly host: string;
+  readonly client: string;
+  /** Of the client. */
+  readonly network: string;
+  /** By what the host is counted: below a pattern clients could name hosts without end. */
+  readonly configured: string;
+}
+
 export class CacheFront {
   readonly tally = new InterceptionTally();
   private options: FrontOptions;
   private readonly distrust: Distrust;
+  private readonly sources = new Sources();
   private readonly open = new Set<Duplex>();
   /** Connections, by the address of the client. */
   private readonly clients = new Map<string, number>();
@@ -129,7 +139,7 @@ export class CacheFront {
       this.refuse(socket);
       return;
     }
-    const network = networkOf(client);
+    const network = this.sources.networkOf(client);
     const context = known.tls === 'intercept' && intercepts ? (authority?.contextFor(host) ?? null) : null;
     if (context === null || !trusts(client) || this.distrust.passes(host, network)) {
       this.tally.connections.passed++;
@@ -137,22 +147,18 @@ export class CacheFront {
       return;
     }
     this.tally.connections.intercepted++;
-    this.intercept(socket as net.Socket, context, host, client, known.host);
+    this.intercept(socket as net.Socket, context, { host, client, network, configured: known.host });
   }
 
-  /** `configured`: by what the host is counted; below a pattern clients could name hosts without end. */
   private intercept(
     socket: net.Socket,
     secureContext: tls.SecureContext,
-    host: string,
-    client: string,
-    configured: string,
+    { host, client, network, configured }: Intercepted,
   ): void {
     // TLS has no half of a connection: who ends it has gone.
     socket.allowHalfOpen = false;
     const secured = new tls.TLSSocket(socket, { isServer: true, secureContext });
     const timer = setTimeout(() => secured.destroy(), HANDSHAKE_MS);
-    const network = networkOf(client);
     let said = false;
     const onRequest = (): void => {
       this.tally.requests.https++;

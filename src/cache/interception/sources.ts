@@ -2,9 +2,33 @@
 
 import { BlockList, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { LRUCache } from 'lru-cache';
+
+const MOST_CLIENTS = 10_000;
+/** To ask the system takes milliseconds where hundreds of containers run. */
+const KEPT_MS = 5000;
+
+export class Sources {
+  private readonly networks = new LRUCache<string, string>({ max: MOST_CLIENTS, ttl: KEPT_MS });
+  private interfaces = networkInterfaces();
+  private askedAtMs = performance.now();
+
+  networkOf(address: string): string {
+    const known = this.networks.get(address);
+    if (known !== undefined) return known;
+    const now = performance.now();
+    if (now - this.askedAtMs > KEPT_MS) {
+      this.interfaces = networkInterfaces();
+      this.askedAtMs = now;
+    }
+    const found = networkOf(address, this.interfaces);
+    this.networks.set(address, found);
+    return found;
+  }
+}
 
 /** The host's own network that holds the address, `10.128.0.1/26`; the address itself where none does. */
-export function networkOf(address: string, interfaces = networkInterfaces()): string {
+function networkOf(address: string, interfaces: ReturnType<typeof networkInterfaces>): string {
   const bare = plainAddress(address);
   const family = isIPv4(bare) ? 'ipv4' : 'ipv6';
   let found = bare;

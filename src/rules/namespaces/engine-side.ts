@@ -13,7 +13,6 @@ import type { ImageActs } from './image-acts.ts';
 import type { ImageGateway, ImageSettings } from './image-gateway.ts';
 import type { JoinedContainers } from './joined-containers.ts';
 import type { Ledger } from './ledger.ts';
-import type { Removals } from './removals.ts';
 import type { Subnets } from './subnets.ts';
 
 export interface EngineSide {
@@ -41,7 +40,6 @@ export interface EngineSide {
   keepsPulled: boolean;
   /** The namespaces that are being removed, and by how many. */
   readonly closing: Map<string, number>;
-  readonly removals: Removals;
   /** Listens to the engine, so that what is there need not be asked for. */
   start(): void;
   end(): void;

@@ -15,7 +15,6 @@ import { type Installation, Ledger } from './ledger.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
 import { ownerOf } from './ownership.ts';
-import { Removals } from './removals.ts';
 import { Subnets } from './subnets.ts';
 import { type NamespaceOf, readTemplate } from './template.ts';
 import { isUnnamed, removeVolumes } from './volumes.ts';
@@ -68,7 +67,6 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       keepsPulled: false,
       addresses: new Set(),
       closing: new Map(),
-      removals: new Removals(),
       start() {
         directory.start();
         side.imageActs.start();

@@ -111,6 +111,22 @@ describe('four clients that want one slow file', () => {
 });
 
 describe('an origin that breaks off', () => {
+  test('before it has said a word is asked once more, but never for what changes something there', async () => {
+    let faults = 1;
+    const rig = await startRig((request, response) => {
+      if (faults-- > 0) request.socket.destroy();
+      else response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('whole');
+    });
+    expect(await rig.get('/a')).toMatchObject({ status: 200, body: 'whole' });
+    expect(rig.origin.asked).toHaveLength(2);
+    faults = 2;
+    expect(await rig.get('/b')).toMatchObject({ status: 502 });
+    expect(rig.origin.asked).toHaveLength(4);
+    faults = 1;
+    expect(await rig.ask('POST', '/a', {}, 'x')).toMatchObject({ status: 502 });
+    expect(rig.origin.asked).toHaveLength(5);
+  });
+
   test('is asked for the rest, and nobody sees it', async () => {
     const rig = await startRig((request, response) => {
       if (request.headers.range === undefined) halfThen(response, () => response.destroy());

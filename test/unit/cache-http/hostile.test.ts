@@ -42,7 +42,8 @@ test('an origin that lets nobody in without TLS is asked with it all the same', 
   await expect(ask(`https://${HOST}/`)).rejects.toThrow('it was asked');
   // The control: the one that is down is left alone for a while.
   await expect(ask(`http://${HOST}/`)).rejects.toThrow('cannot be reached');
-  expect(asked).toEqual(['http:', 'https:']);
+  // Twice, since a server may have closed a connection that was idle.
+  expect(asked).toEqual(['http:', 'https:', 'https:']);
 });
 
 test('the end of a part, where nobody says how long the whole is, is not taken for the end of the whole', async () => {

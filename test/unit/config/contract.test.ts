@@ -120,7 +120,6 @@ describe('the contract', () => {
         proxy: { kind: 'tcp', host: '127.0.0.1', port: 3128 },
         tunnel: [],
         impersonate: null,
-        login: null,
       },
       outbound: { proxy: null, noProxy: [], ca: null, allowPrivate: [] },
       admin: {
@@ -180,7 +179,6 @@ describe('the contract', () => {
         proxy: null,
         tunnel: [],
         impersonate: null,
-        login: null,
       },
       outbound: { proxy: null, noProxy: [], ca: null, allowPrivate: [] },
       admin: { metrics: null, url: null, auth: [] },
