@@ -199,5 +199,10 @@ describe.skipIf(!hasRegistry() || !canStartEngines())('the registry cache', () =
     expect(await word(engine, `${site.mirror}/${ONE}/${APP}:gone`)).toBe('one');
     const missing = await dockerCli(engine, ['pull', `${site.mirror}/${ONE}/${APP}:none`]);
     expect(missing.stderr).toContain(`the registry ${ONE} cannot be reached`);
+    // Also what is private, for who had the right to it.
+    const config = await login(engine, CLOSED);
+    await registries.by.closed.stop();
+    expect(await word(engine, `${CLOSED}/${APP}:proxy`, config)).toBe('closed');
+    await expectRefused(engine, `${CLOSED}/${APP}:proxy`);
   });
 });

@@ -6,6 +6,7 @@
 import type http from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { LRUCache } from 'lru-cache';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
 import { endToEnd } from '../../wire/end-to-end.ts';
 import { OutFault } from '../../wire/way-out.ts';
@@ -24,6 +25,8 @@ const SENT = ['accept', 'range', 'if-none-match', 'if-range'];
 
 export interface InterceptedParts {
   readonly upstream: () => Upstream;
+  /** How registries asked for a password when they were there, by host. */
+  readonly passwordsAsked: LRUCache<string, string>;
   readonly onFault: (registry: string, fault: Error) => void;
 }
 
@@ -91,7 +94,7 @@ async function answerKept(
 }
 
 async function pass(
-  { upstream }: InterceptedParts,
+  { upstream, passwordsAsked }: InterceptedParts,
   registry: Registry,
   authority: string,
   scheme: string,
@@ -118,6 +121,12 @@ async function pass(
   if (isChange && route !== null && isKept(route)) {
     const { name, ...resource } = route;
     await upstream().forget({ repository: { registry: host, path: name }, resource });
+  }
+  if (route?.kind === 'root' && headers.authorization === undefined) {
+    const raw = (answer.headers as unknown as readonly (string | Buffer)[]).map(String);
+    const asks = raw[raw.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'www-authenticate') + 1];
+    if (answer.statusCode === 401 && asks?.toLowerCase().startsWith('basic ')) passwordsAsked.set(host, asks);
+    else passwordsAsked.delete(host);
   }
   response.writeHead(answer.statusCode, carried(answer.headers as unknown as readonly string[], []));
   await pipeline(answer.body, response);
@@ -146,7 +155,7 @@ function readAuthorization(said: string | undefined): RegistryCredentials | null
 }
 
 function tell(
-  { onFault }: InterceptedParts,
+  { onFault, passwordsAsked }: InterceptedParts,
   { host }: Registry,
   route: Route | null,
   fault: Error,
@@ -161,10 +170,14 @@ function tell(
     route?.kind === 'root' && fault instanceof OutFault && !['tls', 'inner-address'].includes(fault.reason);
   const { code, status, message } = asOciError(fault, host);
   const body = isPing ? '{}' : errorBody(code, message);
-  response.writeHead(isPing ? 200 : statusFor(request, route?.kind ?? 'none', status), {
+  // With a password it gets what it had the right to; a token nobody could give it now.
+  const asks = isPing ? passwordsAsked.get(host) : undefined;
+  const pinged = asks === undefined ? 200 : 401;
+  response.writeHead(isPing ? pinged : statusFor(request, route?.kind ?? 'none', status), {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Docker-Distribution-Api-Version': 'registry/2.0',
+    ...(asks === undefined ? {} : { 'WWW-Authenticate': asks }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

@@ -6,6 +6,7 @@
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import tls, { type SecureContext } from 'node:tls';
+import { LRUCache } from 'lru-cache';
 import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import { splice } from '../../wire/splice.ts';
 import { OutFault } from '../../wire/way-out.ts';
@@ -20,8 +21,9 @@ const IDLE_MS = 60_000;
 const MOST_HEAD_BYTES = 64 * 1024;
 const MOST_CONNECTIONS = 4096;
 const HTTPS = 443;
+const MOST_REGISTRIES = 1000;
 
-export interface ProxyParts extends InterceptedParts {
+export interface ProxyParts extends Omit<InterceptedParts, 'passwordsAsked'> {
   /** Null for what is none of the configuration's. */
   readonly registryAt: (host: string, port: number) => Registry | null;
   /** Whether other hosts than registries may be reached through here. */
@@ -43,14 +45,14 @@ interface Meant {
 }
 
 export class RegistryProxy {
-  private readonly parts: ProxyParts;
+  private readonly parts: ProxyParts & InterceptedParts;
   private readonly server: http.Server;
   private readonly connections: HandedConnections;
   private readonly meant = new WeakMap<Duplex, Meant>();
   private readonly open = new Set<Duplex>();
 
   constructor(parts: ProxyParts) {
-    this.parts = parts;
+    this.parts = { ...parts, passwordsAsked: new LRUCache({ max: MOST_REGISTRIES }) };
     this.server = http.createServer(
       {
         headersTimeout: HEAD_MS,
