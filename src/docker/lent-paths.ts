@@ -168,6 +168,11 @@ export function withoutLent(container: Json): Json {
   return { ...changed, HostConfig: { ...hostConfig, Mounts: without(hostConfig.Mounts, 'Target') } };
 }
 
+/** Whether some of what the container has mounted is lent by the one that made it. */
+export function lendsPaths(container: Json): boolean {
+  return lentOf(container).length > 0;
+}
+
 function lentOf(container: Json): readonly Pick<AskedPath, 'source' | 'target' | 'readOnly'>[] {
   const label = valueAt(container, ['Config', 'Labels', LENT_LABEL]) ?? valueAt(container, ['Labels', LENT_LABEL]);
   if (typeof label !== 'string' || label === '') return [];

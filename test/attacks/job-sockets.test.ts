@@ -215,7 +215,7 @@ describeEachEngine(
       });
     });
 
-    test("--volumes-from gives no socket of a job, neither of another namespace nor of one's own", async () => {
+    test("--volumes-from gives no socket of another container, neither of another namespace nor of one's own", async () => {
       const mine = await startJob('lender');
       const theirs = await startJob('lender', 'others');
       const from = (id: string) => sleeping({}, { VolumesFrom: [id] });
@@ -223,15 +223,24 @@ describeEachEngine(
         expect((await at('ci', 'POST', '/containers/create', from(id))).status, id).toBe(404);
         expect((await mine.call('POST', '/containers/create', { body: from(id) })).status, id).toBe(404);
       }
-      // Nor is it a way from the job back to the container that has begun it.
-      expect((await mine.call('POST', '/containers/create', { body: from(mine.container) })).status).toBe(404);
-
-      // The control: the engine would lend it, and to one's own container of one's own namespace it is refused as well.
+      // To the job's own container and to one's own it gives the volumes, and a socket of its own.
+      const own = await mine.call('POST', '/containers/create?name=own', { body: from(mine.container) });
+      expect(own.status, own.text).toBe(201);
       expect((await at('ci', 'POST', '/containers/create?name=taker', from('lender'))).status).toBe(201);
-      const { Mounts } = (await direct('GET', `/containers/${ns}.taker/json`)).json<{ Mounts: unknown }>();
-      expect(JSON.stringify(Mounts)).toContain(dirname(mine.socket));
-      const started = await at('ci', 'POST', '/containers/taker/start');
-      expect([started.status, started.text]).toEqual([403, expect.stringContaining('conservative')]);
+      for (const taker of [`${mine.id}.own`, `${ns}.taker`]) {
+        const { HostConfig } = (await direct('GET', `/containers/${taker}/json`)).json<Inspected>();
+        expect(HostConfig.Mounts.map(({ Source }) => Source)).toEqual([expect.stringMatching(/\/jobs\/[0-9a-f]{20}$/)]);
+        expect(JSON.stringify(HostConfig)).not.toContain(dirname(mine.socket));
+      }
+      expect((await jobAt(`${mine.id}.own`)).id).toBe(mine.id);
+      expect((await jobAt(`${ns}.taker`)).id).not.toBe(mine.id);
+      expect((await at('ci', 'POST', '/containers/taker/start')).status).toBe(204);
+
+      // The control: the engine would lend that one's socket.
+      const lent = await direct('POST', '/containers/create', from(`${ns}.lender`));
+      const { Id } = lent.json<Inspected>();
+      expect((await direct('GET', `/containers/${Id}/json`)).text).toContain(dirname(mine.socket));
+      await direct('DELETE', `/containers/${Id}`);
       for (const name of ['taker', 'lender']) await at('ci', 'DELETE', `/containers/${name}?force=1`);
       await at('others', 'DELETE', '/containers/lender?force=1');
       for (const { id } of [mine, theirs]) await nothingLeft(id);

@@ -16,6 +16,27 @@ describe.skipIf(!hasJobClient)('paths of a job', () => {
       await at('rm', '--force', 'whole');
     });
 
+    test('--volumes-from $HOSTNAME gives the volumes of the job, and a socket to the same job', async () => {
+      await startJob('lends', '-v', 'work5:/builds', '-v', '/scratch', '-v', 'safe5:/safe:ro');
+      await within('lends', 'echo mine >/builds/f && echo too >/scratch/g');
+      const client = (await at('inspect', '-f', '{{.Config.Image}}', 'lends')).stdout.trim();
+      const taken = 'docker run --rm --volumes-from $HOSTNAME';
+      expect(await within('lends', `${taken} busybox cat /builds/f /scratch/g`)).toBe('mine\ntoo');
+      expect(await within('lends', `${taken} --name taker ${client} docker ps --all --format '{{.Names}}'`)).toBe(
+        'taker',
+      );
+      for (const wrong of [`${taken} busybox touch /safe/f`, `${taken}:ro busybox touch /builds/g`]) {
+        expect((await tries('lends', wrong)).stderr, wrong).toContain('Read-only file system');
+      }
+      expect(await within('lends', `${taken} -v other:/builds busybox ls /builds`)).toBe('');
+      // Of a container of the job with a socket the same holds.
+      const holder = `docker create --name data -v work:/data -v /var/run/docker.sock:/var/run/docker.sock busybox`;
+      await within('lends', `${holder} && docker run --rm --volumes-from data busybox touch /data/there`);
+      const seen = `docker run --rm --name second --volumes-from data ${client} sh -c 'ls /data; docker ps --all --format "{{.Names}}"'`;
+      expect(await within('lends', seen)).toBe('there\nsecond\ndata');
+      await at('rm', '--force', '--volumes', 'lends');
+    });
+
     test('volumes that the job has mounted are free when its container is gone; those without a name go with it', async () => {
       await startJob('nameless', '-v', '/builds', '-v', 'work:/work');
       const job = await jobOf('nameless');

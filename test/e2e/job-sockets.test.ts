@@ -1,10 +1,13 @@
 // Jobs with sockets of their own on real engines: a plain docker client in a container, which cannot tell it from an
 // engine; and when the container goes, the engine is as it was.
 import { randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ask } from '../engine/raw-client.ts';
 import { dockerCli } from '../engines/index.ts';
-import { hasJobClient } from './job-client.ts';
+import { hasJobClient, makeNodeFolder } from './job-client.ts';
 import { describeJobs, done, SOCKET } from './jobs.ts';
 
 const project = `
@@ -13,6 +16,9 @@ services:
   web: {image: busybox, init: true, command: sleep 600, depends_on: [db]}
 volumes: {data: {}}
 `;
+
+const testProgram = fileURLToPath(new URL('testcontainers-job.mjs', import.meta.url));
+const reaper = fileURLToPath(new URL('reaper/reaper.sh', import.meta.url));
 
 const listeners = {
   brief: { jobSocket: { linger: '1s' } },
@@ -51,6 +57,39 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
       const { removed } = await endOf(job);
       expect(removed).toMatchObject({ container: 3, volume: 3 });
       expect(await leftOf(job)).toEqual([]);
+    });
+
+    test('Testcontainers in a job reaches what it starts, and Ryuk removes what it leaves', async () => {
+      const folder = await makeNodeFolder('testcontainers');
+      try {
+        cpSync(testProgram, join(folder, 'app/testcontainers-job.mjs'));
+        cpSync(reaper, join(folder, 'app/reaper/reaper.sh'));
+        mkdirSync(join(folder, 'app/image'));
+        const image = 'FROM busybox\nRUN echo -n built >/word\nCMD exec httpd -f -p 80 -h /\n';
+        writeFileSync(join(folder, 'app/image/Dockerfile'), image);
+        await startJob('tests');
+        await done(at('cp', '--quiet', `${folder}/.`, 'tests:/'));
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+      const dockerfile = `FROM ${jobs.client()}\nCOPY reaper.sh /\nLABEL org.testcontainers.ryuk=true\nCMD exec /reaper.sh\n`;
+      await within('tests', `cd /app && printf '${dockerfile}' | docker build --tag ryuk:of-ours --file - reaper`);
+      const settings = 'RYUK_CONTAINER_IMAGE=ryuk:of-ours TESTCONTAINERS_RYUK_PRIVILEGED=true';
+      expect(JSON.parse(await within('tests', `${settings} node /app/testcontainers-job.mjs`))).toEqual({
+        built: 'built',
+        two: 'two',
+        within: 'two',
+        // As it was asked for: it has no such right.
+        ryuk: 'true',
+        left: 4,
+      });
+      await within('tests', 'until [ -z "$(docker ps --all --quiet)" ]; do sleep 0.2; done');
+      // Steps of builds stay for the next one.
+      const lists = ['network ls -q', 'images -q --filter dangling=false', 'volume ls -q'].map(
+        (list) => `docker ${list} --filter label=org.testcontainers=true`,
+      );
+      expect(await within('tests', lists.join(';'))).toBe('');
+      await done(at('rm', '--force', 'tests'));
     });
 
     test("what a job has built is in the cache of its owner's next one, by both builders", async () => {

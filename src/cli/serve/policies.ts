@@ -16,6 +16,7 @@ import {
 import { inMode, type Mode, modes } from '../../rules/policies/mode.ts';
 import { ownPaths } from '../../rules/policies/own-paths.ts';
 import { ownSockets } from '../../rules/policies/own-sockets.ts';
+import { ownVolumesFrom } from '../../rules/policies/own-volumes-from.ts';
 import { alwaysFirst, BuildsPolicy } from '../../rules/policies/policies.ts';
 import { forJobs, namespacedListener } from './namespaces.ts';
 import { ownPortsOf } from './own-ports.ts';
@@ -74,8 +75,9 @@ function ownSocketsOf({ config }: LoadedConfig, listener: ListenerConfig, from: 
   const paths = [url, ...(engine === undefined ? [] : [engine.url])].flatMap((one) =>
     one.kind === 'unix' ? [one.path] : [],
   );
-  if (from.ofJobs !== true) return [ownSockets({ for: jobSocket.for, paths })];
-  return [ownSockets({ for: 'requested', paths: [] }), ownPaths(from.engine)];
+  const taken = ownVolumesFrom(from.engine);
+  if (from.ofJobs !== true) return [ownSockets({ for: jobSocket.for, paths }), taken];
+  return [ownSockets({ for: 'requested', paths: [] }), taken, ownPaths(from.engine)];
 }
 
 function placeOf(index: number, { ofJobs }: Pick<MadeFrom, 'ofJobs'>): Path {

@@ -49,7 +49,7 @@ async function judgePaths(
   const inspection = caller === undefined ? null : await desk.ask('ContainerInspect', { parameters: { id: caller } });
   if (inspection === null) throw refuse(NAME, 'nobody', 'the container of the job is not there any more');
   const sockets = new Set([`${SOCKET_FOLDER}/${SOCKET_NAME}`, ...socketPathsOf(inspection)]);
-  const lent = asked.filter(({ source }) => !sockets.has(source)).map((path) => resolve(path, inspection));
+  const lent = asked.filter(({ source }) => !sockets.has(source)).map((path) => resolvePath(path, inspection));
   const parts = lent.filter(({ from }) => 'volume' in from && from.subpath !== '');
   if (parts.length > 0) await requireSubpaths(desk, asked, parts[0] as LentPath);
   const changes: Change[] = listsWithout(body, asked).map(({ path, from, to }) => {
@@ -61,14 +61,14 @@ async function judgePaths(
   const judged: Call = {
     ...call,
     body: changed,
-    ...(lent.length === 0 ? {} : { lent }),
+    ...(lent.length === 0 ? {} : { lent: [...(call.lent ?? []), ...lent] }),
     ...(wanted.length === 0 ? {} : { sockets: [...(call.sockets ?? []), ...wanted] }),
   };
   return { call: judged, rule: 'own-path', changes };
 }
 
-/** @throws Refusal */
-function resolve(asked: AskedPath, inspection: Json): LentPath {
+/** What stands at a path of the job's own container. @throws Refusal for what no other container can mount */
+export function resolvePath(asked: AskedPath, inspection: Json): LentPath {
   const { source, target, beyond, readOnly } = asked;
   if (beyond !== '') throw no(asked, 'mode', `must not ask for ${JSON.stringify(beyond)}`, null);
   const standing = standingAt(inspection, source);
