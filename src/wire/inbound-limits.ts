@@ -7,6 +7,8 @@ export interface InboundLimits extends HeadLimits {
   readonly headTimeoutMs: number;
   /** For whole bodies that are read with `readBody`; never for streams. */
   readonly bodyTimeoutMs: number;
+  /** Nothing has moved in either direction for so long, also in the middle of an answer; absent = never. */
+  readonly stalledTimeoutMs?: number;
   /** An idle connection is closed after this; absent = never. */
   readonly idleTimeoutMs?: number;
 }

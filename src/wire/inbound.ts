@@ -57,6 +57,8 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   constructor(socket: net.Socket, options: InboundOptions) {
     this.#options = options;
     this.channel = Channel.accept(socket, this, options.buffers);
+    const { stalledTimeoutMs } = options.limits;
+    if (stalledTimeoutMs !== undefined) this.socket.setTimeout(stalledTimeoutMs, () => this.channel.reset());
     if (options.onClosed !== undefined) this.channel.onGone = () => options.onClosed?.(this);
     this.#restIdle();
   }
@@ -214,6 +216,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     if (exchange !== this.#exchange) return { channel: this.channel, bytes: NOTHING };
     this.#clearTimer();
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    if (this.#options.limits.stalledTimeoutMs !== undefined) this.socket.setTimeout(0);
     const bytes = this.#unread.takeAll();
     this.#exchange = null;
     this.#body = null;

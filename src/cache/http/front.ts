@@ -3,6 +3,7 @@
 import type net from 'node:net';
 import { ChannelStream } from '../../wire/channel-stream.ts';
 import type { Exchange } from '../../wire/exchange.ts';
+import { STALLED_MS } from '../../wire/handed-connections.ts';
 import { InboundConnection } from '../../wire/inbound.ts';
 import type { InboundLimits } from '../../wire/inbound-limits.ts';
 import { KnownHeads } from '../../wire/known-heads.ts';
@@ -23,6 +24,7 @@ const LIMITS: InboundLimits = {
   headTimeoutMs: 30_000,
   bodyTimeoutMs: 60_000,
   idleTimeoutMs: 75_000,
+  stalledTimeoutMs: STALLED_MS,
 };
 
 export interface FrontParts {

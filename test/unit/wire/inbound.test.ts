@@ -43,6 +43,38 @@ for (const [way, pauseOnConnect] of [
       );
     });
 
+    it('ends a connection of which nothing is taken any more, in the middle of an answer, where it is told to', async () => {
+      const chunk = Buffer.alloc(64 * 1024, 'x');
+      const gone: string[] = [];
+      const served = await start(
+        (exchange) => {
+          let left = exchange.head.target === '/endless' ? Number.POSITIVE_INFINITY : 100;
+          const sink = exchange.startAnswer(ok());
+          exchange.onGone = () => gone.push(exchange.head.target);
+          const go = (): void => {
+            while (left-- > 0) if (!sink.write(chunk)) return;
+            sink.end();
+          };
+          sink.onReady = go;
+          go();
+        },
+        { stalledTimeoutMs: 500 },
+      );
+      const taking = await dial(served.port);
+      taking.say(get('/whole'));
+      const holding = await dial(served.port);
+      holding.socket.pause();
+      holding.say(get('/endless'));
+      await until(
+        () => gone.length > 0,
+        15_000,
+        () => 'nothing was ended',
+      );
+      expect(gone).toEqual(['/endless']);
+      // The control: who takes what there is has all of it.
+      expect((await taking.hears(/0\r\n\r\n$/)).split('x').length - 1).toBe(100 * chunk.length);
+    });
+
     it('answers pipelined requests in their order, though the later ones are done sooner', async () => {
       let running = 0;
       const served = await start((exchange) => {
