@@ -6,7 +6,7 @@
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
-import { OutFault } from '../../wire/way-out.ts';
+import { OutFault, type OutFaultReason } from '../../wire/way-out.ts';
 import { answerRequest, type Permitted } from './answer-request.ts';
 import { capabilityIn, type EngineNames } from './engine-names.ts';
 import type { GatewayParts } from './gateway-parts.ts';
@@ -14,7 +14,7 @@ import { type Granted, mayPull, mayPush, nameOf } from './grants.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import { passOn } from './other-processes.ts';
 import { isPush, type Route, readRoute, takesMethod } from './route.ts';
-import { isPipelined, statusFor } from './tell-answer.ts';
+import { isPipelined, ownStatusFor } from './tell-answer.ts';
 import { answerToken, capabilityOf, challengeFor } from './token-realm.ts';
 
 const HEAD_MS = 10_000;
@@ -140,7 +140,7 @@ function tell(
   if (response.headersSent || response.destroyed) return void response.destroy();
   const { code, status, message } = asOciError(fault, permitted);
   const body = errorBody(code, message);
-  response.writeHead(statusFor(request, permitted?.route.kind ?? 'none', status), {
+  response.writeHead(ownStatusFor(request, status), {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Docker-Distribution-Api-Version': 'registry/2.0',
@@ -151,6 +151,8 @@ function tell(
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
+const NOWHERE: ReadonlySet<OutFaultReason> = new Set(['unknown-host', 'unreachable']);
+
 function asOciError(fault: Error, permitted: Permitted | null): OciError {
   if (fault instanceof OciError) {
     const inPath = permitted !== null && permitted.owner !== permitted.granted.namespace;
@@ -158,5 +160,8 @@ function asOciError(fault: Error, permitted: Permitted | null): OciError {
     return inPath && fault.code === 'UNAUTHORIZED' ? new OciError('DENIED', fault.message) : fault;
   }
   if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
+  // dockerd asks again and again where a push is answered otherwise (distribution/push_v2.go, retryOnError).
+  if (permitted?.route.kind === 'uploads' && NOWHERE.has(fault.reason))
+    return new OciError('NAME_UNKNOWN', fault.message);
   return new OciError(fault.reason === 'inner-address' ? 'DENIED' : 'UNAVAILABLE', fault.message);
 }

@@ -42,9 +42,14 @@ export const TOLD = [
  * dockerd shows what is wrong only where the status is one of 4xx (distribution, HandleErrorResponse): of a registry that is
  * gone it would say "unexpected HTTP status: 502", and nobody would know whose.
  */
-export function statusFor({ headers }: http.IncomingMessage, kind: string, status: number): number {
+export function statusFor(request: http.IncomingMessage, kind: string, status: number): number {
+  return kind === 'manifest' ? ownStatusFor(request, status) : status;
+}
+
+/** The same for what Berthgate itself says, which always tells what is wrong. */
+export function ownStatusFor({ headers }: http.IncomingMessage, status: number): number {
   const isDocker = headers['user-agent']?.startsWith('docker/') === true;
-  return isDocker && kind === 'manifest' && status >= 500 ? FAILED_DEPENDENCY : status;
+  return isDocker && status >= 500 ? FAILED_DEPENDENCY : status;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Images as lists, inspections and histories show them. */
 
 import { reveals, uses } from '../marks.ts';
-import { any, bool, int, list, map, object, since, text, until, word } from '../shape.ts';
+import { any, bool, int, list, map, neutral, object, since, text, until, word } from '../shape.ts';
 import { containerConfig } from './container-config.ts';
 import { imageIdentity } from './image-identity.ts';
 import { labelMap } from './labels.ts';
@@ -33,11 +33,12 @@ export const imageSummary = object({
   RepoDigests: imageNames,
   Created: int(),
   Size: int(),
-  SharedSize: int(reveals('others')),
+  /** -1: nobody has asked for it. */
+  SharedSize: neutral(int(reveals('others')), -1),
   VirtualSize: until('1.43', int()),
   Labels: labelMap,
   /** How many containers use it: everybody's. */
-  Containers: int(reveals('others')),
+  Containers: neutral(int(reveals('others')), -1),
   Manifests: since('1.47', list(imageManifest)),
   Descriptor: since('1.48', descriptor),
 });

@@ -108,9 +108,17 @@ export class ImageNames {
         tags.flatMap((tag) => (this.isOwn(tag) ? (this.told(tag, true) ?? []) : [])),
       ),
     );
-    return [...image.tags, ...image.digests].filter((name) =>
-      this.isOwn(name) ? !this.isUnnamed(name) : this.isShared(name) && !own.has(name),
-    );
+    return [...image.tags, ...image.digests]
+      .filter((name) => (this.isOwn(name) ? !this.isUnnamed(name) : this.isShared(name) && !own.has(name)))
+      .map((name) => ({ name, whole: this.whole(name) }))
+      .sort((one, other) => (one.whole < other.whole ? -1 : 1))
+      .map(({ name }) => name);
+  }
+
+  /** By which engines order names. */
+  private whole(name: string): string {
+    const reference = readReference(name);
+    return reference === null ? name : formatReference(this.toClient(reference) ?? reference);
   }
 
   /** An engine's name in the client's words; undefined where it is not to be told. `strict`: nor is what is not shared. */

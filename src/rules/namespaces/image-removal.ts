@@ -86,7 +86,8 @@ export class ImageRemoval {
   /** With the last name that is shown, the one that is not goes too; but as long as a container needs the image, it stays. */
   private async takeAway(image: ListedImage, names: readonly string[], noprune: boolean, used: boolean): Promise<Done> {
     const removed: Removed[] = [];
-    const last = this.seenOf(image).every((name) => names.includes(name));
+    const gone = [...names, ...digestsGoneWith(image, names)];
+    const last = this.seenOf(image).every((name) => gone.includes(name));
     if (last && used) await this.images.keep(image.id);
     const hidden = last && !used ? this.ownOf(image).filter((name) => this.images.names.isUnnamed(name)) : [];
     for (const name of [...names, ...hidden]) {
@@ -153,7 +154,7 @@ export class ImageRemoval {
     if (running !== undefined)
       return say('cannot be forced', `image is being used by running container ${shortOf(running.container)}`);
     if (force) return null;
-    const repositories = new Set(this.shownOf(image).map((name) => name.replace(/(?:@.*|:[^/:]*)$/, '')));
+    const repositories = new Set(this.shownOf(image).map(repositoryOf));
     if (repositories.size > 1) return say('must be forced', 'image is referenced in multiple repositories');
     const [user] = users;
     return user === undefined
@@ -187,6 +188,18 @@ export class ImageRemoval {
     const client = reference === null ? null : this.images.names.toClient(reference);
     return client === null ? engine : familiarReference(client);
   }
+}
+
+/** With the last tag of a repository an engine takes the digests of it, too. */
+function digestsGoneWith({ tags, digests }: ListedImage, names: readonly string[]): readonly string[] {
+  return digests.filter((digest) => {
+    const beside = tags.filter((tag) => repositoryOf(tag) === repositoryOf(digest));
+    return beside.length > 0 && beside.every((tag) => names.includes(tag));
+  });
+}
+
+function repositoryOf(name: string): string {
+  return name.replace(/(?:@.*|:[^/:]*)$/, '');
 }
 
 function shortOf(id: string): string {

@@ -53,9 +53,12 @@ export class Outward {
   }
 
   private leaf(leaf: Leaf, spoken: readonly Spoken[], strict: boolean): Json | undefined {
-    const { marks, value } = leaf;
+    const { marks, value, shape } = leaf;
     for (const mark of marks) {
-      if (mark.mark === 'reveals' && mark.about === 'others') return undefined;
+      if (mark.mark === 'reveals' && mark.about === 'others') {
+        // 0 would tell that there are none: of what is of others, only that nobody has counted.
+        return shape.neutral?.some((one) => one === value) === true ? value : undefined;
+      }
       if (typeof value !== 'string' || value === '') continue;
       if (mark.mark === 'prose') {
         return mark.repeats === true ? this.prose.repeated(value, spoken) : this.prose.told(value, spoken, () => '');

@@ -415,6 +415,12 @@ test('a registry that is not there is an error that an engine can show', async (
   expect(answer).toMatchObject({ status: 502, body: expect.stringContaining('UNAVAILABLE') });
   expect(rig.faults.length).toBe(1);
   expect(rig.gateway.tally.faults.get('unreachable')).toBe(1);
+  // dockerd shows what is wrong where the status is one of 4xx, and asks for uploads again and again but for a name of nothing.
+  const headers = { 'user-agent': 'docker/28.5' };
+  const pulled = await rig.ask('GET', `${APP}/manifests/1`, { grant: rig.grant(), headers });
+  expect(pulled).toMatchObject({ status: 424, body: expect.stringContaining('UNAVAILABLE') });
+  const pushed = await rig.ask('POST', `${APP}/blobs/uploads/`, { grant: rig.grant(), headers });
+  expect(pushed).toMatchObject({ status: 404, body: expect.stringContaining('NAME_UNKNOWN') });
 });
 
 test('what could be read in two ways is no request', async () => {
