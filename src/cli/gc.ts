@@ -11,7 +11,8 @@ configuration has gc.
 
 What goes: images that jobs have pulled, when they were not used for gc.keepImages; and where the engine's disk is fuller
 than gc.high, down to gc.low, those that are younger too, the one that was not used for longest first, and then the build
-cache that was not used for gc.keepImages. Layers that somebody has an image of stay.
+cache that was not used for gc.keepImages. Layers that somebody has an image of stay. Where gc.idleNamespaces says so, and the
+disk is still fuller than gc.low, namespaces in which nothing runs and that nobody has used for so long go last, whole.
 
 Examples:
   berthgate gc --dry-run

@@ -20,6 +20,12 @@ volumes: {data: {}}
 const testProgram = fileURLToPath(new URL('testcontainers-job.mjs', import.meta.url));
 const reaper = fileURLToPath(new URL('reaper/reaper.sh', import.meta.url));
 
+const waiting = `
+services:
+  first: {image: busybox, init: true, command: sleep 600, healthcheck: {test: 'false', retries: 1000}}
+  second: {image: busybox, depends_on: {first: {condition: service_healthy}}}
+`;
+
 const listeners = {
   brief: { jobSocket: { linger: '1s' } },
   every: { jobSocket: { for: 'every' } },
@@ -33,9 +39,10 @@ const listeners = {
 
 describe.skipIf(!hasJobClient)('job sockets', () => {
   describeJobs('on an engine', listeners, (jobs) => {
-    const { at, within, startJob, jobOf, leftOf, endOf } = jobs;
+    const { at, within, startJob, jobOf, leftOf, endOf, direct } = jobs;
+    const builders = Number(jobs.engine.version.split('.')[0]) >= 24 ? ['0', '1'] : ['0'];
 
-    test('a job builds, runs and composes, and with it all of that is gone', async () => {
+    test('a job builds, runs and composes, and with it all of that is gone, also in the middle of more', async () => {
       await startJob('build');
       const job = await jobOf('build');
       await within('build', 'printf "FROM busybox\\nRUN echo built >/f\\n" | docker build -t app -');
@@ -53,10 +60,24 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
       expect((await within('build', 'docker ps -q')).split('\n')).toHaveLength(3);
       expect(await done(at('ps', '-a', '--format', '{{.Names}}'))).toBe('build');
       expect((await leftOf(job)).length).toBeGreaterThan(8);
+      // In the middle of a build by either builder, and of a compose up that waits for what never comes.
+      await within(
+        'build',
+        `mkdir /q && cd /q && cat >compose.yaml <<'EOF'\n${waiting}\nEOF
+        printf 'FROM busybox\\nRUN echo ${job} >/made\\nRUN echo be""gun; sleep 600; echo ${job}\\n' >Dockerfile
+        for kit in ${builders.join(' ')}; do DOCKER_BUILDKIT=$kit BUILDKIT_PROGRESS=plain docker build -t cut$kit . >/log$kit 2>&1 & done
+        docker compose up -d >/log2 2>&1 &
+        for kit in ${builders.join(' ')}; do until grep -q begun /log$kit; do sleep 0.1; done; done
+        until docker inspect q-first-1; do sleep 0.1; done >/dev/null 2>&1`,
+      );
+      const steps = async (): Promise<boolean> => (await direct('GET', '/containers/json?all=1')).text.includes(job);
+      expect(await steps()).toBe(true);
       await done(at('rm', '--force', 'build'));
-      const { removed } = await endOf(job);
-      expect(removed).toMatchObject({ container: 3, volume: 3 });
+      const { removed } = (await endOf(job)) as { readonly removed: Readonly<Record<string, number>> };
+      expect(removed.container).toBeGreaterThanOrEqual(4);
+      expect(removed).toMatchObject({ volume: 3 });
       expect(await leftOf(job)).toEqual([]);
+      expect(await steps()).toBe(false);
     });
 
     test('Testcontainers in a job reaches what it starts, and Ryuk removes what it leaves', async () => {
@@ -93,7 +114,6 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
     });
 
     test("what a job has built is in the cache of its owner's next one, by both builders", async () => {
-      const builders = Number(jobs.engine.version.split('.')[0]) >= 24 ? ['0', '1'] : ['0'];
       const dockerfile = `FROM busybox AS made\\nRUN head -c 16 /dev/urandom | md5sum >/made # ${jobs.ns}\\nFROM busybox\\nCOPY --from=made /made /\\nCMD cat /made\\n`;
       const made: string[] = [];
       for (const name of ['cold', 'warm']) {

@@ -44,13 +44,13 @@ export class GarbageCollection {
   async collect(dryRun: boolean): Promise<readonly GarbageReport[] | null> {
     const { config } = this;
     if (config === null) return null;
-    const { high, low, keepImages } = config;
+    const { high, low, keepImages, idleNamespaces } = config;
     return Promise.all(
       this.sides().map(async (side) => {
         const collected = await collectGarbage(
           side,
           () => this.used(side.desk.name),
-          { high, low, keepImagesMs: keepImages },
+          { high, low, keepImagesMs: keepImages, idleMs: idleNamespaces },
           dryRun,
         );
         const report = { engine: side.desk.name, ...told(collected) };

@@ -59,7 +59,7 @@ export function namespaceAdministration(sides: () => Iterable<EngineSide>): Name
 
 function summaryOf(side: EngineSide, namespace: string, things: readonly Holding[]) {
   const count = (kind: Holding['kind']): number => things.filter((thing) => thing.kind === kind).length;
-  const usedAtMs = side.usedAtMs.get(namespace);
+  const usedAtMs = side.uses.of(namespace);
   return {
     engine: side.desk.name,
     namespace,

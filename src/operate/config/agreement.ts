@@ -7,6 +7,8 @@ import { placeholdersOf } from './schema/names.ts';
 import { type Implemented, type PluginUse, readsAsModule } from './schema/plugin-use.ts';
 import { didYouMean } from './suggest.ts';
 
+const DAY_MS = 24 * 3_600_000;
+
 /** Says what is wrong at a path; the words follow the place. */
 export type Objecting = (path: Path, message: string) => void;
 
@@ -39,6 +41,10 @@ export function checkAgreement(config: Partly<Config>, known: Implemented, objec
   checkCache(config.cache, object);
   checkAdmin(config.admin, known, object);
   const gc = config.gc;
+  if (isMap(gc) && typeof gc.idleNamespaces === 'number' && gc.idleNamespaces < DAY_MS) {
+    // Only the beginning of a call is known, and a build may take hours.
+    object(['gc', 'idleNamespaces'], 'must be a day at least');
+  }
   if (isMap(gc) && typeof gc.low === 'number' && typeof gc.high === 'number' && gc.low >= gc.high) {
     object(['gc', 'low'], 'must be less than `high`');
   }

@@ -1,6 +1,5 @@
 /** What the namespaces of one engine have in common. */
 
-import type { LRUCache } from 'lru-cache';
 import type { BuildAddresses } from '../../exchange/build-addresses.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
 import type { EventFeed } from '../../exchange/event-feed.ts';
@@ -12,6 +11,7 @@ import type { EngineTraffic } from './firewall/engine-traffic.ts';
 import type { ImageActs } from './image-acts.ts';
 import type { ImageGateway, ImageSettings } from './image-gateway.ts';
 import type { JoinedContainers } from './joined-containers.ts';
+import type { LastUses } from './last-uses.ts';
 import type { Ledger } from './ledger.ts';
 import type { Subnets } from './subnets.ts';
 
@@ -30,8 +30,7 @@ export interface EngineSide {
   readonly networkNeededAtMs: Map<string, number>;
   /** The default networks that the engine is being told to remove: until it has answered. */
   readonly networkGoing: Map<string, Promise<void>>;
-  /** When a call of a namespace came last, in milliseconds of the epoch, as far as this process knows. */
-  readonly usedAtMs: LRUCache<string, number>;
+  readonly uses: LastUses;
   /** Where its images of namespaces come from now; null where there is nothing. */
   gateway: ImageGateway | null;
   /** What names of such images begin with, those of former gateways too: `127.0.0.1:5350`. */

@@ -1,19 +1,24 @@
 /** The engine's disk kept in bounds: what nobody needs goes, and what was not used for longest goes first. */
 
 import { isObject } from '../../ground/json.ts';
+import { isJobId } from '../../jobs/job-id.ts';
+import { destroyNamespace } from './destroy.ts';
 import type { EngineSide } from './engine-side.ts';
 import { dropKept, type KeptImage, keptImages } from './kept-images.ts';
+import { survey } from './survey.ts';
 
 export interface GarbageLimits {
   /** Percent of the disk: above it things go, down to `low`. */
   readonly high: number;
   readonly low: number;
   readonly keepImagesMs: number;
+  /** For how long nobody has used a namespace that may go; null where none may. */
+  readonly idleMs: number | null;
 }
 
 export interface Garbage {
-  readonly kind: 'image' | 'build cache';
-  /** An image's id; of the cache what of it is meant. */
+  readonly kind: 'image' | 'build cache' | 'namespace';
+  /** An image's id, a namespace; of the cache what of it is meant. */
   readonly name: string;
   readonly usedAtMs: number | null;
   /** Null where the engine is to say; layers that others have too stay. */
@@ -28,6 +33,8 @@ export interface Collected {
 }
 
 const PRUNE_MS = 600_000;
+const DESTROY_MS = 600_000;
+const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
 
 /** Percent of the engine's disk; null where nobody here can say. */
 export type DiskUsed = () => Promise<number | null>;
@@ -39,7 +46,7 @@ export async function collectGarbage(
   limits: GarbageLimits,
   dryRun: boolean,
 ): Promise<Collected> {
-  const { high, low, keepImagesMs } = limits;
+  const { high, low, keepImagesMs, idleMs } = limits;
   const garbage: Garbage[] = [];
   const take = async (image: KeptImage, why: Garbage['why']): Promise<void> => {
     if (!dryRun && !(await dropKept(side, image))) return;
@@ -60,7 +67,28 @@ export async function collectGarbage(
     const bytes = dryRun ? null : await pruneCache(side, idle);
     garbage.push({ kind: 'build cache', name: `not used for ${idle}`, usedAtMs: null, bytes, why: 'disk' });
   }
+  for (const { name, usedAtMs } of idleMs === null ? [] : await idleNamespaces(side, idleMs)) {
+    if (!dryRun && ((await used()) ?? 0) <= low) break;
+    if (!dryRun && !(await destroyIdle(side, name, idleMs as number))) continue;
+    garbage.push({ kind: 'namespace', name, usedAtMs, bytes: null, why: 'disk' });
+  }
   return { disk, garbage };
+}
+
+/** Those in which nothing runs, and that nobody has called for so long; the one that was not used for longest first. */
+async function idleNamespaces(side: EngineSide, idleMs: number) {
+  const idle = [...(await survey(side))].flatMap(([name, things]) => {
+    const runs = things.some(({ kind, state }) => kind === 'container' && state !== null && RUNS.has(state));
+    const usedAtMs = side.uses.latest(name);
+    return runs || isJobId(name) || usedAtMs + idleMs > Date.now() ? [] : [{ name, usedAtMs }];
+  });
+  return idle.sort((one, other) => one.usedAtMs - other.usedAtMs);
+}
+
+/** Whole, unless somebody has come back to it meanwhile. Whether nothing is left. */
+async function destroyIdle(side: EngineSide, name: string, idleMs: number): Promise<boolean> {
+  if (!(await idleNamespaces(side, idleMs)).some((one) => one.name === name)) return false;
+  return (await destroyNamespace(side, name, () => {}, AbortSignal.timeout(DESTROY_MS))).length === 0;
 }
 
 async function pruneCache({ desk }: EngineSide, idle: string): Promise<number> {

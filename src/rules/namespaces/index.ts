@@ -11,6 +11,7 @@ import type { EngineSide, NamespaceSettings } from './engine-side.ts';
 import { EngineTraffic } from './firewall/engine-traffic.ts';
 import { ImageActs } from './image-acts.ts';
 import { JoinedContainers } from './joined-containers.ts';
+import { LastUses } from './last-uses.ts';
 import { type Installation, Ledger } from './ledger.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
@@ -62,7 +63,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       ledger: new Ledger(desk, installation),
       networkNeededAtMs: new Map(),
       networkGoing: new Map(),
-      usedAtMs: new LRUCache({ max: NAMESPACES_KEPT }),
+      uses: new LastUses(),
       gateway: null,
       keepsPulled: false,
       addresses: new Set(),
@@ -109,7 +110,7 @@ export class Namespaces implements Namespacing {
     const name = this.namespaceOf(identity);
     const kept = this.kept.get(name) ?? new OwnNamespace(name, this.side, this.settings);
     this.kept.set(name, kept);
-    this.side.usedAtMs.set(name, Date.now());
+    this.side.uses.note(name);
     return kept;
   }
 }

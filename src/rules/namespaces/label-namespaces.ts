@@ -70,7 +70,7 @@ export class LabelNamespaces implements Namespacing {
 
   /** The one that a call is for. */
   private used(name: string, holder: ImageHolder): OwnNamespace {
-    this.side.usedAtMs.set(name, Date.now());
+    this.side.uses.note(name);
     return this.namespace(name, holder);
   }
 }

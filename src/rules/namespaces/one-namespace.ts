@@ -15,7 +15,7 @@ export class OneNamespace implements Namespacing {
   }
 
   of(_: Call): Namespace {
-    this.side.usedAtMs.set(this.namespace.name, Date.now());
+    this.side.uses.note(this.namespace.name);
     return this.namespace;
   }
 }

@@ -138,6 +138,11 @@ testCases({
       unix('namespace: null, ports: {}'),
       '4:30: listeners[0].ports: is for a listener with a `namespace`',
     ],
+    [
+      'namespaces that would go in the middle of a build',
+      whole('gc: {idleNamespaces: 23h}'),
+      '4:22: gc.idleNamespaces: must be a day at least',
+    ],
     ['a disk that is full before it is', whole('gc: {high: 50%}'), '4:5: gc.low: must be less than `high`'],
     [
       'one address for two purposes',

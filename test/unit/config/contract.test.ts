@@ -133,7 +133,7 @@ describe('the contract', () => {
         refuse: [{ family: 'ipv4', address: '169.254.0.0', prefix: 16 }],
         networks: ['bridge'],
       },
-      gc: { high: 85, low: 70, keepImages: day },
+      gc: { high: 85, low: 70, keepImages: day, idleNamespaces: null },
       shutdown: { grace: 30_000 },
       log: { level: 'info', format: 'json', audit: '/var/log/berthgate/audit.jsonl' },
     });

@@ -1,6 +1,6 @@
 // What goes from an engine's disk, and in which order.
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import type { Json } from '../../../src/ground/json.ts';
 import { collectGarbage, engineSide } from '../../../src/rules/namespaces/index.ts';
@@ -34,7 +34,7 @@ function engine() {
   return { side, told };
 }
 
-const limits = { high: 85, low: 70, keepImagesMs: 24 * HOUR_MS };
+const limits = { high: 85, low: 70, keepImagesMs: 24 * HOUR_MS, idleMs: null };
 const roomy = async (): Promise<number> => 85;
 const full = async (): Promise<number> => 86;
 
@@ -98,4 +98,54 @@ test('an image that one job after the other pulls has one name that keeps it, no
   await keepPulled(side, job);
   // The new one first: it is never without a name.
   expect(told).toEqual([`ImageTag sha256:${id('e')}`, `ImageDelete ${tags[0]}`, `ImageDelete ${tags[1]}`]);
+});
+
+test('on a full disk a namespace goes last in which nothing runs and that nobody has used for long, and no other', async () => {
+  const told: string[] = [];
+  const gone = new Set<string>();
+  const job = `j-${'0'.repeat(20)}`;
+  const container = (owner: string, State: string): Json => ({
+    Id: owner,
+    Names: [`/${owner}.web`],
+    Labels: { 'berthgate.namespace': owner },
+    State,
+    ImageID: '',
+  });
+  const states = { idle: 'exited', runs: 'running', asleep: 'paused', back: 'exited', [job]: 'exited' };
+  const side = engineSide(
+    {
+      ...emptyDesk('engine'),
+      ask: async (endpoint, { query = {} } = {}) => {
+        if (endpoint !== 'ContainerList') return null;
+        const [label = ''] = (query.filters as { label?: string[] } | undefined)?.label ?? ['nobody'];
+        const all = Object.entries(states).filter(([owner]) => !gone.has(owner));
+        return all.flatMap(([owner, state]) =>
+          label === 'berthgate.namespace' || label.endsWith(`=${owner}`) ? [container(owner, state)] : [],
+        );
+      },
+      order: async (endpoint, { parameters = {} } = {}) => {
+        if (endpoint === 'ContainerDelete') gone.add(String(parameters.id));
+        told.push(`${endpoint} ${parameters.id ?? ''}`);
+        return { status: 200, answer: null };
+      },
+    },
+    { id: '', alone: true, onEnded: () => {} },
+  );
+  const namespaces = (collected: Awaited<ReturnType<typeof collectGarbage>>): readonly string[] =>
+    collected.garbage.flatMap(({ kind, name }) => (kind === 'namespace' ? [name] : []));
+  expect(namespaces(await collectGarbage(side, full, limits, true))).toEqual([]);
+  // Nobody knows of a use before the server began: that was a moment ago.
+  expect(namespaces(await collectGarbage(side, full, { ...limits, idleMs: HOUR_MS }, true))).toEqual([]);
+  vi.useFakeTimers({ now: Date.now() + 2 * HOUR_MS, toFake: ['Date'] });
+  try {
+    side.uses.note('back');
+    const idle = { ...limits, idleMs: HOUR_MS };
+    expect(namespaces(await collectGarbage(side, full, idle, true))).toEqual(['idle']);
+    expect(namespaces(await collectGarbage(side, roomy, idle, false))).toEqual([]);
+    expect(gone.size).toBe(0);
+    expect(namespaces(await collectGarbage(side, full, idle, false))).toEqual(['idle']);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(told).toEqual(['BuildPrune ', 'ContainerDelete idle']);
 });

@@ -35,6 +35,10 @@ export const gc = z.strictObject({
     description:
       'For how long an image that a job has pulled stays on the engine for the next one, and how long build cache must have been idle to go.',
   }),
+  idleNamespaces: duration().nullable().prefault(null).meta({
+    description:
+      'After how long without a call a namespace in which no container runs may be removed, with its volumes and all else, while the disk is fuller than `low` and nothing else is left to go. At least `24h`; absent: never. Counted from the start of the server where nothing is known from before.',
+  }),
 });
 
 export const shutdown = z.strictObject({
