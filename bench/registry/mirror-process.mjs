@@ -22,7 +22,7 @@ const cached = new CachedRegistries({
   tally,
   onFault,
 });
-const mirror = new Mirror({ upstream: () => cached, tally, onFault });
+const mirror = new Mirror({ upstream: () => cached, tally, onFault, login: null });
 const options = { allowHalfOpen: true, noDelay: true };
 const server = net.createServer(options, (socket) => mirror.accept(socket)).listen(Number(port), '127.0.0.1');
 process.on('SIGTERM', async () => {

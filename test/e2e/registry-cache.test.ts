@@ -141,6 +141,15 @@ describe.skipIf(!hasRegistry() || !canStartEngines())('the registry cache', () =
       await expectRefused(engine(), `${site.mirror}/${CLOSED}/${APP}:prefix`);
     });
 
+    test('the registry in the name, with its password', async () => {
+      const closed = `${site.login}/${CLOSED}/${APP}:login`;
+      const config = await login(engine(), site.login, `${CLOSED}/alice`);
+      expect(await word(engine(), closed, config)).toBe('closed');
+      expect(await word(engine(), `${site.login}/${ONE}/${APP}:login`, config)).toBe('one');
+      expect(await word(engine(), `${site.login}/${ONE}/${APP}:login`)).toBe('one');
+      await expectRefused(engine(), closed);
+    });
+
     test('the proxy: each registry by its own name, and what is private with its password', async () => {
       expect(await word(engine(), `${ONE}/${APP}:proxy`)).toBe('one');
       expect(await word(engine(), `${OTHER}/${APP}:proxy`)).toBe('other');

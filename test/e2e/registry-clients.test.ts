@@ -94,6 +94,28 @@ describe.skipIf(!hasRegistry() || engine === undefined)('the registry cache', ()
     expect(await copy(`${site.mirror}/${OTHER.replace(':', '__')}/${APP}:1`, 'mirror')).toBe('other');
   });
 
+  test.skipIf(!existsSync(SKOPEO))('skopeo pulls by such names with the password of the registry', async () => {
+    const closed = `${site.login}/${CLOSED}/${APP}:1`;
+    expect(await copy(closed, 'mirror', `${CLOSED}/alice:secret`)).toBe('closed');
+    // A password for another registry, or for none, is shown to nobody.
+    for (const credentials of ['', `${CLOSED}/alice:wrong`, `${ONE}/alice:secret`, 'alice:secret'])
+      expect(await copy(closed, 'mirror', credentials)).toMatch(/unauthorized|denied|authentication required/);
+  });
+
+  test.skipIf(!existsSync(SKOPEO))('skopeo pulls by mirrors in registries.conf', async () => {
+    const mirrors = [
+      ['docker.io', site.mirror],
+      [HOSTS.one, `${site.mirror}/${HOSTS.one}`],
+    ];
+    const conf = mirrors.map(
+      ([name, at]) => `[[registry]]\nlocation = "${name}"\n[[registry.mirror]]\nlocation = "${at}"\ninsecure = true\n`,
+    );
+    await mkdir(join(folder, '.config/containers'), { recursive: true });
+    await writeFile(join(folder, '.config/containers/registries.conf'), conf.join(''));
+    expect(await copy(`docker.io/${APP}:1`, 'mirror')).toBe('hub');
+    expect(await copy(`${HOSTS.one}/${APP}:1`, 'mirror')).toBe('one');
+  });
+
   test.skipIf(!existsSync(SKOPEO))('skopeo pushes through the proxy, and pulls what it has pushed', async () => {
     const from = join(folder, 'pushed');
     await mkdir(from);

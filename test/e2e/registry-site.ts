@@ -128,6 +128,8 @@ function sha256(bytes: Buffer): string {
 export interface Places {
   /** `127.0.0.1:40123`, each. */
   readonly mirror: string;
+  /** The same where clients log in. */
+  readonly login: string;
   readonly proxy: string;
   /** An address where port 443 is ours. */
   readonly names: string;
@@ -140,9 +142,10 @@ export interface Site extends Places {
 }
 
 export async function choosePlaces(): Promise<Places> {
-  const [mirror, proxy] = [await freePort(), await freePort()];
+  const [mirror, login, proxy] = [await freePort(), await freePort(), await freePort()];
   return {
     mirror: `127.0.0.1:${mirror}`,
+    login: `127.0.0.1:${login}`,
     proxy: `127.0.0.1:${proxy}`,
     names: `127.77.${randomBytes(2).join('.')}`,
   };
@@ -164,6 +167,7 @@ export async function serve(engines: readonly TestEngine[], { by, ca }: Registri
     cache: { store: join(folder, 'store') },
     registry: {
       mirror: `http://${places.mirror}`,
+      login: `http://${places.login}`,
       proxy: `http://${places.proxy}`,
       impersonate: `${places.names}:443`,
       upstreams: [

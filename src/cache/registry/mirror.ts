@@ -5,16 +5,16 @@
 
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
 import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import { OutFault } from '../../wire/way-out.ts';
-import { encodeHost } from './engine-names.ts';
 import { nameOf } from './grants.ts';
+import { type MirrorLogin, readLogin } from './mirror-login.ts';
 import { type MirrorRoute, readMirrorRoute } from './mirror-route.ts';
 import type { MirrorTally } from './mirror-tally.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import { takesMethod } from './route.ts';
 import { answerTags, dropBody, ignoreFaults, isPipelined, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
+import { challengeFor } from './token-realm.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
 const HEAD_MS = 10_000;
@@ -29,6 +29,8 @@ export interface MirrorParts {
   /** Another one after a reload. */
   readonly upstream: () => Upstream;
   readonly tally: MirrorTally;
+  /** Then everybody is asked who they are, and says the registry in the name. Null: whoever shows nothing is nobody. */
+  readonly login: MirrorLogin | null;
   readonly onFault: (registry: string, fault: Error) => void;
 }
 
@@ -73,7 +75,16 @@ async function serve(parts: MirrorParts, request: http.IncomingMessage, response
   const [path = '', ...rest] = (request.url ?? '').split('?');
   const query = rest.join('?');
   const route = readMirrorRoute(path, query);
+  let shown = request.headers.authorization ?? '';
   try {
+    if (parts.login !== null) {
+      const admitted = await parts.login.admit(request, response, path, query);
+      if (admitted === null) return;
+      shown = admitted;
+      if (route?.kind === 'named' && route.mode !== 'prefix') {
+        throw new OciError('NAME_UNKNOWN', 'the name begins with its registry here');
+      }
+    }
     if (route === null) throw new OciError('NAME_UNKNOWN', 'there is nothing of this name');
     const method = request.method ?? '';
     const reads = method === 'GET' || method === 'HEAD';
@@ -81,10 +92,10 @@ async function serve(parts: MirrorParts, request: http.IncomingMessage, response
       throw new OciError('UNSUPPORTED', `${method} is not for a mirror: push to the registry itself`);
     }
     if (route.kind === 'root') return sayRoot(request, response);
-    await answer(parts, route, query, request, response);
+    await answer(parts, route, query, shown, request, response);
   } catch (fault) {
     const isRefused = fault instanceof OciError && fault.code === 'UNAUTHORIZED';
-    if (isRefused && route?.kind === 'named') refuse(parts, route, 401, request, response);
+    if (isRefused && route?.kind === 'named') refuse(parts, route, 401, shown, request, response);
     else tell(parts, route, fault as Error, request, response);
   }
 }
@@ -98,17 +109,18 @@ async function answer(
   parts: MirrorParts,
   named: Named,
   query: string,
+  shown: string,
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const said = await parts.upstream().ask(upstreamRequest(named, query, request, gone.signal));
+  const said = await parts.upstream().ask(upstreamRequest(named, query, shown, request, gone.signal));
   ignoreFaults(said);
   const { repository, route, mode, name } = named;
   if (said.status === 401 || said.status === 403) {
     dropBody(said);
-    return refuse(parts, named, said.status, request, response);
+    return refuse(parts, named, said.status, shown, request, response);
   }
   if (route.kind === 'tags' && said.status === 200)
     return answerTags(mode === 'prefix' ? name : repository.path, said, response);
@@ -122,16 +134,17 @@ async function answer(
  * registry in the name has nowhere else to go.
  */
 function refuse(
-  { tally }: MirrorParts,
+  { tally, login }: MirrorParts,
   { mode, repository }: Named,
   status: number,
+  shown: string,
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): void {
   const name = nameOf(repository);
   const { registry } = repository;
   if (mode !== 'prefix') tally.bypasses++;
-  const isAsked = mode === 'prefix' && request.headers.authorization === undefined;
+  const isAsked = mode === 'prefix' && shown === '';
   const [code, told] =
     mode !== 'prefix'
       ? (['NAME_UNKNOWN', 404] as const)
@@ -142,7 +155,9 @@ function refuse(
   response.writeHead(told, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
-    ...(told === 401 ? { 'WWW-Authenticate': REALM } : {}),
+    ...(told === 401
+      ? { 'WWW-Authenticate': login === null ? REALM : challengeFor(request, 'insufficient_scope') }
+      : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
@@ -150,6 +165,7 @@ function refuse(
 function upstreamRequest(
   { repository, route }: Named,
   query: string,
+  shown: string,
   { method = '', headers }: http.IncomingMessage,
   signal: AbortSignal,
 ): UpstreamRequest {
@@ -160,6 +176,7 @@ function upstreamRequest(
     const value = headers[name];
     if (typeof value === 'string') sent[name] = value;
   }
+  const login = readLogin(shown);
   const lists = route.kind === 'tags' || route.kind === 'referrers';
   return {
     repository,
@@ -168,23 +185,10 @@ function upstreamRequest(
     query: lists ? said.toString() : '',
     headers: sent,
     body: null,
-    credentials: credentialsFor(repository.registry, headers.authorization),
+    credentials: login?.registry === repository.registry ? login.credentials : null,
     signal,
     ...(headers.via === undefined ? {} : { via: headers.via }),
   };
-}
-
-/**
- * A client has one password for a whole mirror, and would send it for every name that somebody writes. So the name of the
- * user says which registry it is for, as in `docker login -u r.example.org__5000/alice`; no other ever sees it (RED-TEAM 64).
- */
-function credentialsFor(registry: string, authorization: string | undefined): RegistryCredentials | null {
-  const [, value] = /^basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '') ?? [];
-  if (value === undefined) return null;
-  const [name = '', ...password] = Buffer.from(value, 'base64').toString().split(':');
-  const slash = name.indexOf('/');
-  if (slash < 0 || name.slice(0, slash) !== encodeHost(registry)) return null;
-  return { kind: 'password', username: name.slice(slash + 1), password: password.join(':') };
 }
 
 function toldHeaders({ mode, name, route }: Named, { headers, url }: UpstreamAnswer): http.OutgoingHttpHeaders {

@@ -97,6 +97,6 @@ function settingsOf({ cache, registry }: Config): Settings | null {
   return settings === null ? null : { store: settings.store, maxBytes: settings.maxBytes };
 }
 
-function isMirror({ mirror, proxy, impersonate }: Config['registry']): boolean {
-  return mirror !== null || proxy !== null || impersonate !== null;
+function isMirror({ mirror, login, proxy, impersonate }: Config['registry']): boolean {
+  return mirror !== null || login !== null || proxy !== null || impersonate !== null;
 }

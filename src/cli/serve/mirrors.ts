@@ -1,7 +1,7 @@
 /** Where the registry cache of a running server is reached: the mirror, the proxy, and the listener for names of DNS. */
 
 import type net from 'node:net';
-import { Mirror } from '../../cache/registry/index.ts';
+import { checkLogin, Mirror, MirrorLogin } from '../../cache/registry/index.ts';
 import { type OpenSocket, openSockets } from '../../front/listeners/index.ts';
 import { formatAddress, type LoadedConfig, type TcpAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
@@ -11,13 +11,17 @@ import type { RegistryNames } from './registry-names.ts';
 export class Mirrors {
   private readonly log: Log;
   private readonly mirror: Mirror;
+  private readonly login: Mirror;
   private readonly names: RegistryNames;
   private open: ReadonlyMap<string, readonly OpenSocket[]> = new Map();
 
   constructor(cache: RegistryCache, names: RegistryNames, log: Log) {
     this.log = log;
     this.names = names;
-    this.mirror = new Mirror({ upstream: () => cache.upstream, tally: cache.tally, onFault: cache.onFault });
+    const parts = { upstream: () => cache.upstream, tally: cache.tally, onFault: cache.onFault };
+    this.mirror = new Mirror({ ...parts, login: null });
+    const login = new MirrorLogin((registry, credentials) => checkLogin(cache.registries, registry, credentials));
+    this.login = new Mirror({ ...parts, login });
   }
 
   /** By key, as in the hand-over. */
@@ -32,9 +36,10 @@ export class Mirrors {
   ): Promise<{ readonly commit: () => void; readonly discard: () => void }> {
     const next = new Map<string, readonly OpenSocket[]>();
     const fresh: OpenSocket[] = [];
-    const { mirror, proxy, impersonate } = config.registry;
+    const { mirror, login, proxy, impersonate } = config.registry;
     const wanted = [
       ['mirror', mirror, (socket: net.Socket) => this.mirror.accept(socket)],
+      ['mirror with login', login, (socket: net.Socket) => this.login.accept(socket)],
       ['registry proxy', proxy, (socket: net.Socket) => this.names.proxy.accept(socket)],
       ['registry names', impersonate, (socket: net.Socket) => this.names.proxy.acceptTls(socket)],
     ] as const;
@@ -73,6 +78,7 @@ export class Mirrors {
     for (const sockets of this.open.values()) for (const socket of sockets) socket.remove();
     this.open = new Map();
     this.mirror.close();
+    this.login.close();
   }
 
   private listen(

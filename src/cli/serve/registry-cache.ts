@@ -41,6 +41,11 @@ export class RegistryCache {
     return this.prepared.upstream;
   }
 
+  get registries(): Registries {
+    if (this.prepared === null) throw new Error('no configuration is served yet');
+    return this.prepared.registries;
+  }
+
   readonly onFault = (registry: string, fault: Error): void => {
     if (fault instanceof OutFault) this.log.warn({ registry, reason: fault.reason }, 'registry');
     else this.log.error({ registry, err: fault }, 'registry cache');

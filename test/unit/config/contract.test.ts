@@ -120,6 +120,7 @@ describe('the contract', () => {
         proxy: { kind: 'tcp', host: '127.0.0.1', port: 3128 },
         tunnel: [],
         impersonate: null,
+        login: null,
       },
       outbound: { proxy: null, noProxy: [], ca: null, allowPrivate: [] },
       admin: {
@@ -179,6 +180,7 @@ describe('the contract', () => {
         proxy: null,
         tunnel: [],
         impersonate: null,
+        login: null,
       },
       outbound: { proxy: null, noProxy: [], ca: null, allowPrivate: [] },
       admin: { metrics: null, url: null, auth: [] },

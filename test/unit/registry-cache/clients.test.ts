@@ -69,7 +69,7 @@ test('who says half a request and no more is closed after a while, and everybody
   const upstream = () => {
     throw new Error('nobody asks');
   };
-  const mirror = new Mirror({ upstream, tally: new MirrorTally(() => {}), onFault: () => {} });
+  const mirror = new Mirror({ upstream, tally: new MirrorTally(() => {}), login: null, onFault: () => {} });
   const server = net.createServer((socket) => mirror.accept(socket));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {

@@ -6,7 +6,15 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { CachedRegistries, Mirror, MirrorTally, Registries, TagRules } from '../../../src/cache/registry/index.ts';
+import {
+  CachedRegistries,
+  type CheckLogin,
+  Mirror,
+  MirrorLogin,
+  MirrorTally,
+  Registries,
+  TagRules,
+} from '../../../src/cache/registry/index.ts';
 import { FolderStore } from '../../../src/cache/store/index.ts';
 import { WayOut } from '../../../src/wire/way-out.ts';
 import { type FakeRegistry, startFakeRegistry } from '../gateway/fake-registry.ts';
@@ -62,6 +70,8 @@ export async function startRig(
     readonly allow?: readonly string[];
     readonly allowPrivate?: ConstructorParameters<typeof WayOut>[0]['allowPrivate'];
     readonly folder?: string;
+    /** Then clients log in: whose credentials are taken. */
+    readonly login?: CheckLogin;
   } = {},
 ): Promise<Rig> {
   const folder = more.folder ?? mkdtempSync(join(tmpdir(), 'berthgate-mirror-'));
@@ -82,7 +92,8 @@ export async function startRig(
     onFault,
     onHost: (_, kind, host) => hosts.add(`${kind} ${host}`),
   });
-  const mirror = new Mirror({ upstream: () => upstream, tally, onFault });
+  const login = more.login === undefined ? null : new MirrorLogin(more.login);
+  const mirror = new Mirror({ upstream: () => upstream, tally, onFault, login });
   const server = net.createServer((socket) => mirror.accept(socket));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

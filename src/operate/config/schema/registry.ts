@@ -50,6 +50,10 @@ export const registry = z.strictObject({
   mirror: httpListenUrl().nullable().prefault(null).meta({
     description: 'Where the mirror listens: for `registry-mirrors`, `hosts.toml` with `?ns=`, and path prefixes.',
   }),
+  login: httpListenUrl().nullable().prefault(null).meta({
+    description:
+      'A second address of the mirror, for the registry in the name alone, where clients log in: `docker login -u REGISTRY/USER`. dockerd shows credentials only to whom asks for them at first, and would show those of Docker Hub to a mirror that did.',
+  }),
   proxy: httpListenUrl().nullable().prefault(null).meta({
     description:
       'Where the CONNECT proxy listens, with `/ca.crt` and `/setup/…`: TLS ends here for Docker Hub and the registries in `upstreams`.',
