@@ -41,6 +41,8 @@ export interface InnerPassage {
   readonly answer: readonly Json[] | null;
   /** Where the sources of a build are found under the rules of a namespace. */
   readonly sources: readonly SourceRule[];
+  /** The addresses, `HOST:PORT`, at which they find images. */
+  readonly found: readonly string[];
   ended(): void;
 }
 
@@ -51,7 +53,7 @@ export interface InnerNames {
 }
 
 export function asItIs(call: Call): InnerPassage {
-  return { call, names: null, answer: null, sources: [], ended: () => {} };
+  return { call, names: null, answer: null, sources: [], found: [], ended: () => {} };
 }
 
 /** What a client offers to its builds. */

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { withOwnFrontend, withSources } from '../../docker/buildkit-requests.ts';
 import { imageSource, type SourceRule } from '../../docker/source-policy.ts';
 import type { Call } from '../../exchange/call.ts';
+import type { InnerPassage } from '../../exchange/mediation.ts';
 import type { BuildSources } from '../../exchange/policy.ts';
 
 /** No rule allows the scheme. */
@@ -15,17 +16,18 @@ const closed: readonly SourceRule[] = [
   { action: 'allow', regex: '^(docker-image|local)://' },
 ];
 
-/** Own rules say which of them. */
-const AT_GATEWAY = '127(?:\\.[0-9]+){3}:[0-9]+/.*';
-
 /** Of what a list allows: nobody who describes a source by itself knows the value. */
 const word = randomBytes(16).toString('hex');
 
 /**
- * `own`: how a namespace finds images; a conversion ends the look at the rules, so that what was denied before it would be
+ * Own sources: how a namespace finds images; a conversion ends the look at the rules, so that what was denied before it would be
  * forgotten: what is not to be is turned into what nothing allows, and what is listed is marked.
  */
-export function bounded(call: Call, sources: readonly BuildSources[], own: readonly SourceRule[]): Call {
+export function bounded(
+  call: Call,
+  sources: readonly BuildSources[],
+  { sources: own, found }: Pick<InnerPassage, 'sources' | 'found'>,
+): Call {
   const isClosed = own.length > 0 || sources.some((one) => one.closed === true);
   // Which hosts are connected to for images is the gateway's to say.
   const denying = own.length > 0 ? sources.filter((one) => one.closed !== true) : sources;
@@ -34,7 +36,8 @@ export function bounded(call: Call, sources: readonly BuildSources[], own: reado
   const rules: readonly SourceRule[] = [
     ...(isClosed ? [...closed, ...fetchedBy(sources)] : []),
     ...denied.map((image): SourceRule => ({ action: { convertTo: DENIED }, regex: imageSource(image) })),
-    ...lists.flatMap((images, at) => listed(images, at, own.length > 0)),
+    // Own rules say which of what is at the gateway.
+    ...lists.flatMap((images, at) => listed([...images, ...found.map((one) => `${escaped(one)}/.*`)], at)),
     ...own.filter(({ of }) => of === undefined || lists.every((images) => isListed(of, images))),
   ];
   if (rules.length === 0) return call;
@@ -55,10 +58,10 @@ function fetchedBy(sources: readonly BuildSources[]): readonly SourceRule[] {
  * All of a list are marked, and what has no mark of each list is turned away. What a namespace finds at its gateway has been
  * on the list before, or is left out of the rules of its own.
  */
-function listed(images: readonly string[], at: number, found: boolean): readonly SourceRule[] {
+function listed(images: readonly string[], at: number): readonly SourceRule[] {
   const mark = { key: `berthgate.list.${at}`, value: word };
   return [
-    ...[...images, ...(found ? [AT_GATEWAY] : [])].map(
+    ...images.map(
       (image): SourceRule => ({
         // biome-ignore lint/suspicious/noTemplateCurlyInString: what the whole expression has matched, for RE2.
         action: { convertTo: 'docker-image://${1}' },
@@ -69,4 +72,8 @@ function listed(images: readonly string[], at: number, found: boolean): readonly
     ),
     { action: { convertTo: DENIED }, regex: imageSource('.*'), unless: mark },
   ];
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

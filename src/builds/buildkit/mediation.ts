@@ -117,7 +117,8 @@ export class BuildkitMediation implements Mediation {
         if (streams) return { headers: carried, body: null, unknown: [] };
         return { headers: carried, ...readRequest(shape, await readOnlyMessage(stream)) };
       },
-      carry: async ({ call: entered, names, answer, sources: own }, sources) => {
+      carry: async (passage, sources) => {
+        const { call: entered, names, answer } = passage;
         if (answer !== null) return answerAlone(stream, endpoint, answer);
         const { offers } = connection;
         if (streams && offers !== null) {
@@ -127,7 +128,7 @@ export class BuildkitMediation implements Mediation {
           await bridgeSession(sessionWithin(stream), end, offered, this.frontends);
           return 200;
         }
-        const call = bounded(entered, sources, own);
+        const call = bounded(entered, sources, passage);
         const content = contentAsked(call);
         if (content !== null && !contents.has(content)) throw new Refusal('not-found', `content ${content}: not found`);
         const sent: http2.OutgoingHttpHeaders = { ':method': 'POST', ':path': path };

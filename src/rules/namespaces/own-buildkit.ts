@@ -41,8 +41,9 @@ import { clientName } from './names.ts';
 import type { OwnImages } from './own-images.ts';
 import { RULE } from './references.ts';
 
-/** Registries by name, and by addresses that are not the machine's own: the gateway is at one of those. */
+/** Registries by name, and by addresses that are not the machine's own: the gateway is at one of those by default. */
 const HOST = '([a-z0-9-]*[a-z][a-z0-9.-]*|(?:[0-9]|[1-9][0-9]|1[013-9][0-9]|12[0-689]|2[0-9][0-9])(?:\\.[0-9]+){3})';
+const LOOPBACK = /^127\./;
 const WORD = /[^\s,"']+/g;
 const IMAGE = 'docker-image://';
 /** A name within an address, where it is not looked for as a word. */
@@ -100,7 +101,7 @@ export class OwnBuildkit {
     if (ref !== null && importsCache(call)) this.withoutCache.set(ref, true);
     // Provenance would name images as the engine knows them.
     const own = visitCall(withoutDefaultProvenance(withoutCacheImports(call)), (leaf) => this.named(leaf));
-    const passage = { call: own, names: this.names(call), answer: null, sources: [], ended: () => {} };
+    const passage = { call: own, names: this.names(call), answer: null, sources: [], found: [], ended: () => {} };
     switch (call.endpoint.id) {
       // The cache is of all builds of the engine: a namespace has none to look at, and none to empty.
       case 'BuildkitDiskUsage':
@@ -118,14 +119,16 @@ export class OwnBuildkit {
     }
   }
 
-  private async solve(call: Call): Promise<Pick<InnerPassage, 'call' | 'sources' | 'ended'>> {
+  private async solve(call: Call): Promise<Pick<InnerPassage, 'call' | 'sources' | 'found' | 'ended'>> {
     const gateway = this.images.names.needGateway();
     const named = await this.withOwnImages(withoutPush(this.scoped(call)));
     const { grant, ended } = this.grantFor(sessionOf(call));
     const prefix = prefixOf(gateway, grant);
     const here = await this.here(pullsAnew(call));
+    const found = Object.values(gateway.names.addresses);
     const sources: readonly SourceRule[] = [
       ...here.filter(({ action }) => action !== 'allow'),
+      ...found.filter((one) => !LOOPBACK.test(one)).map(asItStands),
       { ...convert(`${HOST}/(.*)`, `docker-image://${prefix}${group(1)}/${group(2)}`), unless: SHARED },
       {
         ...convert(`${HOST}:([0-9]+)/(.*)`, `docker-image://${prefix}${group(1)}__${group(2)}/${group(3)}`),
@@ -138,7 +141,7 @@ export class OwnBuildkit {
       ...here.filter(({ action }) => action === 'allow'),
       ...here.filter(({ marks }) => marks !== undefined).map(({ regex }): SourceRule => ({ action: 'allow', regex })),
     ];
-    return { call: named, sources, ended };
+    return { call: named, sources, found, ended };
   }
 
   /** The client's own credentials, as it offers them to the build. */
@@ -274,6 +277,11 @@ function prefixOf({ names }: ImageGateway, { capability }: ImageGrant): string {
 
 function convert(image: string, to: string): SourceRule {
   return { action: { convertTo: to }, regex: imageSource(image) };
+}
+
+/** Of an address: it is not taken for that of a registry. */
+function asItStands(address: string): SourceRule {
+  return { ...convert(`${escaped(address)}/.*`, group(0)), marks: SHARED };
 }
 
 /** What BuildKit says of its sources, and of the names that it gives. */

@@ -48,6 +48,16 @@ testCases({
       '1:30: engines[0].url: must be unix:///PATH or tcp://HOST:PORT, not "ssh://x"',
     ],
     [
+      'a gateway that no name of an image can speak of',
+      unix().replace('unix:///run/d.sock', 'unix:///run/d.sock", gateway: "[::1]:5350'),
+      '1:61: engines[0].gateway: names of images have no IPv6 address: write an IPv4 address',
+    ],
+    [
+      'a gateway at every address',
+      unix().replace('unix:///run/d.sock', 'unix:///run/d.sock", gateway: "0.0.0.0:5350'),
+      '1:61: engines[0].gateway: 0.0.0.0 is every address: write the one that the engine reaches',
+    ],
+    [
       'an address inside a network',
       unix('networks: {allowed: [10.0.0.5/8]}'),
       '4:27: listeners[0].networks.allowed[0]: 10.0.0.5/8 is an address inside a network: write the network, or /32 for one address',

@@ -102,6 +102,20 @@ export function hostPort(leastPort = 0) {
   return textOf(reading, (text) => readHostPort(text, leastPort));
 }
 
+/** `HOST:PORT` of something that we listen on, as it stands in names of images. */
+export function registryAddress() {
+  const reading = { kind: 'HOST:PORT', what: 'HOST:PORT, such as 127.0.0.1:5350' };
+  return textOf(reading, (text): TcpAddress | Objection => {
+    const read = readHostPort(text, 1);
+    if (read instanceof Objection) return read;
+    if (isIPv6(read.host)) return new Objection('names of images have no IPv6 address: write an IPv4 address');
+    if (read.host === '0.0.0.0')
+      return new Objection('0.0.0.0 is every address: write the one that the engine reaches');
+    // Builds are at the port that follows.
+    return read.port === 65_535 && !read.host.startsWith('127.') ? new Objection('the port must be below 65535') : read;
+  });
+}
+
 /** `ADDRESS:PORT`: what is compared with packets has no name. */
 export function addressPort() {
   const reading = { kind: 'ADDRESS:PORT', what: 'ADDRESS:PORT, such as 10.0.0.5:3142' };
