@@ -20,6 +20,8 @@ import { docker, run, type TestEngine } from '../engines/index.ts';
 
 export const HOST = 'archive.example.org';
 export const PINNED = 'pinned.example.org';
+/** In the images: a list of its own that a program may bring along. */
+export const PINS = '/pinned.pem';
 /** What the origin gives for every path. */
 export const BODY = randomBytes(300_000).toString('hex');
 export const BODY_HASH = createHash('sha256').update(BODY).digest('hex');
@@ -88,13 +90,17 @@ export async function startSite(): Promise<Site> {
 }
 
 /** An address of this machine that nobody else uses; gone at the end. */
-export async function takeAddress(
-  engine: TestEngine,
-  last: number,
-): Promise<{ address: string; give: () => Promise<void> }> {
-  const address = `${engine.subnetPrefix}.251.${last}`;
+export function takeAddress(engine: TestEngine, last: number) {
+  return take(`${engine.subnetPrefix}.251.${last}`, 32);
+}
+
+export function takeIpv6Address(engine: TestEngine, last: number) {
+  return take(`fdbe:${engine.subnetPrefix.replaceAll('.', ':')}::${last}`, 128);
+}
+
+async function take(address: string, bits: number): Promise<{ address: string; give: () => Promise<void> }> {
   const change = async (verb: string): Promise<void> => {
-    const { code, stderr } = await run('ip', ['addr', verb, `${address}/32`, 'dev', 'lo']);
+    const { code, stderr } = await run('ip', ['addr', verb, `${address}/${bits}`, 'dev', 'lo']);
     if (code !== 0 && !/exists/.test(stderr)) throw new Error(stderr);
   };
   await change('add');
@@ -140,6 +146,7 @@ export async function makeImage(engine: TestEngine, name: string, layout: Layout
     copyPrograms(root);
     for (const folder of folders[layout]) mkdirSync(join(root, folder), { recursive: true });
     if (layout !== 'none') writeFileSync(join(root, bundleOf[layout]), ca);
+    writeFileSync(join(root, PINS), ca);
     if (layout === 'alpine') symlinkSync('certs/ca-certificates.crt', join(root, 'etc/ssl/cert.pem'));
     if (layout === 'fedora') {
       symlinkSync('/etc/pki/tls/certs', join(root, 'etc/ssl/certs'));

@@ -15,9 +15,11 @@ import {
   type Layout,
   makeImage,
   PINNED,
+  PINS,
   type Site,
   startSite,
   takeAddress,
+  takeIpv6Address,
 } from './cached-site.ts';
 
 const all: readonly Layout[] = ['debian', 'alpine', 'fedora', 'suse', 'none'];
@@ -36,6 +38,7 @@ describeEachEngine(
     let metricsPort = 0;
     let store = '';
     let address = '';
+    let address6 = '';
     let passAddress = '';
     const through = (args: readonly string[], timeoutMs = 60_000): Promise<CommandResult> =>
       dockerCli(`unix://${berthgate.socket}`, args, { timeoutMs });
@@ -50,8 +53,10 @@ describeEachEngine(
       store = mkdtempSync(join(tmpdir(), 'berthgate-store-'));
       for (const layout of layouts) await makeImage(engine, imageOf(layout), layout, site.ca);
       const [own, pass] = [await takeAddress(engine, 1), await takeAddress(engine, 2)];
-      given.push(own.give, pass.give);
+      const own6 = await takeIpv6Address(engine, 1);
+      given.push(own.give, pass.give, own6.give);
       ({ address } = own);
+      address6 = own6.address;
       passAddress = pass.address;
       berthgate = await start();
     });
@@ -64,7 +69,7 @@ describeEachEngine(
           outbound: site.outbound,
           cache: {
             store,
-            address: [address],
+            address: [address, address6],
             passAddress: [passAddress],
             hosts: [HOST, { host: PINNED, tls: 'pass' }],
           },
@@ -103,6 +108,42 @@ describeEachEngine(
       const proxied = ['run', '--rm', '-e', `http_proxy=http://${address}`, 'busybox', 'sh', '-c', plain];
       expect((await dockerCli(engine, proxied)).stdout).toContain(BODY_HASH);
       expect(site.asked.filter((one) => one === `http ${HOST} /plain`)).toHaveLength(1);
+    });
+
+    describe.runIf(newest)('on a network of its own', () => {
+      const network = `${run}-network`;
+      const onNetwork = (script: string): Promise<CommandResult> =>
+        through(['run', '--rm', '--network', network, imageOf('debian'), 'sh', '-c', script]);
+      beforeAll(async () => {
+        const subnet = address6.replace(/::1$/, ':1::/64');
+        await docker(engine, ['network', 'create', '--ipv6', '--subnet', subnet, network]);
+      });
+      afterAll(async () => {
+        await docker(engine, ['network', 'rm', network]);
+      });
+
+      test('a container with IPv6 reaches the cache by it, too', async () => {
+        const before = await intercepted();
+        const six = fetchScript(bundleOf.debian, '/six').replace('openssl s_client', 'openssl s_client -6');
+        const got = await onNetwork(six);
+        expect(got.stdout, got.stderr).toContain(BODY_HASH);
+        expect(await intercepted()).toBe(before + 1);
+      });
+
+      test('who brings a list of its own is passed through after three refusals, there alone, and the log says so', async () => {
+        const before = await intercepted();
+        const pinned = fetchScript(PINS, '/pinned');
+        const got = await onNetwork(Array(4).fill(pinned).join('; '));
+        const [first, , third, fourth] = got.stdout.split('\n').map((line) => line.includes(BODY_HASH));
+        expect([first, third, fourth], got.stderr).toEqual([false, false, true]);
+        expect(await intercepted()).toBe(before + 3);
+        expect(await page('/metrics')).toContain(`handshakes_refused_total{host="${HOST}"} 3`);
+        expect(berthgate.log().filter(({ msg }) => /refuse our CA/.test(String(msg)))).toMatchObject([{ host: HOST }]);
+        // The other networks go on as before.
+        const others = ['run', '--rm', imageOf('debian'), 'sh', '-c', fetchScript(bundleOf.debian, '/pinned')];
+        expect((await through(others)).stdout).toContain(BODY_HASH);
+        expect(await intercepted()).toBe(before + 4);
+      });
     });
 
     test('what one container has fetched comes to the others from the store, over TLS too, and is counted', async () => {
@@ -198,7 +239,8 @@ describeEachEngine(
       expect(shown.HostConfig.ExtraHosts).toEqual(['own:10.0.0.1']);
       expect(JSON.stringify([shown.Config, shown.HostConfig])).not.toContain('berthgate');
       const real = JSON.parse(await docker(engine, ['inspect', id]))[0];
-      expect(real.HostConfig.ExtraHosts).toEqual(['own:10.0.0.1', `${HOST}:${address}`, `${PINNED}:${address}`]);
+      const pointed = [HOST, PINNED].flatMap((host) => [`${host}:${address}`, `${host}:${address6}`]);
+      expect(real.HostConfig.ExtraHosts).toEqual(['own:10.0.0.1', ...pointed]);
     });
 
     describe.each(layouts.filter((one) => one !== 'alpine' && one !== 'suse'))(
