@@ -1,6 +1,6 @@
 // What becomes of jobs with sockets of their own: when somebody is killed, when there are many, and how long they take.
 //
-//   node bench/jobs.mjs [--quick] [--work kills,crowd,wall,upgrades] [--engine-name 28.5-bench] [--json FILE]
+//   node bench/jobs.mjs [--quick] [--work kills,crowd,bare,wall,upgrades] [--engine-name 28.5-bench] [--json FILE]
 //   node bench/jobs.mjs --engine unix:///path/docker.sock --client IMAGE [--restart 'COMMAND'] …
 //
 //   kills   [--kills 50] [--seed 1]: `berthgate serve` is killed with SIGKILL at random moments of jobs, and started again.
@@ -9,6 +9,7 @@
 //   crowd   [--jobs 100] [--containers 10] [--minutes 5] [--at-once 4]: so many jobs with so many containers each, or as many as
 //           can be made in the time; what somebody else's inspect takes meanwhile, and how long the sweeps take. So many jobs are
 //           being made, and ended, at once.
+//   bare    the same crowd at the engine itself, and what its own inspect takes meanwhile.
 //   wall    [--rounds 3]: the same job twice, with a job socket, with the engine's socket, and with Docker-in-Docker.
 //   upgrades [--seconds 600]: builds by both builders and streams of a job that take so long, and five upgrades of `berthgate serve`
 //           meanwhile. It and `wall`
@@ -29,7 +30,7 @@ import { needPrograms } from './harness/programs.mjs';
 import { Report } from './harness/report.mjs';
 import { socketOf } from './harness/stage.mjs';
 import { makeClient } from './jobs/client.mjs';
-import { crowd } from './jobs/crowd.mjs';
+import { bareCrowd, crowd } from './jobs/crowd.mjs';
 import { holdingsOf } from './jobs/holdings.mjs';
 import { killsDuringJobs } from './jobs/kills.mjs';
 import { Served } from './jobs/served.mjs';
@@ -37,7 +38,7 @@ import { upgradesDuringJob } from './jobs/upgrades.mjs';
 import { startRegistry, UPSTREAM, wallTimes } from './jobs/wall.mjs';
 
 const options = readOptions(import.meta.url, {
-  work: { type: 'string', default: 'kills,crowd,wall,upgrades' },
+  work: { type: 'string', default: 'kills,crowd,bare,wall,upgrades' },
   kills: { type: 'string' },
   'restart-engine': { type: 'boolean', default: false },
   seed: { type: 'string', default: '1' },
@@ -62,7 +63,7 @@ const UPGRADES_AT = [0, 0.02, 0.3, 0.6, 0.9];
 const startedAt = Date.now();
 const report = new Report('jobs');
 const faults = [];
-const works = { kills, crowd: many, wall, upgrades };
+const works = { kills, crowd: many, bare, wall, upgrades };
 needPrograms('docker');
 
 if (options.engine === undefined) await run(script, ['start', options['engine-name']]);
@@ -155,17 +156,37 @@ async function restartEngine(served) {
   return Date.now() - from;
 }
 
+/** How large the crowd is. */
+function ofCrowd() {
+  return {
+    jobs: given('jobs', 100, 5),
+    containers: given('containers', 10, 3),
+    minutes: given('minutes', 5, 1),
+    atOnce: Number(options['at-once']),
+    say,
+  };
+}
+
+async function bare() {
+  const { phases, made } = await bareCrowd({ engine: socket, ...ofCrowd() });
+  report.table(
+    `inspect at the engine, ms, while ${made} containers are made and removed at the engine itself`,
+    [
+      { key: 'calls', title: 'calls', digits: 0 },
+      { key: 'direct50', title: 'p50' },
+      { key: 'direct95', title: 'p95' },
+    ],
+    Object.entries(phases).map(([name, seen]) => ({ name, figures: seen })),
+  );
+}
+
 async function many() {
   const before = await holdingsOf(socket);
   const served = await serveFor('crowd');
   const { phases, figures, left } = await crowd({
     served,
-    jobs: given('jobs', 100, 5),
-    containers: given('containers', 10, 3),
-    minutes: given('minutes', 5, 1),
-    atOnce: Number(options['at-once']),
     before,
-    say,
+    ...ofCrowd(),
   });
   await served.stop();
   faults.push(...left);

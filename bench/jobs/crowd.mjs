@@ -89,6 +89,38 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, before,
   };
 }
 
+/** The same containers made, and removed, at the engine itself, and what its own inspect takes meanwhile. */
+export async function bareCrowd({ engine, jobs, containers, minutes, atOnce, say }) {
+  const start = async (name) => {
+    await expected(201, engine, 'POST', `/containers/create?name=${name}`, SLEEPS);
+    await expected(204, engine, 'POST', `/containers/${name}/start`);
+  };
+  const remove = (name) => expected(204, engine, 'DELETE', `/containers/${name}?force=1&v=1`);
+  await start('bare-web');
+  const watch = watching({ direct: [engine, '/containers/bare-web/json'] });
+  await pause(ALONE_MS);
+  const alone = watch.next();
+  const names = [];
+  const until = Date.now() + minutes * 60_000;
+  await together(atOnce, jobs, async (i) => {
+    if (Date.now() > until) return;
+    const own = Array.from({ length: containers + 1 }, (_, k) => `bare-${i}-${k}`);
+    for (const name of own) await start(name);
+    names.push(own);
+    if (names.length % 10 === 0) say(`${names.length} times ${own.length} containers`);
+  });
+  const making = watch.next();
+  await pause(ALONE_MS);
+  const full = watch.next();
+  await together(atOnce, names.length, async (i) => {
+    for (const name of names[i]) await remove(name);
+  });
+  const ending = watch.next();
+  await watch.stop();
+  await remove('bare-web');
+  return { phases: { alone, making, full, ending }, made: names.flat().length };
+}
+
 async function together(atOnce, count, act) {
   let next = 0;
   const some = async () => {
@@ -123,10 +155,10 @@ function watching(ways) {
   }
   return {
     next() {
-      const { through, direct } = seen;
+      const { through = [], direct } = seen;
       seen = empty();
       return {
-        calls: through.length,
+        calls: direct.length,
         p50: quantile(through, 0.5),
         p95: quantile(through, 0.95),
         direct50: quantile(direct, 0.5),

@@ -28,7 +28,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const QUIET_MS = 500;
 /** Rounds in which nothing at all could be removed, though the engine answered. */
 const FRUITLESS_ROUNDS = 6;
-/** At the same time: an engine works on containers one by one anyway. */
+/** Of one namespace, as far as the others leave room. */
 const TOGETHER = 4;
 const REMOVE_MS = 300_000;
 
@@ -111,7 +111,7 @@ async function oneRound(
         for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
           for (const thing of turn) {
             signal.throwIfAborted();
-            const reason = await remove(side, namespace, thing);
+            const reason = await side.removals.take(() => remove(side, namespace, thing));
             onStep(reason === null ? { step: 'removed', thing } : { step: 'waiting', thing, reason });
             if (reason !== null) left.push({ thing, reason });
             else removed++;

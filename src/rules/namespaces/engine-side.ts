@@ -13,6 +13,7 @@ import type { ImageGateway, ImageSettings } from './image-gateway.ts';
 import type { JoinedContainers } from './joined-containers.ts';
 import type { LastUses } from './last-uses.ts';
 import type { Ledger } from './ledger.ts';
+import type { Removals } from './removals.ts';
 import type { Subnets } from './subnets.ts';
 
 export interface EngineSide {
@@ -39,6 +40,7 @@ export interface EngineSide {
   keepsPulled: boolean;
   /** The namespaces that are being removed, and by how many. */
   readonly closing: Map<string, number>;
+  readonly removals: Removals;
   /** Listens to the engine, so that what is there need not be asked for. */
   start(): void;
   end(): void;

@@ -16,6 +16,7 @@ import { type Installation, Ledger } from './ledger.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
 import { ownerOf } from './ownership.ts';
+import { Removals } from './removals.ts';
 import { Subnets } from './subnets.ts';
 import { type NamespaceOf, readTemplate } from './template.ts';
 import { isUnnamed, removeVolumes } from './volumes.ts';
@@ -68,6 +69,7 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       keepsPulled: false,
       addresses: new Set(),
       closing: new Map(),
+      removals: new Removals(),
       start() {
         directory.start();
         side.imageActs.start();
