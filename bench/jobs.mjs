@@ -11,9 +11,10 @@
 //           being made, and ended, at once.
 //   bare    the same crowd at the engine itself, and what its own inspect takes meanwhile.
 //   wall    [--rounds 3]: the same job twice, with a job socket, with the engine's socket, and with Docker-in-Docker.
-//   upgrades [--seconds 600]: builds by both builders and streams of a job that take so long, and five upgrades of `berthgate serve`
-//           meanwhile. It and `wall`
-//           need docker-registry; [--bridge ADDRESS] is where containers of the engine reach the host.
+//   upgrades [--seconds 600]: builds by both builders and streams of a job that take so long, and five upgrades of `berthgate
+//           serve` meanwhile.
+//
+// `wall` and `upgrades` need docker-registry; [--bridge ADDRESS] is where containers of the engine reach the host.
 //
 // By default the engine is one that test/engines starts (as root), and jobs work in an image that is made of its tree. With
 // --engine it is another one, COMMAND must kill and start it, and IMAGE needs a shell and the docker command with buildx

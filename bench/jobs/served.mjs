@@ -30,7 +30,8 @@ export class Served {
       auth: ['anonymous'],
       namespace: this.namespace,
       policies: ['conservative'],
-      networks: { pools: [pool] },
+      // The containers of all jobs are on one network.
+      networks: { pools: [pool], size: 24 },
       requests: { connections: 4000 },
       jobSocket: {},
     };
