@@ -5,6 +5,7 @@
  */
 
 import type { Writable } from 'node:stream';
+import type { CacheFacts, CollectedFacts, VerifyLine } from '../operate/admin/cache-api.ts';
 
 /** SHA-256, 64 lower-case hexadecimal digits. */
 export type Digest = string;
@@ -87,47 +88,16 @@ export interface Fill {
   abort(reason: string): Promise<void>;
 }
 
-export interface StoreStats {
-  /** False as long as what was there at the start is still being counted. */
-  readonly complete: boolean;
-  /** Of bodies, each counted once, and of records. */
-  readonly bytes: number;
-  readonly maxBytes: number;
-  readonly bodies: number;
-  readonly records: number;
-  readonly kinds: Readonly<Record<string, { readonly records: number; readonly bytes: number }>>;
-  readonly fills: number;
-  /** Since the process began. */
-  readonly evicted: { readonly records: number; readonly bytes: number };
+/** As administrators are told it. */
+export interface StoreStats extends CacheFacts {
   readonly notKept: Readonly<Record<NotKept, number>>;
-  /** Bodies that were not what their name says, and were thrown away. */
-  readonly corrupt: number;
 }
 
 /** What tidying up has found that nobody named. */
-export interface CollectedRubbish {
-  /** Half written, of processes that are no more. */
-  readonly fills: number;
-  /** Without a record. */
-  readonly bodies: number;
-  readonly bytes: number;
-  /** Without a body. */
-  readonly records: number;
-}
+export type CollectedRubbish = CollectedFacts;
 
 /** What is found to be wrong is gone by then, with the records that name it. */
-export type VerifyStep =
-  | { readonly step: 'progress'; readonly checked: number; readonly of: number; readonly bytes: number }
-  | { readonly step: 'corrupt' | 'missing'; readonly digest: Digest; readonly keys: readonly string[] }
-  | { readonly step: 'damaged record'; readonly name: string }
-  | {
-      readonly step: 'done';
-      readonly checked: number;
-      readonly bytes: number;
-      readonly corrupt: number;
-      readonly missing: number;
-      readonly damaged: number;
-    };
+export type VerifyStep = VerifyLine;
 
 export interface Store {
   /** All variants, newest first; empty where there is nothing. */

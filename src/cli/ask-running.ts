@@ -1,5 +1,6 @@
 /** What the commands about a running server have alike: where it is asked, and what a refusal of it becomes. */
 
+import type { Command } from 'commander';
 import { type AdminAnswer, askAdmin } from './ask-admin.ts';
 import { readConfiguration } from './configuration.ts';
 import { plain } from './table.ts';
@@ -11,6 +12,23 @@ export const DEFAULT_SOCKET = '/run/berthgate/admin.sock';
 export interface RunningServer {
   readonly config?: string;
   readonly socket?: string;
+}
+
+export interface AskingOptions extends RunningServer {
+  readonly json?: true;
+}
+
+/** Makes subcommands that ask it, each with the help of all. */
+export function askingOf(command: Command, help: string) {
+  return (name: string, summary: string, description: string): Command =>
+    command
+      .command(name)
+      .summary(summary)
+      .description(description)
+      .option('-c, --config <file>', 'the configuration that names the admin socket')
+      .option('-s, --socket <path>', `the admin socket itself (default: ${DEFAULT_SOCKET})`)
+      .option('--json', 'print JSON')
+      .addHelpText('after', help);
 }
 
 /** @throws CommandFailed where it is not there, or answers with anything but 200 */

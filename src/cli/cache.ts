@@ -1,7 +1,7 @@
 /** `berthgate cache`: what the caches of a running server keep, and its upkeep. */
 
 import type { CachedRecord, CacheFacts, CollectedFacts, PurgeLine, VerifyLine } from '../operate/admin/cache-api.ts';
-import { askRunning, DEFAULT_SOCKET, type RunningServer } from './ask-running.ts';
+import { askingOf, askRunning, type AskingOptions as Options } from './ask-running.ts';
 import { listImages, ownPlatform, warmImages } from './cache-images.ts';
 import { printSize } from './print-size.ts';
 import type { AddCommand } from './program.ts';
@@ -37,10 +37,6 @@ Exit codes: 0 done, 1 it failed, or verify has found something, 2 wrong usage.`;
 
 const TELL_EVERY_MS = 1000;
 
-interface Options extends RunningServer {
-  readonly json?: true;
-}
-
 interface ListOptions extends Options {
   readonly images?: true;
 }
@@ -59,15 +55,7 @@ export const cache: AddCommand = (program, terminal) => {
     .summary('show and tidy what is cached')
     .description('Shows, removes and verifies what the caches of a running server keep.')
     .addHelpText('after', help);
-  const asking = (name: string, summary: string, description: string) =>
-    command
-      .command(name)
-      .summary(summary)
-      .description(description)
-      .option('-c, --config <file>', 'the configuration that names the admin socket')
-      .option('-s, --socket <path>', `the admin socket itself (default: ${DEFAULT_SOCKET})`)
-      .option('--json', 'print JSON')
-      .addHelpText('after', help);
+  const asking = askingOf(command, help);
   asking('stats', 'how much is kept', 'Shows how much is kept, and what happened to it.').action(
     async (options: Options) => {
       const { body } = await askRunning(options, terminal, 'GET', '/api/cache');

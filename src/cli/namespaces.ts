@@ -3,7 +3,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { NamespaceSummary, NamespaceThing } from '../operate/admin/namespaces-api.ts';
 import { isNamespace } from '../rules/namespaces/index.ts';
-import { askRunning, DEFAULT_SOCKET, type RunningServer } from './ask-running.ts';
+import { askingOf, askRunning, type AskingOptions as Options } from './ask-running.ts';
 import { followRemoval } from './follow-removal.ts';
 import type { AddCommand } from './program.ts';
 import { printTable } from './table.ts';
@@ -24,10 +24,6 @@ Examples:
 
 Exit codes: 0 done, 1 it failed, or something is left, 2 wrong usage.`;
 
-interface Options extends RunningServer {
-  readonly json?: true;
-}
-
 interface RemoveOptions extends Options {
   readonly yes?: true;
 }
@@ -38,15 +34,7 @@ export const namespaces: AddCommand = (program, terminal) => {
     .summary('list, show and remove namespaces')
     .description('Lists, shows and removes the namespaces of a running server.')
     .addHelpText('after', help);
-  const asking = (name: string, summary: string, description: string) =>
-    command
-      .command(name)
-      .summary(summary)
-      .description(description)
-      .option('-c, --config <file>', 'the configuration that names the admin socket')
-      .option('-s, --socket <path>', `the admin socket itself (default: ${DEFAULT_SOCKET})`)
-      .option('--json', 'print JSON')
-      .addHelpText('after', help);
+  const asking = askingOf(command, help);
   asking('list', 'list all namespaces', 'Lists the namespaces that have anything, with how much.').action(
     async (options: Options) => {
       const { body } = await askRunning(options, terminal, 'GET', '/api/namespaces');

@@ -6,14 +6,17 @@ import { type AnswerApi, sendJson, sendLines } from './api.ts';
 export interface CacheFacts {
   /** False as long as what was there at the start is still being counted. */
   readonly complete: boolean;
+  /** Of bodies, each counted once, and of records. */
   readonly bytes: number;
   readonly maxBytes: number;
   readonly bodies: number;
   readonly records: number;
   readonly kinds: Readonly<Record<string, { readonly records: number; readonly bytes: number }>>;
   readonly fills: number;
+  /** Since the process began, as all that follows. */
   readonly evicted: { readonly records: number; readonly bytes: number };
   readonly notKept: Readonly<Record<string, number>>;
+  /** Bodies that were not what their name says, and were thrown away. */
   readonly corrupt: number;
 }
 
@@ -43,9 +46,12 @@ export type VerifyLine =
     };
 
 export interface CollectedFacts {
+  /** Half written, of processes that are no more. */
   readonly fills: number;
+  /** Without a record. */
   readonly bodies: number;
   readonly bytes: number;
+  /** Without a body. */
   readonly records: number;
 }
 
