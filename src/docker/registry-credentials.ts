@@ -9,10 +9,17 @@ export type RegistryCredentials =
   /** What is shown to the registry as it is. */
   | { readonly kind: 'bearer'; readonly token: string };
 
-/** Of one registry. Null for none, which clients say as `{}`. */
+/**
+ * Of one registry. Null for none, which clients say as `{}`. Keys in any case, as Go reads them, and of several the last:
+ * docker-py says `IdentityToken`, `Username` and `Password` where they come from a credential helper.
+ */
 export function readCredentials(said: Json | undefined): RegistryCredentials | null {
   if (said === undefined || !isObject(said)) return null;
-  const text = (key: string): string => (typeof said[key] === 'string' ? said[key] : '');
+  const fields = new Map(Object.entries(said).map(([key, value]) => [key.toLowerCase(), value]));
+  const text = (key: string): string => {
+    const value = fields.get(key);
+    return typeof value === 'string' ? value : '';
+  };
   if (text('registrytoken') !== '') return { kind: 'bearer', token: text('registrytoken') };
   if (text('identitytoken') !== '') return { kind: 'identity', token: text('identitytoken') };
   // moby and containerd take the two together from `auth` where they stand there.

@@ -23,6 +23,19 @@ test.for([
     { registrytoken: 'r', identitytoken: 'i' },
     { kind: 'bearer', token: 'r' },
   ],
+  // As docker-py says them where they come from a credential helper.
+  [
+    { ServerAddress: 'r.example.org', Username: 'a', Password: 'b' },
+    { kind: 'password', username: 'a', password: 'b' },
+  ],
+  [
+    { ServerAddress: 'r.example.org', IdentityToken: 'i' },
+    { kind: 'identity', token: 'i' },
+  ],
+  [
+    { username: 'a', password: 'b', Password: 'c' },
+    { kind: 'password', username: 'a', password: 'c' },
+  ],
   [[], null],
   ['a', null],
 ] as const)('credentials %j are %j', ([said, expected]) => {
