@@ -3,12 +3,22 @@
  * comes next where their process was killed.
  */
 
+import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
-import { thingsIn } from '../docker/named-things.ts';
-import { INSTALLATION_LABEL, INTENT_LABEL } from '../docker/reserved-labels.ts';
+import { listEndpoints, thingsIn } from '../docker/named-things.ts';
+import { INSTALLATION_LABEL, INTENT_LABEL, JOB_LABEL } from '../docker/reserved-labels.ts';
 import type { EngineDesk } from '../exchange/engine-desk.ts';
 import { type LockPlace, standingOf } from './instance-lock.ts';
 import { type JobEntry, readEntries, removeEntry, writeEntry } from './job-entry.ts';
+import { isJobId } from './job-id.ts';
+
+/** What tells one process from another, and from installations, on things of an engine. */
+export function newProcessId(): string {
+  return `run-${randomBytes(16).toString('hex')}`;
+}
+
+const PROCESS = /^run-[0-9a-f]{32}$/;
+const KINDS = ['container', 'network', 'volume'] as const;
 
 export interface JobThing {
   readonly kind: string;
@@ -66,18 +76,27 @@ export class ProcessJobs {
 
   /** Where something is left, the job stays in the books for the next one to try. @throws the reason of `signal` */
   async end(entry: JobEntry, onStep: (step: EndStep) => void, signal: AbortSignal): Promise<JobEnd> {
+    const end = await this.destroy(entry, onStep, signal);
+    if (end.left.length === 0) {
+      await this.removeIntents(entry);
+      await removeEntry(this.desk, entry);
+    }
+    return end;
+  }
+
+  private async destroy(
+    job: Pick<JobEntry, 'job' | 'gateway'>,
+    onStep: (step: EndStep) => void,
+    signal: AbortSignal,
+  ): Promise<JobEnd> {
     const beganMs = Date.now();
     const removed = new Map<string, number>();
     const count = (step: EndStep): void => {
       if (step.step === 'removed') removed.set(step.thing.kind, (removed.get(step.thing.kind) ?? 0) + 1);
       onStep(step);
     };
-    const left = await this.space.destroy(entry, count, signal);
-    if (left.length === 0) {
-      await this.removeIntents(entry);
-      await removeEntry(this.desk, entry);
-    }
-    return { job: entry.job, removed, left, tookMs: Date.now() - beganMs };
+    const left = await this.space.destroy(job, count, signal);
+    return { job: job.job, removed, left, tookMs: Date.now() - beganMs };
   }
 
   /** Ends those whose process is no more; kept ones stay. @throws the reason of `signal`; where the engine does not answer */
@@ -89,7 +108,25 @@ export class ProcessJobs {
       ends.push(end);
       if (end.left.length === 0) await removeDeadLock(entry.lock);
     }
+    for (const job of await this.late()) {
+      ends.push(await this.destroy({ job, gateway: null }, (step) => onStep(job, step), signal));
+    }
     return ends;
+  }
+
+  /** Jobs of processes that have things and are in no book any more: an engine was done with a create when they had ended. */
+  private async late(): Promise<readonly string[]> {
+    const found = new Set<string>();
+    for (const kind of KINDS) {
+      const query = { ...(kind === 'container' ? { all: true } : {}), filters: { label: [JOB_LABEL] } };
+      for (const { labels } of thingsIn(kind, await this.desk.ask(listEndpoints[kind], { query }))) {
+        const { [JOB_LABEL]: job = '', [INSTALLATION_LABEL]: process = '' } = labels;
+        if (isJobId(job) && PROCESS.test(process)) found.add(job);
+      }
+    }
+    // A job is in the books from before the first of its things: so these are asked for last.
+    for (const { job } of found.size === 0 ? [] : await this.entries()) found.delete(job);
+    return [...found];
   }
 
   standingOf(lock: LockPlace): ReturnType<typeof standingOf> {

@@ -307,6 +307,16 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
         const gone = once(killed.child, 'exit');
         killed.signal('SIGKILL');
         await gone;
+        // What an engine was done with when its job had ended already; that of another installation is not ours.
+        const late = async (instance: string): Promise<string> => {
+          const of = `j-${randomBytes(10).toString('hex')}`;
+          const Labels = { 'berthgate.namespace': of, 'berthgate.job': of, 'berthgate.instance': instance };
+          const body = { Name: `${of}.late`, Labels };
+          expect((await ask(engine.socket, 'POST', '/volumes/create', { body })).status).toBe(201);
+          return of;
+        };
+        const id = randomBytes(16).toString('hex');
+        const [stray, foreign] = [await late(`run-${id}`), await late(id)];
         const bound = [
           '--pdeathsig',
           'KILL',
@@ -320,6 +330,9 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
         try {
           await server.said(/^export DOCKER_HOST=/m);
           await expect.poll(() => left(dead), { timeout: 60_000, interval: 100 }).toEqual([]);
+          await expect.poll(() => left(stray), { timeout: 60_000, interval: 100 }).toEqual([]);
+          expect(await left(foreign)).toHaveLength(1);
+          expect((await ask(engine.socket, 'DELETE', `/volumes/${foreign}.late`)).status).toBe(204);
           expect((await jobs('list')).stdout).toMatch(
             new RegExp(`^${job} +engine +\\w+ +process +lives +\\d+\\w +0 +0 +1 +0$`, 'm'),
           );

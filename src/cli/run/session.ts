@@ -1,6 +1,5 @@
 /** One temporary namespace and the private socket that leads to it, from before its command to after it. */
 
-import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { holdLock, placeHere } from '../../jobs/instance-lock.ts';
 import type { JobEntry } from '../../jobs/job-entry.ts';
 import { newJobId } from '../../jobs/job-id.ts';
 import { JobTally } from '../../jobs/job-tally.ts';
-import type { EndStep, JobEnd, ProcessJobs } from '../../jobs/process-jobs.ts';
+import { type EndStep, type JobEnd, newProcessId, type ProcessJobs } from '../../jobs/process-jobs.ts';
 import type { LoadedConfig } from '../../operate/config/index.ts';
 import { Audit, CallRecorder, DecisionRecorder, type OpenLog, recordedBy } from '../../operate/signals/index.ts';
 import type { EngineSide } from '../../rules/namespaces/index.ts';
@@ -36,7 +35,7 @@ export class Session {
   readonly job = newJobId();
   readonly socket: string;
   private readonly options: SessionOptions;
-  private readonly instance = randomBytes(16).toString('hex');
+  private readonly instance = newProcessId();
   private readonly folder: string;
   private readonly engines: Engines;
   private readonly registries: RegistryCache;
@@ -52,7 +51,7 @@ export class Session {
     const { loaded, log } = options;
     this.options = options;
     // Whoever comes after a kill finds what is left of it beside its own.
-    this.folder = join(loaded.config.state, INSTANCES, this.instance.slice(0, 16));
+    this.folder = join(loaded.config.state, INSTANCES, this.instance.slice(-16));
     this.socket = join(this.folder, 'docker.sock');
     const buffers = new ReadBuffers();
     this.audit = new Audit(log.log);
