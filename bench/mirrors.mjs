@@ -83,7 +83,7 @@ try {
   await serve({ staleIfError: '1h' });
   for (const layout of chosen) await twice(layout);
   await cutOff();
-  await keptOf('debian');
+  await keptOf(chosen[0]);
   await otherCa();
 } finally {
   await run('nft', ['delete', 'table', 'inet', TABLE]).catch(() => {});
@@ -217,6 +217,12 @@ async function serve({ staleIfError, ca = { life: '7d', rotate: '2d' } }) {
   const args = [...who, ...may, process.execPath, options.berthgate, 'serve', '--config', file];
   served = startProcess('setpriv', args, { log: join(options.folder, 'berthgate.log') });
   await waitUntilOpen({ path: join(state, 'docker.sock') });
+  // Containers that are made before it has its addresses are not pointed to it.
+  for (let pointed = false; !pointed; ) {
+    const id = (await through('create', `${NAME}:${chosen[0]}`)).stdout.trim();
+    pointed = (await direct('inspect', '--format', '{{.HostConfig.ExtraHosts}}', id)).stdout.includes(mirrors.hosts[0]);
+    await direct('rm', id);
+  }
 }
 
 async function counted() {

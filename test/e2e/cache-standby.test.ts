@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findIncumbent } from '../../src/front/listeners/index.ts';
 import { describeEachEngine, docker, dockerCli, newestEngine } from '../engines/index.ts';
-import { BODY_HASH, bundleOf, fetchScript, HOST, makeImage, type Site, startSite, takeAddress } from './cached-site.ts';
+import {
+  BODY_HASH,
+  bundleOf,
+  fetchScript,
+  HOST,
+  makeImage,
+  PINS,
+  type Site,
+  startSite,
+  takeAddress,
+} from './cached-site.ts';
 import { Watched } from './watched.ts';
 
 const program = process.env.BERTHGATE_PROGRAM ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -73,6 +83,8 @@ describeEachEngine(
         await one.ended;
       }
       await docker(engine, ['rm', '-f', name, committed]);
+      // The engine goes on with a commit whose client was killed.
+      await dockerCli(engine, ['rmi', '-f', `${name}:committed`]);
       await docker(engine, ['rmi', '-f', `${name}:image`]);
       // What stands by serves as soon as it has seen that the last one is gone.
       const left = await until((found) => found !== null);
@@ -89,19 +101,25 @@ describeEachEngine(
       await works('/first', /Berthgate cache/);
 
       // Killed in the middle of a commit, when the container is paused and has not the CA, or is about to.
-      await docker(socket, ['run', '-d', '--name', committed, `${name}:image`, 'sleep', '3600']);
-      const filters = ['--filter', `container=${committed}`, '--filter', 'event=pause'];
+      const filters = ['--since', '1m', '--filter', `container=${committed}`, '--format', '{{.Action}}'];
       const events = new Watched('docker', ['-H', engine.host, 'events', ...filters], {
         env: { PATH: process.env.PATH ?? '' },
       });
       running.push(events);
+      const id = await docker(socket, ['run', '-d', '--name', committed, `${name}:image`, 'sleep', '3600']);
+      await events.said(/^start/m);
       const commit = dockerCli(socket, ['commit', committed, `${name}:committed`]);
-      await events.said(/pause/);
+      await events.said(/^pause/m);
       first.signal('SIGKILL');
       await first.ended;
       await commit;
       const isPaused = () => docker(engine, ['inspect', '--format', '{{.State.Paused}}', committed]);
-      expect(await isPaused()).toBe('true');
+      if ((await isPaused()) === 'false') {
+        // It was done before we were: what it would have left.
+        await docker(engine, ['exec', committed, 'cp', PINS, bundleOf.debian]);
+        await docker(engine, ['pause', committed]);
+        writeFileSync(join(folder, `state/without-ca/engine/${id}.paused.0.0.0`), '');
+      }
       // At once: nobody waits until the other process has noticed.
       await works('/killed', /CN ?= ?site CA/);
 

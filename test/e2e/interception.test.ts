@@ -197,8 +197,8 @@ describeEachEngine(
         expect(environment).not.toContain('berthgate');
         // And it is told anew.
         expect(await ok(['run', '--rm', `${run}:node`, ...tell])).toContain('berthgate');
-        await ok(['commit', '--change', 'ENV NODE_EXTRA_CA_CERTS=/own', name, `${run}:node`]);
-        expect(await ok(['run', '--rm', `${run}:node`, ...tell])).toBe('/own');
+        await ok(['commit', '--change', 'ENV NODE_EXTRA_CA_CERTS=/own', name, `${run}:own`]);
+        expect(await ok(['run', '--rm', `${run}:own`, ...tell])).toBe('/own');
       },
     );
 
@@ -300,7 +300,7 @@ describeEachEngine(
       await ok(['run', '-d', '--name', name, imageOf('debian'), 'sleep', '3600']);
       const told = async (...how: readonly string[]): Promise<string> => {
         // The engine counts in seconds, so both commits are told together.
-        await ok(['commit', ...how, name, `${run}:paused`]);
+        await ok(['commit', ...how, name, `${run}:paused-${how.length}`]);
         const now = JSON.parse(await docker(engine, ['info', '--format', '{{json .SystemTime}}'])) as string;
         const args = ['--since', '10m', '--until', now, '--filter', `container=${name}`, '--format', '{{.Action}}'];
         return (await docker(engine, ['events', ...args])).split('\n').join(' ');
