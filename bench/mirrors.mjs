@@ -219,7 +219,7 @@ async function serve({ staleIfError, ca = { life: '7d', rotate: '2d' } }) {
   await waitUntilOpen({ path: join(state, 'docker.sock') });
   // Containers that are made before it has its addresses are not pointed to it.
   for (let pointed = false; !pointed; ) {
-    const id = (await through('create', `${NAME}:${chosen[0]}`)).stdout.trim();
+    const id = (await through('create', `${NAME}:${chosen[0]}`, 'true')).stdout.trim();
     pointed = (await direct('inspect', '--format', '{{.HostConfig.ExtraHosts}}', id)).stdout.includes(mirrors.hosts[0]);
     await direct('rm', id);
   }
