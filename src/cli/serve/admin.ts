@@ -7,6 +7,7 @@ import type { AnswerApi } from '../../operate/admin/api.ts';
 import { type AdminConfig, formatAddress, type TcpAddress, type UnixAddress } from '../../operate/config/index.ts';
 import type { Log } from '../../operate/signals/index.ts';
 import type { HandedConnections } from '../../wire/handed-connections.ts';
+import { type PreparedSockets, SocketSet } from './socket-set.ts';
 
 type AdminAddress = UnixAddress | TcpAddress;
 
@@ -16,7 +17,7 @@ export class Admin {
   /** For `url`, which the operating system lets its owner alone open. */
   private readonly forOwner: HandedConnections;
   private readonly log: Log;
-  private open: ReadonlyMap<string, readonly OpenSocket[]> = new Map();
+  private readonly sockets = new SocketSet();
 
   constructor(sources: AdminSources, apis: readonly AnswerApi[], log: Log) {
     this.forAll = makeAdminServer(sources, []);
@@ -25,49 +26,30 @@ export class Admin {
   }
 
   /** By key, as in the hand-over. */
-  get sockets(): ReadonlyMap<string, readonly OpenSocket[]> {
-    return this.open;
+  servers(): ReadonlyMap<string, readonly net.Server[]> {
+    return this.sockets.servers();
   }
 
-  async prepare(
-    { metrics, url }: AdminConfig,
-    ready: (key: string) => readonly number[],
-  ): Promise<{ readonly commit: () => void; readonly discard: () => void }> {
-    const next = new Map<string, readonly OpenSocket[]>();
-    const fresh: OpenSocket[] = [];
+  /** @throws Error where it cannot be listened on. Nothing changes before `commit`. */
+  prepare({ metrics, url }: AdminConfig, ready: (key: string) => readonly number[]): Promise<PreparedSockets> {
     // What is to come over TCP needs TLS and authentication, and is not there yet.
     const addresses: readonly (AdminAddress | null)[] = [metrics, url?.kind === 'unix' ? url : null];
-    const discard = (): void => {
-      for (const socket of fresh) socket.discard();
-    };
-    try {
-      for (const address of addresses) {
-        if (address === null) continue;
-        const key = `admin ${formatAddress(address)}`;
-        const before = this.open.get(key);
-        const opened = before ?? (await this.listen(address, ready(key)));
-        if (before === undefined) fresh.push(...opened);
-        next.set(key, opened);
-      }
-    } catch (fault) {
-      discard();
-      throw fault;
-    }
-    return {
-      discard,
-      commit: () => {
-        const before = this.open;
-        this.open = next;
-        for (const [key, sockets] of before) if (!next.has(key)) for (const socket of sockets) socket.remove();
-      },
-    };
+    const wanted = addresses.flatMap((address) =>
+      address === null
+        ? []
+        : [
+            {
+              key: `admin ${formatAddress(address)}`,
+              open: (descriptors: readonly number[]) => this.listen(address, descriptors),
+            },
+          ],
+    );
+    return this.sockets.prepare(wanted, ready);
   }
 
   close(keepFiles: boolean): void {
-    for (const sockets of this.open.values()) {
-      for (const socket of sockets) keepFiles ? socket.close() : socket.remove();
-    }
-    this.open = new Map();
+    if (keepFiles) this.sockets.stopAccepting();
+    else this.sockets.remove();
     this.forAll.close();
     this.forOwner.close();
   }

@@ -354,10 +354,9 @@ export class Instance {
   }
 
   private sockets(): ReadonlyMap<string, readonly net.Server[]> {
-    const admin = [...this.admin.sockets].map(([key, sockets]) => [key, sockets.map(({ server }) => server)] as const);
     return new Map([
       ...this.listening.sockets(),
-      ...admin,
+      ...this.admin.servers(),
       ...this.gateways.sockets(),
       ...this.cache.sockets(),
       ...this.mirrors.sockets(),

@@ -7,13 +7,14 @@ import { formatAddress, type LoadedConfig, type TcpAddress } from '../../operate
 import type { Log } from '../../operate/signals/index.ts';
 import type { RegistryCache } from './registry-cache.ts';
 import type { RegistryNames } from './registry-names.ts';
+import { type PreparedSockets, SocketSet } from './socket-set.ts';
 
 export class Mirrors {
   private readonly log: Log;
   private readonly mirror: Mirror;
   private readonly login: Mirror;
   private readonly names: RegistryNames;
-  private open: ReadonlyMap<string, readonly OpenSocket[]> = new Map();
+  private readonly open = new SocketSet();
 
   constructor(cache: RegistryCache, names: RegistryNames, log: Log) {
     this.log = log;
@@ -26,57 +27,33 @@ export class Mirrors {
 
   /** By key, as in the hand-over. */
   sockets(): ReadonlyMap<string, readonly net.Server[]> {
-    return new Map([...this.open].map(([key, sockets]) => [key, sockets.map(({ server }) => server)]));
+    return this.open.servers();
   }
 
   /** @throws Error where it cannot be listened on. Nothing changes before `commit`. */
-  async prepare(
-    { config }: LoadedConfig,
-    ready: (key: string) => readonly number[],
-  ): Promise<{ readonly commit: () => void; readonly discard: () => void }> {
-    const next = new Map<string, readonly OpenSocket[]>();
-    const fresh: OpenSocket[] = [];
+  prepare({ config }: LoadedConfig, ready: (key: string) => readonly number[]): Promise<PreparedSockets> {
     const { mirror, login, proxy, impersonate } = config.registry;
-    const wanted = [
+    const all = [
       ['mirror', mirror, (socket: net.Socket) => this.mirror.accept(socket)],
       ['mirror with login', login, (socket: net.Socket) => this.login.accept(socket)],
       ['registry proxy', proxy, (socket: net.Socket) => this.names.proxy.accept(socket)],
       ['registry names', impersonate, (socket: net.Socket) => this.names.proxy.acceptTls(socket)],
     ] as const;
-    const discard = (): void => {
-      for (const socket of fresh) socket.discard();
-    };
-    try {
-      for (const [what, address, accept] of wanted) {
-        if (address === null) continue;
-        const key = `${what} ${formatAddress(address)}`;
-        const before = this.open.get(key);
-        const opened = before ?? (await this.listen(key, address, ready(key), accept));
-        if (before === undefined) fresh.push(...opened);
-        next.set(key, opened);
-      }
-    } catch (fault) {
-      discard();
-      throw fault;
-    }
-    return {
-      discard,
-      commit: () => {
-        const before = this.open;
-        this.open = next;
-        for (const [key, sockets] of before) if (!next.has(key)) for (const socket of sockets) socket.remove();
-      },
-    };
+    const wanted = all.flatMap(([what, address, accept]) => {
+      if (address === null) return [];
+      const key = `${what} ${formatAddress(address)}`;
+      return [{ key, open: (descriptors: readonly number[]) => this.listen(key, address, descriptors, accept) }];
+    });
+    return this.open.prepare(wanted, ready);
   }
 
   /** Another process goes on with the sockets; whoever is connected stays. */
   stopAccepting(): void {
-    for (const sockets of this.open.values()) for (const socket of sockets) socket.close();
+    this.open.stopAccepting();
   }
 
   close(): void {
-    for (const sockets of this.open.values()) for (const socket of sockets) socket.remove();
-    this.open = new Map();
+    this.open.remove();
     this.mirror.close();
     this.login.close();
   }
