@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../engine/raw-client.ts';
-import { dockerCli } from '../engines/index.ts';
+import { dockerCli, hasRegistry, run, startRegistry, type TestRegistry } from '../engines/index.ts';
 import { hasJobClient, makeNodeFolder } from './job-client.ts';
-import { describeJobs, done, SOCKET } from './jobs.ts';
+import { describeJobsAt, done, SOCKET } from './jobs.ts';
 
 const project = `
 services:
@@ -37,8 +37,19 @@ const listeners = {
   },
 };
 
+const REGISTRY = 'registry.example.org';
+let registry: TestRegistry | undefined;
+
 describe.skipIf(!hasJobClient)('job sockets', () => {
-  describeJobs('on an engine', listeners, (jobs) => {
+  beforeAll(async () => {
+    if (!hasRegistry()) return;
+    const { stdout: htpasswd } = await run('htpasswd', ['-nbB', 'alice', 'secret']);
+    registry = await startRegistry({ htpasswd });
+  });
+  afterAll(() => registry?.stop());
+  const site = () => (registry ? { registry: { upstreams: [{ host: REGISTRY, url: registry.url }] } } : {});
+
+  describeJobsAt(site, 'on an engine', listeners, (jobs) => {
     const { at, within, startJob, jobOf, leftOf, endOf, direct } = jobs;
     const builders = Number(jobs.engine.version.split('.')[0]) >= 24 ? ['0', '1'] : ['0'];
 
@@ -178,10 +189,17 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
         'outer',
         `docker exec inner docker run -d --name innermost -v ${SOCKET}:${SOCKET} busybox sleep 900`,
       );
+      // As a container of compose starts those of a project.
+      const composed = 'services: {app: {image: busybox, init: true, command: sleep 900}}';
+      await within(
+        'outer',
+        `docker exec inner sh -c "mkdir /p && cd /p && echo '${composed}' >compose.yaml && docker compose up -d"`,
+      );
       expect(await jobOf('inner', job)).toBe(job);
       expect((await within('outer', 'docker ps --format "{{.Names}}"')).split('\n').sort()).toEqual([
         'inner',
         'innermost',
+        'p-app-1',
       ]);
       await done(at('rm', '--force', 'outer'));
       await endOf(job);
@@ -285,6 +303,31 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
         'there',
       );
     });
+
+    test.skipIf(!hasRegistry())(
+      'a job pushes with its own credentials, and a later one pulls with its own alone',
+      async () => {
+        const image = `${REGISTRY}/${jobs.ns}:1`;
+        const login = `echo secret | docker login --username alice --password-stdin ${REGISTRY} >/dev/null`;
+        await startJob('pushes');
+        await within(
+          'pushes',
+          `printf 'FROM busybox\\nRUN echo pushed >/f\\n' | docker build --tag ${image} - && ${login}`,
+        );
+        await within('pushes', `docker push ${image} && docker rmi ${image}`);
+        expect(await within('pushes', `docker run --rm ${image} cat /f`)).toBe('pushed');
+        await startJob('pulls');
+        const { code, stderr } = await jobs.tries('pulls', `docker pull ${image}`);
+        expect(code, stderr).not.toBe(0);
+        expect(await within('pulls', `${login} && docker run --rm ${image} cat /f`)).toBe('pushed');
+        const ended = await Promise.all(['pushes', 'pulls'].map((name) => jobOf(name)));
+        await done(at('rm', '--force', 'pushes', 'pulls'));
+        for (const job of ended) {
+          await endOf(job);
+          expect(await leftOf(job)).toEqual([]);
+        }
+      },
+    );
 
     test('an agent that deploys has a socket into the namespace of its owner', async () => {
       const owner = (...args: readonly string[]) => dockerCli(jobs.host('owner'), args, { timeoutMs: 60_000 });

@@ -51,10 +51,18 @@ export async function done(result: Promise<CommandResult>): Promise<string> {
   return stdout.trim();
 }
 
+type Listeners = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
 /** `others`: listeners beside `ci`, and what each says over what all say. */
-export function describeJobs(
+export function describeJobs(name: string, others: Listeners, tests: (jobs: ServedJobs) => void): void {
+  describeJobsAt(() => ({}), name, others, tests);
+}
+
+/** `site`: what the configuration says beside them. */
+export function describeJobsAt(
+  site: () => Readonly<Record<string, unknown>>,
   name: string,
-  others: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  others: Listeners,
   tests: (jobs: ServedJobs) => void,
 ): void {
   describeEachEngine(
@@ -83,6 +91,7 @@ export function describeJobs(
           {
             engines: [{ name: 'engine', url: engine.host, gateway }],
             images: { shared: ['busybox', client] },
+            ...site(),
           },
         );
       });
