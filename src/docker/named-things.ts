@@ -85,6 +85,14 @@ export function keepThings(endpointId: string, answer: Json, keep: Keep): Json {
   }
 }
 
+/** The answer of a list, or of the disk's usage, with its containers told otherwise; other answers are themselves. */
+export function tellContainers(endpointId: string, answer: Json, tell: (container: Json) => Json): Json {
+  const each = (list: Json): Json => (isList(list) ? list.map(tell) : list);
+  if (endpointId === 'ContainerList') return each(answer);
+  if (endpointId !== 'SystemDataUsage') return answer;
+  return within(answer, { Containers: each, ContainerUsage: (usage) => within(usage, { Items: each }) });
+}
+
 function filtered(list: Json, keep: (item: Json) => boolean): Json {
   return isList(list) ? list.filter(keep) : list;
 }

@@ -6,12 +6,13 @@ import { showGiven } from '../docker/given.ts';
 import { withoutHost } from '../docker/hide-host.ts';
 import { showLent } from '../docker/lent-paths.ts';
 import { marksWithin } from '../docker/marks-within.ts';
+import { tellContainers } from '../docker/named-things.ts';
 import { hideReserved, RESERVED_PREFIX } from '../docker/reserved-labels.ts';
 import type { Shape } from '../docker/shape.ts';
 import { showSocket } from '../docker/socket-note.ts';
 import { visit } from '../docker/visit.ts';
 import { withWarnings } from '../docker/warnings.ts';
-import { isList, type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
+import { type Json, JsonFault, printJson, readJson } from '../ground/json.ts';
 import { type Judgement, warningsOf } from './judge.ts';
 import type { Names } from './namespacing.ts';
 
@@ -123,9 +124,7 @@ function hide(endpoint: Endpoint, shape: Shape, document: Json): Json {
 /** Containers as their clients wanted them, where they were made otherwise. */
 function asAsked(endpointId: string, document: Json): Json {
   if (endpointId === 'ContainerInspect') return withoutExtraTrust(showGiven(showLent(showSocket(document))));
-  return endpointId === 'ContainerList' && isList(document)
-    ? document.map((one) => showLent(showSocket(one)))
-    : document;
+  return tellContainers(endpointId, document, (one) => showLent(showSocket(one)));
 }
 
 /** What the engine says that is not JSON is an error page; it has no labels of ours. */

@@ -137,7 +137,10 @@ export class Directory {
   lose(kind: NamedKind, id: string): void {
     const owner = this.ownerById.get(id);
     if (owner === undefined) return;
-    this.held.get(owner)?.drop(kind, id);
+    const held = this.held.get(owner);
+    held?.drop(kind, id);
+    // Jobs come and go: of one that has nothing any more nothing is kept.
+    if (held?.isEmpty === true) this.held.delete(owner);
     this.ownerById.delete(id);
   }
 
@@ -153,6 +156,7 @@ export class Directory {
     for (const { id } of before.all(kind)) this.ownerById.delete(id);
     before.replace(kind, own);
     for (const { id } of own) this.ownerById.set(id, namespace);
+    if (before.isEmpty) this.held.delete(namespace);
     return before;
   }
 

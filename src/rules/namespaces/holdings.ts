@@ -14,6 +14,10 @@ export class Holdings {
     Record<NamedKind, Map<string, string>>
   >;
 
+  get isEmpty(): boolean {
+    return Object.values(this.byId).every(({ size }) => size === 0);
+  }
+
   all(kind: NamedKind): readonly Found[] {
     return [...this.byId[kind].values()];
   }

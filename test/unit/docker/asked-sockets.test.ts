@@ -2,7 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { askedSockets, isMountedOver, isSealed, SOCKET_PATHS } from '../../../src/docker/asked-sockets.ts';
 import { linkArchive } from '../../../src/docker/entry-archive.ts';
+import { tellContainers } from '../../../src/docker/named-things.ts';
 import { printSocketNote, readSocketNote, type SocketNote, showSocket } from '../../../src/docker/socket-note.ts';
+import type { Json } from '../../../src/ground/json.ts';
 
 const meant = new Set([...SOCKET_PATHS, '/srv/engine.sock']);
 const bind = (text: string) => askedSockets({ HostConfig: { Binds: [text] } }, meant).targets;
@@ -89,6 +91,19 @@ describe('what a container with a socket says of it', () => {
     };
     expect(shown.HostConfig).toEqual({});
     expect(shown.Mounts.map(({ Destination }) => Destination)).toEqual(['/data', '/var/run/docker.sock', '/x']);
+  });
+
+  test.each([
+    ['ContainerList', (listed: Json): Json => [listed]],
+    ['SystemDataUsage', (listed: Json): Json => ({ Containers: [listed], ContainerUsage: { Items: [listed] } })],
+  ])('is shown in no answer of %s', (endpointId, answer) => {
+    const listed = {
+      Labels: { 'berthgate.socket': printSocketNote(note) },
+      Mounts: [{ Destination: '/run/berthgate' }],
+    };
+    const told = (document: Json): string => JSON.stringify(tellContainers(endpointId, document, showSocket));
+    expect(told(answer(listed))).toContain('/var/run/docker.sock');
+    expect(told(answer(listed))).not.toContain('/run/berthgate"');
   });
 });
 
