@@ -95,7 +95,8 @@ function shownImage(item: Json, all: readonly ListedImage[], shown: ShownNames):
   if (image === null || !isObject(item)) return null;
   const names = shown(image, all);
   if (names === null) return null;
-  const keep = (list: readonly string[]): readonly string[] => names.filter((name) => list.includes(name));
+  const keep = (list: readonly string[]): readonly string[] =>
+    [...new Set(names)].filter((name) => list.includes(name));
   return {
     ...item,
     RepoTags: keep(image.tags),

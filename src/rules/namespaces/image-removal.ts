@@ -122,12 +122,12 @@ export class ImageRemoval {
     const order = { parameters: { name }, query: noprune ? { noprune } : {} };
     const first = await this.side.desk.order('ImageDelete', order);
     if (first.status !== 409 || !/container/.test(messageIn(first.answer))) return first;
-    // Somebody else's container needs the image: from now on it is theirs.
-    await this.handOver(id);
-    return this.side.desk.order('ImageDelete', order);
+    // Somebody else's container needs the image: from now on it is theirs. One's own is a reason not to remove it.
+    return (await this.handOver(id)) ? this.side.desk.order('ImageDelete', order) : first;
   }
 
-  private async handOver(id: string): Promise<void> {
+  /** Whether there is somebody else. */
+  private async handOver(id: string): Promise<boolean> {
     const query = { all: true, filters: { ancestor: [id] } };
     const listed = listIn('container', await this.side.desk.ask('ContainerList', { query }));
     const owners = new Set(
@@ -136,12 +136,25 @@ export class ImageRemoval {
         return (thing === null ? null : ownerOf(thing)) ?? [];
       }),
     );
+    owners.delete(this.images.names.namespace);
     for (const owner of owners) await this.side.imagesOf(owner).keep(id);
+    return owners.size > 0;
   }
 
   private conflictOfName({ id, spelling, ...image }: FoundImage, force: boolean, users: readonly ImageUser[]) {
     const [user] = users;
-    const others = this.seenOf({ id, ...image }).filter((name) => name !== spelling && !name.includes('@'));
+    const seen = this.seenOf({ id, ...image });
+    // Where images are kept by containerd a digest is a name like others, and takes the tags beside it along.
+    const takesTags = spelling.includes('@') && image.tags.includes(spelling);
+    if (
+      takesTags &&
+      !force &&
+      user !== undefined &&
+      seen.every((name) => repositoryOf(name) === repositoryOf(spelling))
+    ) {
+      return `conflict: unable to delete ${this.familiar(spelling)} (must be forced) - container ${shortOf(user.container)} is using its referenced image ${shortOf(id)}`;
+    }
+    const others = seen.filter((name) => name !== spelling && !name.includes('@'));
     if (force || user === undefined || others.length > 0) return null;
     const said = this.familiar(spelling);
     return `conflict: unable to remove repository reference "${said}" (must force) - container ${shortOf(user.container)} is using its referenced image ${shortOf(id)}`;
