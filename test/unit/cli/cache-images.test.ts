@@ -1,10 +1,9 @@
 // Images that are pulled ahead into the cache of a running server, and listed.
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { commands } from '../../../src/cli/commands.ts';
-import { run } from '../../../src/cli/program.ts';
 import { asked, makeImage, push, R, registry } from '../registry-cache/rig.ts';
 import { builtProgram, serve, temporaryFolder, writeConfig } from './built-program.ts';
+import { berthgate } from './in-process.ts';
 import { type StubUpstream, startUpstream } from './stub-upstream.ts';
 
 let upstream: StubUpstream;
@@ -15,21 +14,6 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => upstream.stop());
-
-async function berthgate(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const terminal = {
-    env: {},
-    uid: 1000,
-    out: (text: string) => {
-      out += text;
-    },
-    err: (text: string) => {
-      err += text;
-    },
-  };
-  return { code: await run(args, commands, terminal), out, err };
-}
 
 test('an image is pulled ahead with its progress, is listed with what is there of it, and is fetched once', async () => {
   const fake = await registry();

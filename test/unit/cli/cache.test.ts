@@ -3,11 +3,10 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { FolderStore } from '../../../src/cache/store/index.ts';
-import { commands } from '../../../src/cli/commands.ts';
-import { run } from '../../../src/cli/program.ts';
 import { fillWith } from '../store/contract.ts';
 import { accessKey, startS3 } from '../store/s3-server.ts';
 import { builtProgram, call, serve, startBerthgate, temporaryFolder, writeConfig } from './built-program.ts';
+import { berthgate } from './in-process.ts';
 import { type StubUpstream, startUpstream } from './stub-upstream.ts';
 
 let upstream: StubUpstream;
@@ -18,21 +17,6 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => upstream.stop());
-
-async function berthgate(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const terminal = {
-    env: {},
-    uid: 1000,
-    out: (text: string) => {
-      out += text;
-    },
-    err: (text: string) => {
-      err += text;
-    },
-  };
-  return { code: await run(args, commands, terminal), out, err };
-}
 
 function configured(folder: string, more: string): string {
   return writeConfig(

@@ -2,39 +2,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { commands } from '../../../src/cli/commands.ts';
-import { run } from '../../../src/cli/program.ts';
 import { reasons } from '../../../src/ground/refusal.ts';
 import { describedMetrics } from '../../../src/operate/signals/index.ts';
+import { berthgate } from './in-process.ts';
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'bg-cli-'));
   onTestFinished(() => rmSync(made, { recursive: true, force: true }));
   return made;
-}
-
-function berthgate(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  return berthgateWith({ HOME: '/home/somebody' }, ...args);
-}
-
-async function berthgateWith(
-  env: Readonly<Record<string, string>>,
-  ...args: string[]
-): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const terminal = {
-    env,
-    uid: 1000,
-    out: (text: string) => {
-      out += text;
-    },
-    err: (text: string) => {
-      err += text;
-    },
-  };
-  const code = await run(args, commands, terminal);
-  return { code, out, err };
 }
 
 test('wrong usage is 2, help and version are 0', async () => {

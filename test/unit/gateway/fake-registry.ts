@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
 
 export interface Asked {
   readonly method: string;
@@ -23,7 +24,7 @@ export interface FakeRegistry {
 type Auth = 'none' | 'basic' | 'bearer';
 
 /** The only client that it knows is alice, with the password `secret`. */
-export async function startFakeRegistry(auth: Auth = 'none', realm?: string): Promise<FakeRegistry> {
+async function startFakeRegistry(auth: Auth = 'none', realm?: string): Promise<FakeRegistry> {
   const manifests = new Map<string, Buffer>();
   const blobs = new Map<string, Buffer>();
   const uploads = new Map<string, Buffer[]>();
@@ -163,4 +164,11 @@ export function say(response: http.ServerResponse, status: number, value: unknow
   const body = value === null ? '' : JSON.stringify(value);
   response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
   response.end(body);
+}
+
+/** One that ends with its test. */
+export async function registry(...args: Parameters<typeof startFakeRegistry>): Promise<FakeRegistry> {
+  const fake = await startFakeRegistry(...args);
+  onTestFinished(() => fake.close());
+  return fake;
 }

@@ -4,7 +4,7 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import {
   DirectRegistries,
   type Grant,
@@ -15,6 +15,7 @@ import {
 } from '../../../src/cache/registry/index.ts';
 import type { RegistryCredentials } from '../../../src/docker/registry-credentials.ts';
 import { WayOut, type WayOutOptions } from '../../../src/wire/way-out.ts';
+import { digestOf } from './fake-registry.ts';
 
 export const alice: RegistryCredentials = { kind: 'password', username: 'alice', password: 'secret' };
 /** The registry as images name it, wherever it is. */
@@ -131,4 +132,28 @@ function ask(port: number, method: string, path: string, { grant, headers, body 
     call.on('error', reject);
     call.end(body);
   });
+}
+
+/** A blob in two pieces and a manifest, as an engine pushes them. */
+export async function pushed(rig: Rig, grant: Grant): Promise<{ manifest: string; blob: string }> {
+  const blob = 'a layer';
+  const begun = await rig.ask('POST', `${APP}/blobs/uploads/`, { grant, headers: { 'content-length': 0 } });
+  expect(begun).toMatchObject({ status: 202 });
+  const first = await rig.ask('PATCH', begun.headers.location as string, { grant, body: blob.slice(0, 3) });
+  expect(first).toMatchObject({ status: 202, headers: { range: '0-2' } });
+  const seen = await rig.ask('GET', first.headers.location as string, { grant });
+  expect(seen.status).toBe(204);
+  const done = await rig.ask('PUT', `${seen.headers.location}?digest=${digestOf(blob)}`, {
+    grant,
+    body: blob.slice(3),
+  });
+  expect(done).toMatchObject({ status: 201, headers: { location: `${APP}/blobs/${digestOf(blob)}` } });
+  const manifest = '{"schemaVersion": 2}';
+  const put = await rig.ask('PUT', `${APP}/manifests/1`, {
+    grant,
+    body: manifest,
+    headers: { 'content-type': 'application/x' },
+  });
+  expect(put).toMatchObject({ status: 201, headers: { location: `${APP}/manifests/${digestOf(manifest)}` } });
+  return { manifest, blob };
 }

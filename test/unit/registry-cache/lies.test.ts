@@ -1,7 +1,7 @@
 // A registry that lies, breaks, or has had enough; each with what an honest one is answered with, by the same road.
 import { afterEach, expect, test, vi } from 'vitest';
 import { MirrorTally } from '../../../src/cache/registry/index.ts';
-import { say, startFakeRegistry } from '../gateway/fake-registry.ts';
+import { say } from '../gateway/fake-registry.ts';
 import { APP, asked, loginFor, loopback, MANIFEST_TYPE, makeImage, push, R, registry, sha, startRig } from './rig.ts';
 
 const ACCEPT = { accept: MANIFEST_TYPE };
@@ -115,7 +115,7 @@ test('redirects that lead nowhere end, and one that leads inside is not followed
 });
 
 test('credentials go to the registry that they are for, to no other, along no redirect and to no foreign realm', async () => {
-  const thief = await startFakeRegistry();
+  const thief = await registry();
   const fake = await registry('bearer', `http://localhost:${new URL(thief.url).port}/token`);
   const other = await registry('basic');
   const image = makeImage(1000);
@@ -149,7 +149,6 @@ test('credentials go to the registry that they are for, to no other, along no re
   expect(thief.asked.map((one) => one.headers.authorization)).toEqual([undefined]);
   // Where they would have gone, and what was fetched from there, can be told.
   expect([...rig.hosts]).toEqual([`auth localhost:${new URL(thief.url).port}`, `blobs ${thief.host}`]);
-  await thief.close();
 });
 
 for (const kind of ['of the quota', 'of too many at once'] as const) {

@@ -17,7 +17,9 @@ import {
 } from '../../../src/cache/registry/index.ts';
 import { FolderStore } from '../../../src/cache/store/index.ts';
 import { WayOut } from '../../../src/wire/way-out.ts';
-import { type FakeRegistry, startFakeRegistry } from '../gateway/fake-registry.ts';
+import type { FakeRegistry } from '../gateway/fake-registry.ts';
+
+export { registry } from '../gateway/fake-registry.ts';
 
 /** The registry as images name it, wherever it is. */
 export const R = 'r.example.org:5000';
@@ -130,12 +132,6 @@ function ask(port: number, path: string, { method = 'GET', headers, onPiece }: A
 }
 
 /** One that ends with the test. */
-export async function registry(...args: Parameters<typeof startFakeRegistry>): Promise<FakeRegistry> {
-  const fake = await startFakeRegistry(...args);
-  onTestFinished(() => fake.close());
-  return fake;
-}
-
 export interface Image {
   readonly layer: Buffer;
   readonly layerDigest: string;

@@ -1,55 +1,10 @@
 import net from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { EnginePool, type OutboundLimits, type OutboundRequest } from '../../../src/wire/outbound.ts';
+import { EnginePool } from '../../../src/wire/outbound.ts';
 import { ReadBuffers } from '../../../src/wire/read-buffers.ts';
+import { engine, LIMITS, OK, request } from './engine.ts';
 import { Heard } from './heard.ts';
-import { listen, pause, Talk, until } from './talk.ts';
-
-const LIMITS: OutboundLimits = { headBytes: 16 * 1024, headers: 100, connectTimeoutMs: 2000, idleConnections: 10 };
-
-function request(fields: Partial<OutboundRequest> = {}): OutboundRequest {
-  return { method: 'GET', target: '/', headers: ['Host', 'docker'], body: null, upgrade: null, ...fields };
-}
-
-interface Engine {
-  readonly pool: EnginePool;
-  readonly talks: Talk[];
-  send(fields?: Partial<OutboundRequest>): Heard;
-  /** The n-th connection, once it has heard `pattern`. */
-  hears(n: number, pattern: RegExp | string): Promise<Talk>;
-}
-
-async function engine(limits: Partial<OutboundLimits> = {}): Promise<Engine> {
-  const talks: Talk[] = [];
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => talks.push(new Talk(socket)));
-  const port = await listen(server);
-  const pool = new EnginePool(
-    (options) => net.connect({ port, host: '127.0.0.1', ...options }),
-    { ...LIMITS, ...limits },
-    new ReadBuffers(),
-  );
-  onTestFinished(() => pool.close());
-  return {
-    pool,
-    talks,
-    send: (fields) => {
-      const heard = new Heard();
-      heard.call = pool.send(request(fields), heard);
-      return heard;
-    },
-    hears: async (n, pattern) => {
-      await until(
-        () => talks.length > n,
-        3000,
-        () => `there is no connection ${n}`,
-      );
-      await (talks[n] as Talk).hears(pattern);
-      return talks[n] as Talk;
-    },
-  };
-}
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK';
+import { pause, until } from './talk.ts';
 
 describe('a call to an engine', () => {
   it('is printed and answered, and the connection is used again', async () => {
@@ -83,20 +38,6 @@ describe('a call to an engine', () => {
     const first = 'GET /sent HTTP/1.1\r\nHost: docker\r\nA: secret\r\n\r\n';
     const talk = await hears(0, '/copy');
     expect(talk.heard).toBe(`${first}${first}GET /copy HTTP/1.1\r\nHost: docker\r\n\r\n`);
-  });
-
-  it('takes the connection that was used last', async () => {
-    const { send, hears, pool } = await engine();
-    const calls = [send({ target: '/0' }), send({ target: '/1' })];
-    for (const n of [0, 1]) (await hears(n, '\r\n\r\n')).say(OK);
-    await calls[0]?.ends();
-    await calls[1]?.ends();
-    expect(pool.idleConnections).toBe(2);
-    for (let n = 2; n < 6; n++) {
-      const call = send({ target: `/${n}` });
-      (await hears(1, `/${n} HTTP`)).say(OK);
-      await call.ends();
-    }
   });
 
   it('gives an answer as it comes, in every framing', async () => {
@@ -230,82 +171,6 @@ describe('a call to an engine', () => {
     expect(talks.length).toBe(2);
   });
 
-  it('that does no harm twice goes out once more when its idle connection proves dead', async () => {
-    const { send, hears, talks } = await engine();
-    const first = send();
-    (await hears(0, '\r\n\r\n')).say(OK);
-    await first.ends();
-    const second = send({ target: '/second' });
-    (await hears(0, '/second')).socket.resetAndDestroy();
-    (await hears(1, '/second')).say(OK);
-    expect(await second.ends()).toMatchObject({ body: 'OK', fault: null });
-    const third = send({ target: '/third' });
-    (await hears(1, '/third')).end();
-    (await hears(2, '/third')).end();
-    expect((await third.ends()).fault?.kind).toBe('reset');
-    expect(talks.length).toBe(3);
-  });
-
-  it('that may do harm twice, or has been answered in part, is a fault instead', async () => {
-    const { send, hears, talks } = await engine();
-    const first = send();
-    (await hears(0, '\r\n\r\n')).say(OK);
-    await first.ends();
-    const post = send({ method: 'POST', target: '/post' });
-    (await hears(0, '/post')).socket.resetAndDestroy();
-    expect((await post.ends()).fault?.kind).toBe('reset');
-    const get = send();
-    const talk = await hears(1, '\r\n\r\n');
-    talk.say(OK);
-    await get.ends();
-    const partly = send({ target: '/partly' });
-    (await hears(1, '/partly')).say('HTTP').end();
-    expect((await partly.ends()).fault?.kind).toBe('short');
-    expect(talks.length).toBe(2);
-  });
-
-  it('never leaves a connection in the pool that spoke unasked, behind an answer or between calls', async () => {
-    const { send, hears, pool, talks } = await engine();
-    const poisoned = send();
-    (await hears(0, '\r\n\r\n')).say(`${OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`);
-    expect(await poisoned.ends()).toMatchObject({ body: 'OK' });
-    expect(pool.idleConnections).toBe(0);
-    const clean = send();
-    (await hears(1, '\r\n\r\n')).say(OK);
-    await clean.ends();
-    expect(pool.idleConnections).toBe(1);
-    talks[1]?.say('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
-    await until(() => pool.idleConnections === 0);
-    const next = send();
-    (await hears(2, '\r\n\r\n')).say(OK);
-    expect(await next.ends()).toMatchObject({ body: 'OK' });
-  });
-
-  it('does not keep connections that the engine closes', async () => {
-    const { send, hears, pool } = await engine();
-    const asked = send();
-    (await hears(0, '\r\n\r\n')).say('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nOK');
-    await asked.ends();
-    expect(pool.idleConnections).toBe(0);
-    const idle = send();
-    const talk = await hears(1, '\r\n\r\n');
-    talk.say(OK);
-    await idle.ends();
-    expect(pool.idleConnections).toBe(1);
-    talk.end();
-    await until(() => pool.idleConnections === 0);
-  });
-
-  it('keeps as many idle connections as it may, for as long as it may', async () => {
-    const { send, hears, pool, talks } = await engine({ idleConnections: 2, idleTimeoutMs: 80 });
-    const calls = [send(), send(), send()];
-    await until(() => talks.length === 3);
-    for (const n of [0, 1, 2]) (await hears(n, '\r\n\r\n')).say(OK);
-    for (const call of calls) await call.ends();
-    expect(pool.idleConnections).toBe(2);
-    await until(() => pool.idleConnections === 0, 1000);
-  });
-
   it('waits with the answer while the taker holds its bytes', async () => {
     const { send, hears } = await engine();
     const call = send();
@@ -421,17 +286,6 @@ describe('a call to an engine', () => {
     await pause(20);
     expect(early.over).toBe(false);
     expect(pool.busyConnections).toBe(0);
-  });
-
-  it('faults when the pool is closed; running calls end by themselves', async () => {
-    const { send, hears, pool } = await engine();
-    const running = send();
-    const talk = await hears(0, '\r\n\r\n');
-    pool.close();
-    expect((await send().ends()).fault?.kind).toBe('refused');
-    talk.say(OK);
-    expect(await running.ends()).toMatchObject({ body: 'OK' });
-    await talk.hearsEnd();
   });
 });
 

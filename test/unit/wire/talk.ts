@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { InboundConnection, type InboundOptions } from '../../../src/wire/inbound.ts';
-import type { RawHeaders } from '../../../src/wire/message.ts';
+import { type Exchange, InboundConnection, type InboundOptions } from '../../../src/wire/inbound.ts';
+import type { BodySink, RawHeaders } from '../../../src/wire/message.ts';
 import { ReadBuffers } from '../../../src/wire/read-buffers.ts';
 
 export class Talk {
@@ -152,4 +152,26 @@ export function get(target: string, fields = ''): string {
 
 export function post(target: string, fields: string, body: string): string {
   return `POST ${target} HTTP/1.1\r\nHost: x\r\n${fields}\r\n${body}`;
+}
+
+export function echoTarget(exchange: Exchange): void {
+  exchange.answer(ok(), exchange.head.target);
+}
+
+export class Kept implements BodySink {
+  text = '';
+  ended = false;
+  cause: Error | null = null;
+  full = false;
+  onReady: (() => void) | null = null;
+  write(chunk: Buffer): boolean {
+    this.text += chunk.toString('latin1');
+    return !this.full;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  abort(cause: Error): void {
+    this.cause = cause;
+  }
 }
