@@ -108,7 +108,7 @@ test('no field of Docker is spelled outside of the table', () => {
   const fields = new Set(
     files
       .filter((file) => relative(src, file).startsWith('docker'))
-      .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/^\s+([A-Z][A-Za-z0-9]+): /gm)])
+      .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/(?:^\s+|[{,] )([A-Z][A-Za-z0-9]+): /gm)])
       .map(([, field]) => field),
   );
   expect(fields.size).toBeGreaterThan(300);
@@ -116,7 +116,7 @@ test('no field of Docker is spelled outside of the table', () => {
     .filter((file) => !relative(src, file).startsWith('docker'))
     .flatMap((file) => {
       const code = readFileSync(file, 'utf8').replace(/^import .*$|\/\*[\s\S]*?\*\/|\/\/.*$|'[^'\n]*'/gm, '');
-      const found = [...code.matchAll(/\b(?!http2\.)[a-z]\w*\??\.([A-Z][A-Za-z0-9]+)\b/g)];
+      const found = [...code.matchAll(/\b(?!(?:http2|net)\.)[a-z]\w*\??\.([A-Z][A-Za-z0-9]+)\b/g)];
       return found.filter(([, field]) => fields.has(field)).map(([text]) => `${relative(src, file)}: ${text}`);
     });
   expect(spelled).toEqual([]);

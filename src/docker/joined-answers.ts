@@ -32,6 +32,11 @@ function joined(answers: readonly Json[], within: readonly string[]): Json {
   return told;
 }
 
+/** What a prune has freed, in bytes. */
+export function freedBytes(answer: Json): number {
+  return isObject(answer) && typeof answer.SpaceReclaimed === 'number' ? answer.SpaceReclaimed : 0;
+}
+
 function itemsOf(list: Json): readonly Json[] {
   return isList(list) ? list : [];
 }

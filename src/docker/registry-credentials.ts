@@ -1,6 +1,6 @@
 /** Credentials for registries, as clients send them in `X-Registry-Auth`, `X-Registry-Config` and `POST /auth`. */
 
-import { isObject, type Json } from '../ground/json.ts';
+import { isObject, type Json, type JsonObject } from '../ground/json.ts';
 
 export type RegistryCredentials =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
@@ -27,6 +27,14 @@ export function readCredentials(said: Json | undefined): RegistryCredentials | n
   const username = text('username') || (name ?? '');
   const password = text('password') || rest.join(':');
   return username === '' && password === '' ? null : { kind: 'password', username, password };
+}
+
+/** As the session of a client that builds answers (`moby.filesync.v1.Auth`). Null for none. */
+export function readSessionCredentials({ Username, Secret }: JsonObject): RegistryCredentials | null {
+  if (typeof Secret !== 'string' || Secret === '') return null;
+  return typeof Username === 'string' && Username !== ''
+    ? { kind: 'password', username: Username, password: Secret }
+    : { kind: 'identity', token: Secret };
 }
 
 /** The registry that the credentials are for, as the client says it. */

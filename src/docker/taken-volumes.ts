@@ -9,6 +9,8 @@ import { SOCKET_FOLDER, socketPathsOf } from './socket-note.ts';
 export interface Taken {
   /** Where in the list the client said it. */
   readonly at: number;
+  /** The same in the body. */
+  readonly place: readonly (string | number)[];
   /** As the client names it. */
   readonly container: string;
   readonly readOnly: boolean;
@@ -23,7 +25,7 @@ export function takenFrom(body: JsonObject): readonly Taken[] {
     const [container = '', words = '', ...more] = typeof text === 'string' ? text.split(':') : [];
     const said = words.split(',');
     if (container === '' || more.length > 0 || !said.every((word) => PLAIN.has(word))) return [];
-    return [{ at, container: container.replace(/^\//, ''), readOnly: said.includes('ro') }];
+    return [{ at, place: [...PATH, at], container: container.replace(/^\//, ''), readOnly: said.includes('ro') }];
   });
 }
 

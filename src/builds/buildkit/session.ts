@@ -6,7 +6,7 @@
 import type http2 from 'node:http2';
 import { Duplex } from 'node:stream';
 import { printMessage, readMessage } from '../../docker/protobuf.ts';
-import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import { type RegistryCredentials, readSessionCredentials, registryUrlOf } from '../../docker/registry-credentials.ts';
 import { credentialsRequest, credentialsResponse } from '../../docker/shapes/buildkit.ts';
 import { sessionBytesIn, sessionMessage } from '../../docker/transferred-file.ts';
 import type { Offer } from '../../exchange/mediation.ts';
@@ -71,14 +71,11 @@ function watchFor(frontends: Frontends): Watch {
 
 /** Null where the client has none, or does not answer: the engine waits for an image meanwhile. */
 async function askCredentials(splice: Http2Splice, registry: string): Promise<RegistryCredentials | null> {
-  const Host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
+  const Host = registryUrlOf(registry).slice('https://'.length);
   const answer = await splice.ask(CREDENTIALS, framed(printMessage(credentialsRequest, { Host })), ANSWER_MS);
   if (answer === null) return null;
   try {
-    const { value } = readMessage(credentialsResponse, onlyMessageIn(answer));
-    const [username, secret] = [String(value.Username ?? ''), String(value.Secret ?? '')];
-    if (secret === '') return null;
-    return username === '' ? { kind: 'identity', token: secret } : { kind: 'password', username, password: secret };
+    return readSessionCredentials(readMessage(credentialsResponse, onlyMessageIn(answer)).value);
   } catch {
     return null;
   }

@@ -1,6 +1,6 @@
 /** The engine's disk kept in bounds: what nobody needs goes, and what was not used for longest goes first. */
 
-import { isObject } from '../../ground/json.ts';
+import { freedBytes } from '../../docker/joined-answers.ts';
 import { isJobId } from '../../jobs/job-id.ts';
 import { destroyNamespace } from './destroy.ts';
 import type { EngineSide } from './engine-side.ts';
@@ -94,5 +94,5 @@ async function destroyIdle(side: EngineSide, name: string, idleMs: number): Prom
 async function pruneCache({ desk }: EngineSide, idle: string): Promise<number> {
   const query = { all: true, filters: { until: [idle] } };
   const { answer } = await desk.order('BuildPrune', { query, deadlineMs: PRUNE_MS });
-  return isObject(answer) && typeof answer.SpaceReclaimed === 'number' ? answer.SpaceReclaimed : 0;
+  return freedBytes(answer);
 }

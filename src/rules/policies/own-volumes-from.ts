@@ -101,7 +101,7 @@ function isCaller({ container }: Taken, { caller }: Call): boolean {
 async function ofCaller(desk: EngineDesk, { caller = '' }: Call, taken: Taken): Promise<Given | null> {
   const inspection = await desk.ask('ContainerInspect', { parameters: { id: caller } });
   if (inspection === null) return null;
-  const place = ['HostConfig', 'VolumesFrom', taken.at];
+  const { place } = taken;
   const lent = mountsOf(inspection).map(({ target }) =>
     resolvePath({ place, source: target, target, readOnly: taken.readOnly, beyond: '' }, inspection),
   );
@@ -115,7 +115,7 @@ async function ofHolder(context: PolicyContext, { version }: Call, taken: Taken)
   if (sockets.length === 0) return null;
   if (lendsPaths(inspection)) {
     throw refuse(NAME, 'lent-paths', "must not take over a container that has directories of the job's own mounted", {
-      place: placeOf(['HostConfig', 'VolumesFrom', taken.at]),
+      place: placeOf(taken.place),
       hint: 'mount them by their path, as that container does',
     });
   }
