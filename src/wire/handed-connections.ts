@@ -17,7 +17,7 @@ export class HandedConnections {
   private readonly most: number;
   private open = 0;
 
-  /** @param most how many there may be at a time */
+  /** @param most how many there may be at a time; `stalledMs` 0 = for ever */
   constructor(server: http.Server, most: number, stalledMs = STALLED_MS) {
     this.server = server;
     this.most = most;

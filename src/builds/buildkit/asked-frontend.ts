@@ -11,6 +11,9 @@ import { compileGlob, type Glob } from '../../ground/glob.ts';
 const DIRECTIVES =
   /^(?:\u00ef\u00bb\u00bf)?(?:#![^\n]*\n)?((?:[ \t]*#[ \t]*[a-zA-Z][a-zA-Z0-9]*[ \t]*=[^\n]*(?:\n|$))*)/;
 
+/** More than any name of an image has. */
+const MOST_NAME = 1000;
+
 /** What the beginning of a Dockerfile names in `# syntax=`; null where it names nothing. */
 export function askedFrontend(dockerfile: string): string | null {
   const [, directives = ''] = DIRECTIVES.exec(dockerfile) ?? [];
@@ -44,9 +47,9 @@ export class Frontends {
       if (piece === null || begun.has(piece.file)) return null;
       begun.add(piece.file);
       const image = askedFrontend(piece.bytes);
-      if (image === null || this.permits(image)) return null;
+      if (image === null || (image.length <= MOST_NAME && this.permits(image))) return null;
       const allowed = this.patterns.length === 0 ? 'none' : this.patterns.join(', ');
-      return `berthgate: # syntax=${Buffer.from(image, 'latin1')} is not served here: the engine's own frontend reads a Dockerfile (allowed: ${allowed})`;
+      return `berthgate: # syntax=${Buffer.from(image.slice(0, MOST_NAME), 'latin1')} is not served here: the engine's own frontend reads a Dockerfile (allowed: ${allowed})`;
     };
   }
 }

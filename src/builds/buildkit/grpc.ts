@@ -40,9 +40,14 @@ export function framed(message: Uint8Array): Buffer {
   return whole;
 }
 
+/** A stream can be told nothing as soon as it is closed, and is destroyed no sooner than what it has said is read. */
+export function isGone(stream: http2.Http2Stream): boolean {
+  return stream.destroyed || stream.closed;
+}
+
 /** Ends a call that has no answer yet. */
 export function fail(stream: http2.ServerHttp2Stream, status: number, message: string): void {
-  if (stream.destroyed || stream.headersSent) return;
+  if (isGone(stream) || stream.headersSent) return;
   stream.respond(
     {
       ':status': 200,

@@ -23,7 +23,7 @@ import type { RawHeaders } from '../../wire/message.ts';
 import type { TunnelEnd } from '../../wire/tunnel.ts';
 import { Frontends } from './asked-frontend.ts';
 import { bounded } from './bounded-solve.ts';
-import { fail, framed, PERMISSION_DENIED, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
+import { fail, framed, isGone, PERMISSION_DENIED, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
 import { relay } from './relay.ts';
 import { bridgeSession, sessionWithin } from './session.ts';
 import { answerAlone, tellerOf } from './told-answers.ts';
@@ -124,6 +124,10 @@ export class BuildkitMediation implements Mediation {
         if (streams && offers !== null) {
           const request = connection.sessionRequest(entered.headers);
           const end = await openTunnel({ ...connection, request });
+          if (isGone(stream)) {
+            end.channel.destroy();
+            return 200;
+          }
           const offered = (offer: Offer): (() => void) => offers(entered.headers, offer);
           await bridgeSession(sessionWithin(stream), end, offered, this.frontends);
           return 200;

@@ -4,7 +4,7 @@ import http2 from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { Refusal } from '../../ground/refusal.ts';
 import { AnswerMessages, type Tell } from './answer-messages.ts';
-import { fail, failed, RESOURCE_EXHAUSTED, toldError, UNAVAILABLE } from './grpc.ts';
+import { fail, failed, isGone, RESOURCE_EXHAUSTED, toldError, UNAVAILABLE } from './grpc.ts';
 
 export interface Relayed {
   readonly headers: http2.OutgoingHttpHeaders;
@@ -53,7 +53,7 @@ export function relay(
     });
     engine.on('response', (answer, flags) => {
       status = Number(answer[':status']);
-      if (client.destroyed) return;
+      if (isGone(client)) return;
       const last = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
       client.respond(toldError(plain(answer), tellText), last ? { endStream: true } : { waitForTrailers: true });
       if (last) return;

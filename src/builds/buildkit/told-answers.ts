@@ -7,7 +7,7 @@ import { printMessage, readMessage } from '../../docker/protobuf.ts';
 import type { InnerNames } from '../../exchange/mediation.ts';
 import { isObject, type Json } from '../../ground/json.ts';
 import type { Tell } from './answer-messages.ts';
-import { framed } from './grpc.ts';
+import { framed, isGone } from './grpc.ts';
 
 /** Null where they pass unread. `contents` takes what the engine has spoken of. */
 export function tellerOf(endpoint: Endpoint, names: InnerNames | null, contents: Set<string>): Tell | null {
@@ -25,7 +25,7 @@ export function tellerOf(endpoint: Endpoint, names: InnerNames | null, contents:
 
 /** Answers without the engine. Gives the status. */
 export function answerAlone(stream: http2.ServerHttp2Stream, { answer }: Endpoint, messages: readonly Json[]): number {
-  if (stream.destroyed) return 200;
+  if (isGone(stream)) return 200;
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
   for (const message of messages) {

@@ -4,7 +4,7 @@
  */
 
 import http from 'node:http';
-import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
+import { HandedConnections, LOOK_EVERY_MS, STALLED_MS } from '../../wire/handed-connections.ts';
 import type { AnswerApi } from './api.ts';
 
 export interface EngineReadiness {
@@ -53,8 +53,15 @@ const MOST_CONNECTIONS = 256;
 const PEM_TYPE = 'application/x-pem-file';
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Without `apis`, for whoever can reach a port: nothing is told of what anybody has, and nothing done. */
-export function makeAdminServer(sources: AdminSources, apis: readonly AnswerApi[]): HandedConnections {
+/**
+ * Without `apis`, for whoever can reach a port: nothing is told of what anybody has, and nothing done. What administrators ask
+ * for takes what it takes, and may have nothing to say meanwhile.
+ */
+export function makeAdminServer(
+  sources: AdminSources,
+  apis: readonly AnswerApi[],
+  stalledMs = STALLED_MS,
+): HandedConnections {
   const server = http.createServer(
     {
       headersTimeout: REQUEST_MS,
@@ -73,7 +80,7 @@ export function makeAdminServer(sources: AdminSources, apis: readonly AnswerApi[
       );
     },
   );
-  return new HandedConnections(server, MOST_CONNECTIONS);
+  return new HandedConnections(server, MOST_CONNECTIONS, apis.length > 0 ? 0 : stalledMs);
 }
 
 interface Page {

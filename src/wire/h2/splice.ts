@@ -6,16 +6,21 @@
  * Both sides are told that the other one keeps no table of header fields, so that blocks can be left out and put in.
  */
 
-import type { Channel, ChannelUser } from '../channel.ts';
 import type { RawHeaders } from '../message.ts';
 import * as h2 from './frames.ts';
 import { type FrameHead, FrameWalker, Http2Fault, printFrame, printNumber } from './frames.ts';
 import { NO_TABLE, printFieldBlock, readFieldBlock } from './hpack.ts';
+import { Side, type SpliceEnd } from './side.ts';
 
 /** What we may say to who serves at once: kept back of what it lets the other side say. */
 const RESERVE_BYTES = 16 * 1024;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_BLOCK_BYTES = 1024 * 1024;
+/** What is held of one answer: many times what clients say at once. */
+const MAX_HELD_BYTES = 1024 * 1024;
+const MAX_HELD_FRAMES = 1024;
+/** What every side takes in one frame (RFC 9113, section 6.5.2). */
+const MAX_FRAME_BYTES = 16_384;
 const INITIAL_WINDOW_SIZE = 4;
 const USUAL_WINDOW_BYTES = 65_535;
 const CANCEL = 8;
@@ -27,12 +32,6 @@ const CANCEL = 8;
 export type Watch = (payload: Buffer) => 'pass' | 'hold' | { readonly endedBy: RawHeaders };
 
 export type Verdict = 'pass' | { readonly refusedBy: RawHeaders } | { readonly watch: Watch };
-
-/** What is joined: a channel, or what is used as one. */
-export interface SpliceEnd extends Pick<Channel, 'user' | 'closed' | 'ended' | 'pause' | 'resume' | 'destroy'> {
-  write(bytes: Buffer): boolean;
-  end(): void;
-}
 
 interface Opened {
   readonly channel: SpliceEnd;
@@ -77,6 +76,8 @@ export class Http2Splice {
     const [asking, serving] = [asker.channel, server.channel];
     this.asker = new Side(asking, serving, (side) => new FrameWalker(this.fromAsker(side), h2.PREFACE));
     this.server = new Side(serving, asking, (side) => new FrameWalker(this.fromServer(side)));
+    this.asker.other = this.server;
+    this.server.other = this.asker;
     this.ended = Promise.all([this.asker.closed, this.server.closed]).then(() => {
       this.closing = true;
       for (const call of this.calls.values()) call.settle(null);
@@ -136,7 +137,8 @@ export class Http2Splice {
             return (flags & h2.ACK) === 0 ? null : 0;
           default:
             if (stream === 0) return 0;
-            return this.over.has(stream) ? null : this.toServer(stream);
+            if (this.over.has(stream) || (type === h2.RST_STREAM && this.watched.has(stream))) return null;
+            return this.toServer(stream);
         }
       },
       take: (frame, payload) => {
@@ -149,6 +151,10 @@ export class Http2Splice {
             return side.pass(withoutTable(payload));
           case h2.DATA:
             return this.server.refund(frame.length);
+          case h2.RST_STREAM:
+            if (!this.watched.has(frame.stream)) return;
+            side.pass(printFrame(h2.RST_STREAM, 0, this.toServer(frame.stream), payload));
+            return this.forget(frame.stream);
           default:
             // What else there is to say of a call that is over, and priorities, which bind nobody.
             return;
@@ -181,6 +187,8 @@ export class Http2Splice {
       }
       if (verdict !== 'pass') this.watched.set(stream, { watch: verdict.watch, held: [], heldBytes: 0 });
     }
+    // A call of ours that waits has a lower number.
+    side.between();
     const there = this.toServer(stream);
     block.pieces.forEach((piece, at) => {
       const last = at === block.pieces.length - 1 ? h2.END_HEADERS : 0;
@@ -191,8 +199,26 @@ export class Http2Splice {
 
   /** The call is answered by us. */
   private end(stream: number, fields: RawHeaders): void {
+    const block = printFieldBlock(fields);
+    if (block.length > MAX_FRAME_BYTES) throw new Http2Fault('an answer of ours is too long');
     this.over.add(stream);
-    this.server.insert(printFrame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream, printFieldBlock(fields)));
+    this.server.insert(printFrame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream, block));
+  }
+
+  /** An answer that was watched goes no further: what was held takes no room. */
+  private forget(stream: number): void {
+    const watched = this.watched.get(stream);
+    if (watched === undefined) return;
+    this.watched.delete(stream);
+    this.over.add(stream);
+    this.asker.refund(watched.heldBytes);
+  }
+
+  /** The call that is answered on a stream of who serves. */
+  private askedOn(there: number): number {
+    const stream = this.toAsker(there);
+    if (there % 2 === 0 || stream > this.lastAsked) throw new Http2Fault('an answer to what was not asked');
+    return stream;
   }
 
   /** Streams are named as who serves names them. */
@@ -213,7 +239,7 @@ export class Http2Splice {
           default: {
             if (stream === 0) return type === h2.WINDOW_UPDATE ? null : 0;
             if (this.own.includes(stream)) return null;
-            const asked = this.toAsker(stream);
+            const asked = this.askedOn(stream);
             return this.over.has(asked) || (type === h2.DATA && this.watched.has(asked)) ? null : asked;
           }
         }
@@ -226,7 +252,7 @@ export class Http2Splice {
           case h2.HEADERS:
           case h2.CONTINUATION:
             side.inBlock = (frame.flags & h2.END_HEADERS) === 0;
-            if (!isOver) side.pass(printFrame(frame.type, frame.flags, stream, payload));
+            if (!isOver) side.pass(printFrame(frame.type, frame.flags, this.askedOn(frame.stream), payload));
             return;
           case h2.SETTINGS:
             this.streamWindow = windowIn(payload) ?? this.streamWindow;
@@ -278,6 +304,8 @@ export class Http2Splice {
       return;
     }
     watched.held.push(printFrame(h2.DATA, frame.flags, stream, payload));
+    if (watched.heldBytes > MAX_HELD_BYTES || watched.held.length > MAX_HELD_FRAMES)
+      throw new Http2Fault('an answer of which too much is held');
     if (verdict === 'hold') return;
     for (const one of watched.held) side.pass(one);
     watched.held = [];
@@ -297,83 +325,6 @@ export class Http2Splice {
     }
     const mayEnd = frame.type === h2.DATA || frame.type === h2.HEADERS;
     if (mayEnd && (frame.flags & h2.END_STREAM) !== 0) call.settle(Buffer.concat(call.pieces));
-  }
-}
-
-/** One connection as it is read, and the other one as it is written. */
-class Side implements ChannelUser {
-  readonly closed: Promise<void>;
-  /** A header block has passed in part: nothing may stand in between. */
-  inBlock = false;
-  private readonly walker: FrameWalker;
-  private readonly source: SpliceEnd;
-  private readonly sink: SpliceEnd;
-  private inserted: Buffer[] = [];
-  private close: () => void = () => {};
-
-  constructor(source: SpliceEnd, sink: SpliceEnd, walkerFor: (side: Side) => FrameWalker) {
-    this.source = source;
-    this.sink = sink;
-    this.walker = walkerFor(this);
-    this.closed = new Promise((resolve) => {
-      this.close = resolve;
-    });
-    source.user = this;
-  }
-
-  begin(bytes: Buffer): void {
-    if (this.source.closed) {
-      // It closed before it was joined: nobody else will hear of it.
-      process.nextTick(() => this.onClosed());
-      return;
-    }
-    this.source.resume();
-    if (bytes.length > 0) this.onBytes(bytes, 0, bytes.length);
-    if (this.source.ended) this.onEof();
-  }
-
-  pass(bytes: Buffer): void {
-    if (this.sink.closed) return;
-    if (!this.sink.write(bytes)) this.source.pause();
-  }
-
-  /** Frames of ours, between two that pass. */
-  insert(frames: Buffer): void {
-    if (this.walker.midway || this.inBlock) this.inserted.push(frames);
-    else this.pass(frames);
-  }
-
-  /** Who reads what this side writes has taken so many bytes that nobody has given it room for again. */
-  refund(bytes: number): void {
-    if (bytes > 0) this.insert(printFrame(h2.WINDOW_UPDATE, 0, 0, printNumber(bytes)));
-  }
-
-  onBytes(buffer: Buffer, start: number, end: number): void {
-    try {
-      this.walker.push(buffer.subarray(start, end));
-    } catch (fault) {
-      this.source.destroy();
-      if (!(fault instanceof Http2Fault)) throw fault;
-      return;
-    }
-    if (this.inserted.length === 0 || this.walker.midway || this.inBlock) return;
-    const waiting = this.inserted;
-    this.inserted = [];
-    for (const frames of waiting) this.pass(frames);
-  }
-
-  onEof(): void {
-    this.sink.end();
-  }
-
-  /** What was written to this side's source is through: the other one may be read again. */
-  onFlushed(): void {
-    this.sink.resume();
-  }
-
-  onClosed(): void {
-    if (!this.sink.closed) this.sink.destroy();
-    this.close();
   }
 }
 

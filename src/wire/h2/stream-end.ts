@@ -2,7 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import type { ChannelUser } from '../channel.ts';
-import type { SpliceEnd } from './splice.ts';
+import type { SpliceEnd } from './side.ts';
 
 const nobody: ChannelUser = { onBytes() {}, onEof() {}, onFlushed() {}, onClosed() {} };
 

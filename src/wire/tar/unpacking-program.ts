@@ -32,18 +32,26 @@ export class UnpackingProgram extends Duplex {
       return;
     }
     const [program, ...args] = programs[name];
+    let child: ChildProcess;
+    try {
+      child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    } catch (fault) {
+      this.destroy(fault as Error);
+      return;
+    }
     running.add(this);
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.child = child;
+    // Where no more files can be opened it has none of them; `error` follows.
+    const { stdin, stdout } = child;
     child.on('error', (fault: NodeJS.ErrnoException) => {
       running.delete(this);
       const isMissing = fault.code === 'ENOENT';
       this.destroy(new Error(isMissing ? `the program ${program} is missing here: pack it with gzip` : fault.message));
     });
     // Its exit says what was wrong.
-    child.stdin.on('error', () => {});
-    child.stdout.on('data', (bytes: Buffer) => {
-      if (!this.push(bytes)) child.stdout.pause();
+    stdin?.on('error', () => {});
+    stdout?.on('data', (bytes: Buffer) => {
+      if (!this.push(bytes)) stdout.pause();
     });
     // All that it has written is read by then.
     child.on('close', (code) => {

@@ -10,6 +10,7 @@ const gateway = { address: '127.0.0.1:5350', up: true, reason: null };
 async function admin(
   facts: Partial<AdminSources> = {},
   namespaces: NamespaceAdministration | null = null,
+  stalledMs?: number,
 ): Promise<string> {
   const sockets = new Set<net.Socket>();
   const handed = makeAdminServer(
@@ -21,6 +22,7 @@ async function admin(
       ...facts,
     },
     namespaces === null ? [] : [namespacesApi(namespaces)],
+    stalledMs,
   );
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -133,4 +135,19 @@ test('what containers are made to trust can be had by everybody, where there is 
   expect((await fetch(`${await admin()}/ca.crt`)).status).toBe(404);
   const answer = await fetch(`${await admin({ roots: () => 'PEM\n' })}/ca.crt`);
   expect([answer.status, await answer.text()]).toEqual([200, 'PEM\n']);
+});
+
+test('what an administrator asks for may take long, and nobody else holds a connection for it', async () => {
+  let begun: (finish: (metrics: string) => void) => void = () => {};
+  const asked = new Promise<(metrics: string) => void>((resolve) => {
+    begun = resolve;
+  });
+  const metrics = (): Promise<string> => new Promise((resolve) => begun(resolve));
+  const owners = fetch(`${await admin({ metrics }, {} as NamespaceAdministration, 100)}/metrics`);
+  const finish = await asked;
+  const endless = await admin({ metrics: () => new Promise(() => {}) }, null, 100);
+  // Twice as long as nothing may move.
+  for (let i = 0; i < 2; i++) await expect(fetch(`${endless}/metrics`)).rejects.toThrow();
+  finish('late\n');
+  expect(await (await owners).text()).toBe('late\n');
 });

@@ -1,10 +1,24 @@
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import net, { type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AnswerMessages } from '../../../src/builds/buildkit/answer-messages.ts';
-import { framed, readOnlyMessage, toldError } from '../../../src/builds/buildkit/grpc.ts';
+import { fail, framed, isGone, readOnlyMessage, toldError, UNAVAILABLE } from '../../../src/builds/buildkit/grpc.ts';
 import { printMessage, readMessage } from '../../../src/docker/protobuf.ts';
 import { rpcStatus } from '../../../src/docker/shapes/buildkit.ts';
+import {
+  DATA,
+  END_HEADERS,
+  HEADERS,
+  PREFACE,
+  printFrame,
+  printNumber,
+  RST_STREAM,
+  SETTINGS,
+} from '../../../src/wire/h2/frames.ts';
+import { printFieldBlock } from '../../../src/wire/h2/hpack.ts';
 
 const tell = (text: string): string => text.replace('alice.', '');
 
@@ -85,4 +99,38 @@ describe('an error of the engine', () => {
     const fields = { 'grpc-status': '5', 'grpc-message': 'not%20found' };
     expect(toldError(fields, tell)).toBe(fields);
   });
+});
+
+/** A call that its client has closed without a fault, of which not all has been read: Node keeps it, and takes no answer. */
+async function closedCall(): Promise<{ stream: http2.ServerHttp2Stream; end(): void }> {
+  const server = http2.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1').resume();
+  const head = printFieldBlock([':method', 'POST', ':scheme', 'http', ':path', '/', ':authority', 'localhost']);
+  client.write(Buffer.concat([PREFACE, printFrame(SETTINGS, 0, 0, Buffer.alloc(0))]));
+  client.write(printFrame(HEADERS, END_HEADERS, 1, head));
+  const [stream] = (await once(server, 'stream')) as [http2.ServerHttp2Stream];
+  // As an engine does that has no room for it.
+  stream.pause();
+  const aborted = once(stream, 'aborted');
+  client.write(printFrame(DATA, 0, 1, Buffer.alloc(100)));
+  client.write(printFrame(RST_STREAM, 0, 1, printNumber(0)));
+  await aborted;
+  return {
+    stream,
+    end() {
+      client.destroy();
+      server.close();
+    },
+  };
+}
+
+it('is not told to a client that has closed its call before', async () => {
+  const { stream, end } = await closedCall();
+  // The control: an answer would be a fault that nobody takes.
+  expect(stream.destroyed).toBe(false);
+  expect(() => stream.respond({ ':status': 200 })).toThrow('destroyed');
+  expect(isGone(stream)).toBe(true);
+  fail(stream, UNAVAILABLE, 'too late');
+  end();
 });

@@ -40,7 +40,7 @@ interface Bridged {
 }
 
 /** The engine's side of a session, and the client's, which gives room as BuildKit's clients do. */
-async function bridged(): Promise<Bridged> {
+async function bridged(windowBytes = 65_535): Promise<Bridged> {
   const [clientEnd, clientSocket] = await connected();
   const [engineEnd, engineSocket] = await connected();
   let offer: Offer | null = null;
@@ -51,9 +51,13 @@ async function bridged(): Promise<Bridged> {
   void bridgeSession(opened(clientEnd), opened(engineEnd), offered, new Frontends(['docker/dockerfile']));
   const client = http2.performServerHandshake(clientSocket);
   client.setLocalWindowSize(1 << 20);
-  const engine = http2.connect('http://localhost', { createConnection: () => engineSocket });
+  const engine = http2.connect('http://localhost', {
+    createConnection: () => engineSocket,
+    settings: { initialWindowSize: windowBytes },
+  });
   for (const session of [client, engine]) session.on('error', () => {});
   await once(engine, 'remoteSettings');
+  engine.setLocalWindowSize(windowBytes);
   if (offer === null) throw new Error('nothing is offered');
   return { engine, client, offer };
 }
@@ -141,4 +145,21 @@ test.each([
   });
   expect((await transfer({ 'dir-name': 'dockerfile', syntax: 'docker/dockerfile:1' })).bytes).toBeGreaterThan(40);
   expect((await transfer({ 'dir-name': 'context', syntax: '' })).bytes).toBeGreaterThan(40);
+});
+
+test('a name of a frontend without end ends its transfer, or its session, and nobody else is harmed', async () => {
+  const { engine, client } = await bridged(32 << 20);
+  const asking = (bytes: number): Buffer => packet({ Type: 2, ID: 1, Data: `# syntax=${'%'.repeat(bytes)}\n` });
+  serve(client, (stream, headers) => {
+    stream.respond({ ':status': 200 });
+    stream.end(asking(Number(headers.length)));
+  });
+  const ended = call(engine, FILES, { 'dir-name': 'dockerfile', length: '100000' });
+  const [trailers] = (await once(ended.resume(), 'trailers')) as [http2.IncomingHttpHeaders];
+  expect(trailers['grpc-status']).toBe('7');
+  expect(String(trailers['grpc-message'])).toContain('is not served here');
+  // Spelled as gRPC has it, it would be of more than any frame holds.
+  const gone = once(engine, 'close');
+  call(engine, FILES, { 'dir-name': 'dockerfile', length: String(6 << 20) }).resume();
+  await gone;
 });
