@@ -3,22 +3,21 @@
  * name, asks the real registry with the client's own credentials, and answers to those alone whom a call has sent.
  */
 
-import http from 'node:http';
+import type http from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
+import { HandedConnections } from '../../wire/handed-connections.ts';
 import { OutFault, type OutFaultReason } from '../../wire/way-out.ts';
 import { answerRequest, type Permitted } from './answer-request.ts';
 import { capabilityIn, type EngineNames } from './engine-names.ts';
 import type { GatewayParts } from './gateway-parts.ts';
 import { type Granted, mayPull, mayPush, nameOf } from './grants.ts';
-import { errorBody, OciError } from './oci-error.ts';
+import { OciError } from './oci-error.ts';
 import { passOn } from './other-processes.ts';
+import { asOciError, isGone, makeRegistryServer, sayError } from './registry-server.ts';
 import { isPush, type Route, readRoute, takesMethod } from './route.ts';
-import { isPipelined, ownStatusFor } from './tell-answer.ts';
+import { ownStatusFor } from './tell-answer.ts';
 import { answerToken, capabilityOf, challengeFor } from './token-realm.ts';
 
-const HEAD_MS = 10_000;
-const IDLE_MS = 60_000;
 const MOST_HEAD_BYTES = 32 * 1024;
 const MOST_CONNECTIONS = 2048;
 
@@ -26,22 +25,10 @@ export class Gateway {
   private readonly connections: HandedConnections;
 
   constructor(parts: GatewayParts) {
-    const server = http.createServer(
-      // Uploads take as long as they take; what is silent is ended by the one who asks the registry.
-      {
-        headersTimeout: HEAD_MS,
-        requestTimeout: 0,
-        keepAliveTimeout: IDLE_MS,
-        connectionsCheckingInterval: LOOK_EVERY_MS,
-        maxHeaderSize: MOST_HEAD_BYTES,
-      },
-      (request, response) => {
-        if (isPipelined(response)) return void request.socket.destroy();
-        serve(parts, request, response).catch((fault: Error) => {
-          parts.onFault('', fault);
-          response.destroy();
-        });
-      },
+    const server = makeRegistryServer(
+      MOST_HEAD_BYTES,
+      (request, response) => serve(parts, request, response),
+      parts.onFault,
     );
     this.connections = new HandedConnections(server, MOST_CONNECTIONS);
   }
@@ -133,35 +120,23 @@ function tell(
   response: http.ServerResponse,
 ): void {
   if (fault instanceof OutFault) tally.failed(fault.reason);
-  // That the engine has gone is nobody's fault.
-  const gone = fault.name === 'AbortError' || (fault as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
-  if (!(fault instanceof OciError) && !gone) onFault(permitted?.repository.registry ?? '', fault);
+  if (!(fault instanceof OciError) && !isGone(fault)) onFault(permitted?.repository.registry ?? '', fault);
   // A part of an answer must never look like the whole.
   if (response.headersSent || response.destroyed) return void response.destroy();
-  const { code, status, message } = asOciError(fault, permitted);
-  const body = errorBody(code, message);
-  response.writeHead(ownStatusFor(request, status), {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-    'Docker-Distribution-Api-Version': 'registry/2.0',
-    ...(status === 401
-      ? { 'WWW-Authenticate': challengeFor(request, permitted === null ? '' : 'insufficient_scope') }
-      : {}),
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  const { code, status, message } = errorFor(fault, permitted);
+  const challenge = status === 401 ? challengeFor(request, permitted === null ? '' : 'insufficient_scope') : null;
+  sayError(response, ownStatusFor(request, status), code, message, challenge);
 }
 
 const NOWHERE: ReadonlySet<OutFaultReason> = new Set(['unknown-host', 'unreachable']);
 
-function asOciError(fault: Error, permitted: Permitted | null): OciError {
-  if (fault instanceof OciError) {
-    const inPath = permitted !== null && permitted.owner !== permitted.granted.namespace;
-    // Builds are never asked who they are.
-    return inPath && fault.code === 'UNAUTHORIZED' ? new OciError('DENIED', fault.message) : fault;
-  }
-  if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
+function errorFor(fault: Error, permitted: Permitted | null): OciError {
+  const error = asOciError(fault);
+  const inPath = permitted !== null && permitted.owner !== permitted.granted.namespace;
+  // Builds are never asked who they are.
+  if (inPath && error.code === 'UNAUTHORIZED') return new OciError('DENIED', error.message);
   // dockerd asks again and again where a push is answered otherwise (distribution/push_v2.go, retryOnError).
-  if (permitted?.route.kind === 'uploads' && NOWHERE.has(fault.reason))
-    return new OciError('NAME_UNKNOWN', fault.message);
-  return new OciError(fault.reason === 'inner-address' ? 'DENIED' : 'UNAVAILABLE', fault.message);
+  const isNowhere = fault instanceof OutFault && NOWHERE.has(fault.reason);
+  if (permitted?.route.kind === 'uploads' && isNowhere) return new OciError('NAME_UNKNOWN', fault.message);
+  return error;
 }

@@ -16,6 +16,7 @@ import { below } from './live-registry.ts';
 import { refuseLoop, viaOf } from './loops.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import type { Registry } from './registries.ts';
+import { isGone } from './registry-server.ts';
 import { type NamedRoute, type Route, readRoute } from './route.ts';
 import { dropBody, ignoreFaults, sendBody, statusFor, TOLD } from './tell-answer.ts';
 import type { Upstream, UpstreamRequest } from './upstream.ts';
@@ -162,8 +163,7 @@ function tell(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): void {
-  const gone = fault.name === 'AbortError' || (fault as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
-  if (!(fault instanceof OciError) && !gone) onFault(host, fault);
+  if (!(fault instanceof OciError) && !isGone(fault)) onFault(host, fault);
   if (response.headersSent || response.destroyed) return void response.destroy();
   // Whoever asks whether the registry is there goes on, and gets what the cache has.
   const isPing =

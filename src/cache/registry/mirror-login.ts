@@ -9,7 +9,7 @@ import type http from 'node:http';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
 import { readRepository } from './engine-names.ts';
 import type { LoginAnswer } from './login.ts';
-import { errorBody } from './oci-error.ts';
+import { sayError } from './registry-server.ts';
 import { challengeFor } from './token-realm.ts';
 
 const TOKEN_SECONDS = 300;
@@ -39,13 +39,13 @@ export class MirrorLogin {
     if (path === '/token') {
       if (method === 'GET') await this.answerToken(headers.authorization ?? '', query, response);
       // Whoever tries OAuth2 first goes on with GET.
-      else say(response, 405, 'UNSUPPORTED', 'GET is for this');
+      else sayError(response, 405, 'UNSUPPORTED', 'GET is for this');
       return null;
     }
     const [, token] = /^bearer +([\w-]+) *$/i.exec(headers.authorization ?? '') ?? [];
     const shown = token === undefined ? null : this.open(token);
     if (shown === null) {
-      say(response, 401, 'UNAUTHORIZED', 'nobody has been named', { 'WWW-Authenticate': challengeFor(request) });
+      sayError(response, 401, 'UNAUTHORIZED', 'nobody has been named', challengeFor(request));
     }
     return shown;
   }
@@ -53,7 +53,7 @@ export class MirrorLogin {
   private async answerToken(authorization: string, query: string, response: http.ServerResponse): Promise<void> {
     const isLogin = authorization !== '' && !new URLSearchParams(query).has('scope');
     const refused = isLogin ? await this.refusalOf(authorization) : null;
-    if (refused !== null) return say(response, 401, 'UNAUTHORIZED', refused);
+    if (refused !== null) return sayError(response, 401, 'UNAUTHORIZED', refused);
     const token = this.seal(authorization);
     const issued = new Date().toISOString();
     const body = JSON.stringify({ token, access_token: token, expires_in: TOKEN_SECONDS, issued_at: issued });
@@ -115,21 +115,4 @@ export function readLogin(
     registry,
     credentials: { kind: 'password', username: name.slice(slash + 1), password: password.join(':') },
   };
-}
-
-function say(
-  response: http.ServerResponse,
-  status: number,
-  code: string,
-  message: string,
-  more: http.OutgoingHttpHeaders = {},
-): void {
-  const body = errorBody(code, message);
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-    'Docker-Distribution-Api-Version': 'registry/2.0',
-    ...more,
-  });
-  response.end(response.req.method === 'HEAD' ? undefined : body);
 }

@@ -3,22 +3,20 @@
  * `hosts.toml`, and names that begin with the registry. Takes nothing, gives what the client may have.
  */
 
-import http from 'node:http';
+import type http from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
-import { OutFault } from '../../wire/way-out.ts';
+import { HandedConnections } from '../../wire/handed-connections.ts';
 import { nameOf } from './grants.ts';
 import { type MirrorLogin, readLogin } from './mirror-login.ts';
 import { type MirrorRoute, readMirrorRoute } from './mirror-route.ts';
 import type { MirrorTally } from './mirror-tally.ts';
-import { errorBody, OciError } from './oci-error.ts';
+import { OciError } from './oci-error.ts';
+import { asOciError, isGone, makeRegistryServer, sayError } from './registry-server.ts';
 import { takesMethod } from './route.ts';
-import { answerTags, dropBody, ignoreFaults, isPipelined, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
+import { answerTags, dropBody, ignoreFaults, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
 import { challengeFor } from './token-realm.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
-const HEAD_MS = 10_000;
-const IDLE_MS = 60_000;
 const MOST_HEAD_BYTES = 32 * 1024;
 const MOST_CONNECTIONS = 2048;
 const MOST_MANIFEST_BYTES = 8 * 1024 * 1024;
@@ -40,23 +38,10 @@ export class Mirror {
   private readonly connections: HandedConnections;
 
   constructor(parts: MirrorParts) {
-    const server = http.createServer(
-      {
-        headersTimeout: HEAD_MS,
-        requestTimeout: 0,
-        keepAliveTimeout: IDLE_MS,
-        connectionsCheckingInterval: LOOK_EVERY_MS,
-        maxHeaderSize: MOST_HEAD_BYTES,
-      },
-      (request, response) => {
-        if (isPipelined(response)) return void request.socket.destroy();
-        // Nothing here takes a body.
-        request.resume();
-        serve(parts, request, response).catch((fault: Error) => {
-          parts.onFault('', fault);
-          response.destroy();
-        });
-      },
+    const server = makeRegistryServer(
+      MOST_HEAD_BYTES,
+      (request, response) => serve(parts, request, response),
+      parts.onFault,
     );
     this.connections = new HandedConnections(server, MOST_CONNECTIONS);
   }
@@ -72,6 +57,8 @@ export class Mirror {
 }
 
 async function serve(parts: MirrorParts, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  // Nothing here takes a body.
+  request.resume();
   const [path = '', ...rest] = (request.url ?? '').split('?');
   const query = rest.join('?');
   const route = readMirrorRoute(path, query);
@@ -151,15 +138,9 @@ function refuse(
       : isAsked
         ? (['UNAUTHORIZED', 401] as const)
         : (['DENIED', status] as const);
-  const body = errorBody(code, `the registry ${registry} does not let everybody have ${name}`);
-  response.writeHead(told, {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-    ...(told === 401
-      ? { 'WWW-Authenticate': login === null ? REALM : challengeFor(request, 'insufficient_scope') }
-      : {}),
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  const challenge = login === null ? REALM : challengeFor(request, 'insufficient_scope');
+  const message = `the registry ${registry} does not let everybody have ${name}`;
+  sayError(response, told, code, message, told === 401 ? challenge : null);
 }
 
 function upstreamRequest(
@@ -208,24 +189,11 @@ function tell(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): void {
-  const gone = fault.name === 'AbortError' || (fault as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
   const registry = route?.kind === 'named' ? route.repository.registry : '';
-  if (!(fault instanceof OciError) && !gone) onFault(registry, fault);
+  if (!(fault instanceof OciError) && !isGone(fault)) onFault(registry, fault);
   // A part of an answer must never look like the whole.
   if (response.headersSent || response.destroyed) return void response.destroy();
   const { code, status, message } = asOciError(fault);
-  const body = errorBody(code, message);
   const kind = route?.kind === 'named' ? route.route.kind : 'none';
-  response.writeHead(statusFor(request, kind, status), {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-    'Docker-Distribution-Api-Version': 'registry/2.0',
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-function asOciError(fault: Error): OciError {
-  if (fault instanceof OciError) return fault;
-  if (!(fault instanceof OutFault)) return new OciError('UNKNOWN', 'a fault of Berthgate itself');
-  return new OciError(fault.reason === 'inner-address' ? 'DENIED' : 'UNAVAILABLE', fault.message);
+  sayError(response, statusFor(request, kind, status), code, message);
 }

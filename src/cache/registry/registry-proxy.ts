@@ -3,21 +3,19 @@
  * sent here by DNS. Certificates are given to it; where they come from it does not know.
  */
 
-import http from 'node:http';
+import type http from 'node:http';
 import type { Duplex } from 'node:stream';
 import tls, { type SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';
-import { HandedConnections, LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
+import { HandedConnections } from '../../wire/handed-connections.ts';
 import { splice } from '../../wire/splice.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import { answerIntercepted, type InterceptedParts } from './intercepted.ts';
 import type { Registry } from './registries.ts';
+import { makeRegistryServer } from './registry-server.ts';
 import { type SetupFacts, setupPage } from './setup-pages.ts';
-import { isPipelined } from './tell-answer.ts';
 
-const HEAD_MS = 10_000;
 const HANDSHAKE_MS = 15_000;
-const IDLE_MS = 60_000;
 const MOST_HEAD_BYTES = 64 * 1024;
 const MOST_CONNECTIONS = 4096;
 const HTTPS = 443;
@@ -53,21 +51,10 @@ export class RegistryProxy {
 
   constructor(parts: ProxyParts) {
     this.parts = { ...parts, passwordsAsked: new LRUCache({ max: MOST_REGISTRIES }) };
-    this.server = http.createServer(
-      {
-        headersTimeout: HEAD_MS,
-        requestTimeout: 0,
-        keepAliveTimeout: IDLE_MS,
-        connectionsCheckingInterval: LOOK_EVERY_MS,
-        maxHeaderSize: MOST_HEAD_BYTES,
-      },
-      (request, response) => {
-        if (isPipelined(response)) return void request.socket.destroy();
-        this.serve(request, response).catch((fault: Error) => {
-          parts.onFault('', fault);
-          response.destroy();
-        });
-      },
+    this.server = makeRegistryServer(
+      MOST_HEAD_BYTES,
+      (request, response) => this.serve(request, response),
+      parts.onFault,
     );
     this.connections = new HandedConnections(this.server, MOST_CONNECTIONS);
     this.server.on('connect', (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
