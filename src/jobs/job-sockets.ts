@@ -35,6 +35,8 @@ export interface JobSocketsOptions extends Pick<JobRemovalOptions, 'tally' | 'lo
 }
 
 const AGAIN_MS = 1000;
+/** Sockets that are served anew at once. */
+const TOGETHER = 8;
 const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
 const KINDS = ['container', 'network', 'volume'] as const;
 
@@ -176,14 +178,18 @@ export class JobSockets {
     const filters = { label: [`${INSTALLATION_LABEL}=${installation}`, SOCKET_LABEL] };
     const listed = listIn('container', await desk.ask('ContainerList', { query: { all: true, filters } }));
     this.unread.clear();
-    const there = new Set<string>();
-    for (const item of listed) {
+    const found = listed.flatMap((item) => {
       const thing = thingIn('container', item);
-      if (thing === null) continue;
-      there.add(thing.id);
-      // One that cannot be served keeps no other waiting.
-      await this.adopt(thing, listedState(item)).catch((fault: Error) => this.warn(fault));
-    }
+      return thing === null ? [] : [{ thing, state: listedState(item) }];
+    });
+    const there = new Set(found.map(({ thing }) => thing.id));
+    const work = async (): Promise<void> => {
+      for (let one = found.shift(); one !== undefined; one = found.shift()) {
+        // One that cannot be served keeps no other waiting.
+        await this.adopt(one.thing, one.state).catch((fault: Error) => this.warn(fault));
+      }
+    };
+    await Promise.all(Array.from({ length: TOGETHER }, work));
     for (const holder of before) if (!there.has(holder.container as string)) await this.lose(holder);
     const first = !this.looked;
     this.looked = true;
@@ -202,6 +208,7 @@ export class JobSockets {
   private async notice({ action, id, name, labels }: NoticedEvent): Promise<void> {
     if (action === 'create') {
       await this.adopt({ kind: 'container', id, name, labels }, 'made');
+      this.watch(readSocketNote(labels[SOCKET_LABEL])?.job ?? '');
       return this.endLate(labels[JOB_LABEL] ?? '');
     }
     const note = readSocketNote(labels[SOCKET_LABEL]);
@@ -230,7 +237,6 @@ export class JobSockets {
       // Whoever was killed before it could put the links there has told nobody of the container.
       if (state === 'created') await this.link(note, id);
     }
-    this.watch(note.job);
   }
 
   /** Another version's: it is not served, and no job ends of which nobody knows whether it holds it. */
@@ -307,10 +313,10 @@ export class JobSockets {
     await this.options.folders.remove(folder);
   }
 
-  /** Sees whether the job still has somebody to live for. */
+  /** Sees whether the job still has somebody to live for, as soon as all are known who may hold it. */
   private watch(id: string): void {
     const job = this.jobs.get(id);
-    if (job === undefined || job.ending !== null || !this.sweeps) return;
+    if (job === undefined || job.ending !== null || !this.sweeps || !this.looked) return;
     if (!job.isHeld) this.end(job);
     else if (job.isInUse) job.stay();
     else {

@@ -109,6 +109,42 @@ test('after a restart a job is known by what began it, also where the engine fir
   expect(sockets.living().map((job) => job.note.parent)).toEqual(['ci']);
 });
 
+test('where a process ends jobs before the engine has told what there is, none ends whose holder is told of last', async () => {
+  const other = `j-${'2'.repeat(20)}`;
+  const { sockets, looked, destroyed, ended, tell } = engineWith([listed(nested, 'ryuk'), listed(note, 'build')]);
+  sockets.sweep();
+  await looked;
+  tell('create', { ...labelsOf(nested), 'berthgate.socket': '', 'berthgate.job': other }, '2', `${other}.late`);
+  await ended;
+  expect(destroyed).toEqual([other]);
+  // The control: with its holder it ends.
+  tell('destroy', labelsOf(note), 'build', 'ci.build');
+  await expect.poll(() => destroyed).toEqual([other, JOB]);
+});
+
+test('after a restart several sockets are served at a time, and never all at once', async () => {
+  const many = Array.from({ length: 20 }, (_, at): SocketNote => {
+    const digits = String(at).padStart(20, '0');
+    return { ...note, job: `j-${digits}`, folder: digits, group: null };
+  });
+  let now = 0;
+  let most = 0;
+  const { sockets, looked } = engineWith(
+    many.map((one) => listed(one, `build-${one.folder}`)),
+    {
+      serve: async () => {
+        most = Math.max(most, ++now);
+        await new Promise((resolve) => setImmediate(resolve));
+        now--;
+        return { speakFor: () => {}, refuse: () => {}, end: () => {} };
+      },
+    },
+  );
+  await looked;
+  expect(sockets.living()).toHaveLength(20);
+  expect(most).toBe(8);
+});
+
 test('a job that another container of its group comes to does not end, also while the engine is asked whether any runs', async () => {
   const other = `j-${'2'.repeat(20)}`;
   const asked: { readonly status?: readonly string[] }[] = [];
