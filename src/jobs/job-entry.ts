@@ -27,6 +27,7 @@ export interface JobEntry {
 }
 
 const DEPTH = 8;
+const PREFIX = 'berthgate-';
 
 /** @throws Refusal where the engine does not take it */
 export async function writeEntry(desk: EngineDesk, { instance, ...entry }: JobEntry): Promise<void> {
@@ -49,6 +50,13 @@ export async function readEntries(desk: EngineDesk): Promise<readonly JobEntry[]
   });
 }
 
+/** Jobs that are in the books, also by entries that another version has written. @throws Refusal, Error as above */
+export async function jobsInBooks(desk: EngineDesk): Promise<ReadonlySet<string>> {
+  const query = { filters: { label: [INTENT_LABEL] } };
+  const names = thingsIn('volume', await desk.ask('VolumeList', { query })).map(({ name }) => name);
+  return new Set(names.filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length)));
+}
+
 /** Gives whether it is gone. @throws Refusal where the engine does not answer */
 export async function removeEntry(desk: EngineDesk, entry: Pick<JobEntry, 'job'>): Promise<boolean> {
   const { status } = await desk.order('VolumeDelete', { parameters: { name: nameOf(entry) } });
@@ -56,7 +64,7 @@ export async function removeEntry(desk: EngineDesk, entry: Pick<JobEntry, 'job'>
 }
 
 function nameOf({ job }: Pick<JobEntry, 'job'>): string {
-  return `berthgate-${job}`;
+  return `${PREFIX}${job}`;
 }
 
 /** Null for what is not understood. */

@@ -5,11 +5,12 @@
 
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
-import { listEndpoints, thingsIn } from '../docker/named-things.ts';
+import { listedState } from '../docker/inspected-container.ts';
+import { listEndpoints, listIn, thingIn, thingsIn } from '../docker/named-things.ts';
 import { INSTALLATION_LABEL, INTENT_LABEL, JOB_LABEL } from '../docker/reserved-labels.ts';
 import type { EngineDesk } from '../exchange/engine-desk.ts';
 import { type LockPlace, standingOf } from './instance-lock.ts';
-import { type JobEntry, readEntries, removeEntry, writeEntry } from './job-entry.ts';
+import { type JobEntry, jobsInBooks, readEntries, removeEntry, writeEntry } from './job-entry.ts';
 import { isJobId } from './job-id.ts';
 
 /** What tells one process from another, and from installations, on things of an engine. */
@@ -114,19 +115,25 @@ export class ProcessJobs {
     return ends;
   }
 
-  /** Jobs of processes that have things and are in no book any more: an engine was done with a create when they had ended. */
+  /**
+   * Jobs of processes that have things and are in no book any more: an engine was done with a create when they had ended.
+   * Where something has ever run, nobody knows but that the entry alone has gone, as an administrator prunes volumes.
+   */
   private async late(): Promise<readonly string[]> {
     const found = new Set<string>();
+    const begun = new Set<string>();
     for (const kind of KINDS) {
       const query = { ...(kind === 'container' ? { all: true } : {}), filters: { label: [JOB_LABEL] } };
-      for (const { labels } of thingsIn(kind, await this.desk.ask(listEndpoints[kind], { query }))) {
-        const { [JOB_LABEL]: job = '', [INSTALLATION_LABEL]: process = '' } = labels;
-        if (isJobId(job) && PROCESS.test(process)) found.add(job);
+      for (const item of listIn(kind, await this.desk.ask(listEndpoints[kind], { query }))) {
+        const { [JOB_LABEL]: job = '', [INSTALLATION_LABEL]: process = '' } = thingIn(kind, item)?.labels ?? {};
+        if (!isJobId(job) || !PROCESS.test(process)) continue;
+        found.add(job);
+        if (kind === 'container' && listedState(item) !== 'created') begun.add(job);
       }
     }
     // A job is in the books from before the first of its things: so these are asked for last.
-    for (const { job } of found.size === 0 ? [] : await this.entries()) found.delete(job);
-    return [...found];
+    const kept = found.size === 0 ? begun : await jobsInBooks(this.desk);
+    return [...found].filter((job) => !begun.has(job) && !kept.has(job));
   }
 
   standingOf(lock: LockPlace): ReturnType<typeof standingOf> {

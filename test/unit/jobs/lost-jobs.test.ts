@@ -5,6 +5,7 @@ import type { EventFeed, EventKeeper } from '../../../src/exchange/event-feed.ts
 import type { Json } from '../../../src/ground/json.ts';
 import { JobSockets } from '../../../src/jobs/job-sockets.ts';
 import { JobTally } from '../../../src/jobs/job-tally.ts';
+import { newProcessId, ProcessJobs } from '../../../src/jobs/process-jobs.ts';
 import { SocketFolders } from '../../../src/jobs/socket-folders.ts';
 
 const JOB = 'j-0123456789abcdef0123';
@@ -61,4 +62,41 @@ test('a job that has lost its containers is ended', async () => {
 
 test('an engine that goes away while such jobs are looked for is asked again, until it answers', async () => {
   expect(await leftToThe(2)).toEqual({ ended: [JOB], leaks: 1 });
+});
+
+/** The jobs that a sweep ends where an engine has these things of a process, and volumes. */
+async function sweptOf(containers: readonly Json[], volumes: readonly Json[]): Promise<readonly string[]> {
+  const ended: string[] = [];
+  const desk = {
+    ...emptyDesk('local'),
+    ask: async (endpoint: string): Promise<Json> =>
+      endpoint === 'ContainerList' ? containers : endpoint === 'VolumeList' ? { Volumes: volumes } : [],
+  };
+  const destroy = async ({ job }: { readonly job: string }) => {
+    ended.push(job);
+    return [];
+  };
+  await new ProcessJobs(desk, { destroy }, true).sweep(() => {}, new AbortController().signal);
+  return ended;
+}
+
+function ofProcess(State: string): Json {
+  const labels = { 'berthgate.namespace': JOB, 'berthgate.job': JOB, 'berthgate.instance': newProcessId() };
+  return { Id: State, Names: [`/${JOB}.${State}`], Labels: labels, State };
+}
+
+test('what an engine has made for a job of a process that is in no book any more is ended', async () => {
+  expect(await sweptOf([ofProcess('created')], [])).toEqual([JOB]);
+});
+
+test.each(['running', 'exited'])(
+  'a job with a container that is %s is not ended for having lost its entry',
+  async (state) => {
+    expect(await sweptOf([ofProcess(state), ofProcess('created')], [])).toEqual([]);
+  },
+);
+
+test('a job whose entry another version has written is not ended for that', async () => {
+  const entry = { Name: `berthgate-${JOB}`, Labels: { 'berthgate.intent': '{"do":"job","v":2}' } };
+  expect(await sweptOf([ofProcess('created')], [entry])).toEqual([]);
 });
