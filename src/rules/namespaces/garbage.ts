@@ -1,10 +1,13 @@
 /** The engine's disk kept in bounds: what nobody needs goes, and what was not used for longest goes first. */
 
 import { freedBytes } from '../../docker/joined-answers.ts';
+import { thingsIn } from '../../docker/named-things.ts';
+import { INSTALLATION_LABEL, NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
 import { isJobId } from '../../jobs/job-id.ts';
 import { destroyNamespace } from './destroy.ts';
 import type { EngineSide } from './engine-side.ts';
 import { dropKept, type KeptImage, keptImages } from './kept-images.ts';
+import { ownerOf } from './ownership.ts';
 import { survey } from './survey.ts';
 
 export interface GarbageLimits {
@@ -77,12 +80,23 @@ export async function collectGarbage(
 
 /** Those in which nothing runs, and that nobody has called for so long; the one that was not used for longest first. */
 async function idleNamespaces(side: EngineSide, idleMs: number) {
+  const others = await ofOthers(side);
   const idle = [...(await survey(side))].flatMap(([name, things]) => {
     const runs = things.some(({ kind, state }) => kind === 'container' && state !== null && RUNS.has(state));
     const usedAtMs = side.uses.latest(name);
-    return runs || isJobId(name) || usedAtMs + idleMs > Date.now() ? [] : [{ name, usedAtMs }];
+    return runs || isJobId(name) || others.has(name) || usedAtMs + idleMs > Date.now() ? [] : [{ name, usedAtMs }];
   });
   return idle.sort((one, other) => one.usedAtMs - other.usedAtMs);
+}
+
+/** Those with containers of another Berthgate, which alone knows when they were used. */
+async function ofOthers({ desk, ledger }: EngineSide): Promise<ReadonlySet<string>> {
+  const query = { all: true, filters: { label: [NAMESPACE_LABEL] } };
+  const containers = thingsIn('container', await desk.ask('ContainerList', { query }));
+  const theirs = containers.filter(({ labels: { [INSTALLATION_LABEL]: by = '' } }) => {
+    return by !== '' && by !== ledger.installation.id;
+  });
+  return new Set(theirs.flatMap((container) => ownerOf(container) ?? []));
 }
 
 /** Whole, unless somebody has come back to it meanwhile. Whether nothing is left. */

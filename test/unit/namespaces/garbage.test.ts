@@ -107,11 +107,19 @@ test('on a full disk a namespace goes last in which nothing runs and that nobody
   const container = (owner: string, State: string): Json => ({
     Id: owner,
     Names: [`/${owner}.web`],
-    Labels: { 'berthgate.namespace': owner },
+    Labels: { 'berthgate.namespace': owner, 'berthgate.instance': owner === 'elsewhere' ? 'other' : 'here' },
     State,
     ImageID: '',
   });
-  const states = { idle: 'exited', runs: 'running', asleep: 'paused', back: 'exited', [job]: 'exited' };
+  const states = {
+    idle: 'exited',
+    runs: 'running',
+    asleep: 'paused',
+    back: 'exited',
+    // Another Berthgate's, which may be in use there.
+    elsewhere: 'exited',
+    [job]: 'exited',
+  };
   const side = engineSide(
     {
       ...emptyDesk('engine'),
@@ -129,7 +137,7 @@ test('on a full disk a namespace goes last in which nothing runs and that nobody
         return { status: 200, answer: null };
       },
     },
-    { id: '', alone: true, onEnded: () => {} },
+    { id: 'here', alone: true, onEnded: () => {} },
   );
   const namespaces = (collected: Awaited<ReturnType<typeof collectGarbage>>): readonly string[] =>
     collected.garbage.flatMap(({ kind, name }) => (kind === 'namespace' ? [name] : []));
