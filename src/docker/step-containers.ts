@@ -23,7 +23,8 @@ export interface StepContainer {
 /** Null for what somebody has made by a create: of a namespace it has its label, of others it names its image and network. */
 export function stepContainerIn(listed: Json): StepContainer | null {
   const thing = thingIn('container', listed);
-  if (thing === null || !isObject(listed) || NAMESPACE_LABEL in thing.labels) return null;
+  // An image that was committed of a container of ours has the label, and says nothing in it.
+  if (thing === null || !isObject(listed) || (thing.labels[NAMESPACE_LABEL] ?? '') !== '') return null;
   const { Image: image = null, HostConfig: hostConfig = null } = listed;
   const mode = isObject(hostConfig) ? hostConfig.NetworkMode : null;
   // The builder says both by their ids.
