@@ -65,9 +65,18 @@ test('what a job publishes is within reach of the network that its own container
   expect([...together]).not.toContain('br-a . br-j');
 });
 
+test('what a job publishes is not within reach of a network that namespaces share, though its own container is on it', () => {
+  const bridges = [bridge('br-a', 'alice'), { link: 'br-s', namespace: null, held: true }, bridge('br-j', 'j-1')];
+  const speakers = ['br-a', 'br-s'].map((link) => ({ link, namespace: 'j-1' }));
+  const { own4 } = elementsOf([{ bridges, speakers, ports: [port('j-1', '10.0.0.1', 80)] }]);
+  expect([...own4].sort()).toEqual(['br-a . 10.0.0.1 . tcp . 80', 'br-j . 10.0.0.1 . tcp . 80']);
+});
+
 test('a link whose name nft would read in its own way stands in no script', () => {
-  const bridges = ['br*', 'a"b', 'a b', '{x}'].map((link) => bridge(link, 'alice'));
-  expect(elementsOf([{ ...nothing, bridges }])).toEqual(noElements());
+  const links = ['br*', 'a"b', 'a b', '{x}'];
+  const bridges = links.map((link) => bridge(link, 'alice'));
+  const speakers = links.map((link) => ({ link, namespace: 'j-1' }));
+  expect(elementsOf([{ bridges, speakers, ports: [port('j-1', '10.0.0.1', 80)] }])).toEqual(noElements());
 });
 
 test('one network more is one step, whatever there is already', () => {

@@ -95,8 +95,12 @@ function addTo(elements: Record<SetName, Set<string>>, { bridges, speakers, port
     links.push(link);
     linksOf.set(namespace, links);
   }
-  // What a job publishes, it looks for from its own container, which is on a network of its parent.
-  for (const { link, namespace } of speakers) linksOf.set(namespace, [...(linksOf.get(namespace) ?? []), link]);
+  // What a job publishes, it looks for from its own container, which is on a network of its parent. What is on one that
+  // several namespaces share is not the job's alone.
+  const owned = new Set([...linksOf.values()].flat());
+  for (const { link, namespace } of speakers) {
+    if (owned.has(link)) linksOf.set(namespace, [...(linksOf.get(namespace) ?? []), link]);
+  }
   for (const { namespace, address, protocol, port } of ports) {
     if (!PROTOCOLS.includes(protocol)) continue;
     for (const link of linksOf.get(namespace) ?? []) {
