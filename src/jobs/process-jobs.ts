@@ -102,17 +102,23 @@ export class ProcessJobs {
 
   /** Ends those whose process is no more; kept ones stay. @throws the reason of `signal`; where the engine does not answer */
   async sweep(onStep: (job: string, step: EndStep) => void, signal: AbortSignal): Promise<readonly JobEnd[]> {
-    const ends: JobEnd[] = [];
+    const dead: JobEntry[] = [];
     for (const entry of await this.entries()) {
-      if (entry.kept || (await this.standingOf(entry.lock)) !== 'ended') continue;
-      const end = await this.end(entry, (step) => onStep(entry.job, step), signal);
-      ends.push(end);
-      if (end.left.length === 0) await removeDeadLock(entry.lock);
+      if (!entry.kept && (await this.standingOf(entry.lock)) === 'ended') dead.push(entry);
     }
-    for (const job of await this.late()) {
-      ends.push(await this.destroy({ job, gateway: null }, (step) => onStep(job, step), signal));
-    }
-    return ends;
+    const late = await this.late();
+    // One that the engine is long about keeps no other waiting.
+    const ends = await Promise.allSettled([
+      ...dead.map(async (entry) => {
+        const end = await this.end(entry, (step) => onStep(entry.job, step), signal);
+        if (end.left.length === 0) await removeDeadLock(entry.lock);
+        return end;
+      }),
+      ...late.map((job) => this.destroy({ job, gateway: null }, (step) => onStep(job, step), signal)),
+    ]);
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
   }
 
   /**
@@ -131,9 +137,10 @@ export class ProcessJobs {
         if (kind === 'container' && listedState(item) !== 'created') begun.add(job);
       }
     }
+    if (found.size === 0) return [];
     // A job is in the books from before the first of its things: so these are asked for last.
-    const kept = found.size === 0 ? begun : await jobsInBooks(this.desk);
-    return [...found].filter((job) => !begun.has(job) && !kept.has(job));
+    const booked = await jobsInBooks(this.desk);
+    return [...found].filter((job) => !begun.has(job) && !booked.has(job));
   }
 
   standingOf(lock: LockPlace): ReturnType<typeof standingOf> {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import type { EventFeed, EventKeeper } from '../../../src/exchange/event-feed.ts';
 import type { Json } from '../../../src/ground/json.ts';
+import { placeHere } from '../../../src/jobs/instance-lock.ts';
 import { JobSockets } from '../../../src/jobs/job-sockets.ts';
 import { JobTally } from '../../../src/jobs/job-tally.ts';
 import { newProcessId, ProcessJobs } from '../../../src/jobs/process-jobs.ts';
@@ -99,4 +100,33 @@ test.each(['running', 'exited'])(
 test('a job whose entry another version has written is not ended for that', async () => {
   const entry = { Name: `berthgate-${JOB}`, Labels: { 'berthgate.intent': '{"do":"job","v":2}' } };
   expect(await sweptOf([ofProcess('created')], [entry])).toEqual([]);
+});
+
+test('a job of a killed process that the engine is long about keeps no other one waiting', async () => {
+  const { path, machine } = await placeHere('/nonexistent/lock');
+  const jobs = ['1', '2', '3'].map((digit) => `j-${digit.repeat(20)}`);
+  // Of before the last start of this machine.
+  const entry = { do: 'job', lock: { path, machine, boot: 'before' }, beganMs: 0, kept: false };
+  const Volumes = jobs.map((job) => {
+    const labels = { 'berthgate.instance': newProcessId(), 'berthgate.intent': JSON.stringify({ ...entry, job }) };
+    return { Name: `berthgate-${job}`, Labels: labels };
+  });
+  const ended: string[] = [];
+  let othersEnd = (): void => {};
+  const others = new Promise<void>((resolve) => {
+    othersEnd = resolve;
+  });
+  const desk = {
+    ...emptyDesk('local'),
+    ask: async (endpoint: string): Promise<Json> => (endpoint === 'VolumeList' ? { Volumes } : []),
+    order: async () => ({ status: 204, answer: null }),
+  };
+  const destroy = async ({ job }: { readonly job: string }) => {
+    if (job === jobs[0]) await others;
+    if (ended.push(job) === 2) othersEnd();
+    return [];
+  };
+  const swept = await new ProcessJobs(desk, { destroy }, true).sweep(() => {}, new AbortController().signal);
+  expect(ended).toEqual([jobs[1], jobs[2], jobs[0]]);
+  expect(swept.map(({ job }) => job)).toEqual(jobs);
 });
