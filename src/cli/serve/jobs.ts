@@ -288,6 +288,8 @@ export class Jobs {
 
   private looked(): void {
     if (!this.allLooked()) return;
+    // Never rejects.
+    void this.kept.closeTaken();
     for (const tell of this.onLooked.splice(0)) tell();
     if (this.installation?.alone === true) void this.tidy();
   }

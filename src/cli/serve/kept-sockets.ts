@@ -10,7 +10,7 @@ export class KeptSockets {
   private readonly manager: ServiceManager | null;
   /** Of the service manager, by name. */
   private readonly inherited: Map<string, readonly number[]>;
-  private taken: Map<string, number[]> = new Map();
+  private readonly taken = new Map<string, number[]>();
 
   /** `inherited` loses those that are of jobs. */
   constructor(manager: ServiceManager | null, inherited: Map<string, readonly number[]>) {
@@ -19,9 +19,13 @@ export class KeptSockets {
     for (const name of this.inherited.keys()) inherited.delete(name);
   }
 
-  /** What the process before us has handed over. */
+  /** What the process before us has handed over: `byKey` loses it, since an engine may be long about saying who needs it. */
   takeFrom(byKey: Map<string, number[]>): void {
-    this.taken = byKey;
+    for (const [name, descriptors] of byKey) {
+      if (!name.startsWith(OF_JOBS)) continue;
+      this.taken.set(name, descriptors);
+      byKey.delete(name);
+    }
   }
 
   nameOf(folder: string): string {
@@ -45,6 +49,12 @@ export class KeptSockets {
 
   drop(folder: string): void {
     this.manager?.drop(this.nameOf(folder));
+  }
+
+  /** Handed over for containers that are no more, which is known now. */
+  async closeTaken(): Promise<void> {
+    for (const descriptors of this.taken.values()) for (const fd of descriptors.splice(0)) await closeDescriptor(fd);
+    this.taken.clear();
   }
 
   /** Those of containers that are no more. */
