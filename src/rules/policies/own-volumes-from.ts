@@ -108,7 +108,7 @@ async function ofCaller(desk: EngineDesk, { caller = '' }: Call, taken: Taken): 
   return { taken, sockets: socketPathsOf(inspection), lent, mounts: [] };
 }
 
-/** Of a container of the namespace with a socket; null for any other, and for what the engine and the policies are to judge. */
+/** Of a container of the namespace with a socket; null for any other, which the engine and the policies are to judge. */
 async function ofHolder(context: PolicyContext, { version }: Call, taken: Taken): Promise<Given | null> {
   const inspection: Json = await context.lookUp('ContainerInspect', { id: taken.container });
   const sockets = socketPathsOf(inspection);
@@ -119,8 +119,14 @@ async function ofHolder(context: PolicyContext, { version }: Call, taken: Taken)
       hint: 'mount them by their path, as that container does',
     });
   }
-  const mounts = mountsOf(inspection).map((mount) =>
-    volumeMount({ ...mount, writable: mount.writable && !taken.readOnly }, version),
-  );
-  return mounts.includes(null) ? null : { taken, sockets, lent: [], mounts: mounts.filter((mount) => mount !== null) };
+  const mounts = mountsOf(inspection).map((mount) => {
+    const said = volumeMount({ ...mount, writable: mount.writable && !taken.readOnly }, version);
+    if (said !== null) return said;
+    // The engine would lend the socket with the rest.
+    throw refuse(NAME, 'other-mounts', `must not take over what a container with a socket has at ${mount.target}`, {
+      place: placeOf(['HostConfig', 'VolumesFrom', taken.at]),
+      hint: 'mount what is needed by itself, as that container does',
+    });
+  });
+  return { taken, sockets, lent: [], mounts };
 }
