@@ -3,6 +3,7 @@ import type net from 'node:net';
 import { Channel, type ChannelUser } from './channel.ts';
 import { type ClientConnection, Exchange, UNREAD_HEAD } from './exchange.ts';
 import type { InboundLimits, RenderedFault } from './inbound-limits.ts';
+import { DRAINED_BYTES, HALF_CLOSE_GRACE_MS, LINGER_MS, UNTAKEN_BYTES, WAITING_BYTES } from './inbound-limits.ts';
 import type { KnownHeads } from './known-heads.ts';
 import type { BodySink, RequestHead } from './message.ts';
 import type { ReadBuffers } from './read-buffers.ts';
@@ -28,13 +29,6 @@ export interface InboundOptions {
 }
 
 const NOTHING = Buffer.alloc(0);
-/** Bytes that may wait behind a request in progress: pipelined requests, the first input of an upgrade. */
-const WAITING_BYTES = 64 * 1024;
-/** What is read over of an unwanted body to keep a connection, as Go's server does. */
-const DRAINED_BYTES = 256 * 1024;
-/** How long a closed connection still reads, so that its last answer is not lost to a reset. */
-const LINGER_MS = 1000;
-const HALF_CLOSE_GRACE_MS = 250;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 export class InboundConnection implements ClientConnection, ChannelUser {
@@ -74,8 +68,13 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   /** For a server that ends: an idle connection closes at once, another one after its answer, a tunnel by itself. */
   drain(): void {
-    if (this.idle) this.#close();
+    if (this.idle || this.#isBehind) this.#close();
     else this.#closing = true;
+  }
+
+  /** Between requests: the client asks, and does not take what it has asked for. */
+  get #isBehind(): boolean {
+    return this.#exchange === null && !this.#takenOver && this.socket.writableLength > UNTAKEN_BYTES;
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
@@ -88,6 +87,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   onEof(): void {
     const exchange = this.#exchange;
     if (exchange === null) {
+      if (this.#isBehind && this.#unread.length > 0) return;
       this.#clearTimer();
       this.channel.end();
       return;
@@ -104,7 +104,8 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   }
 
   onFlushed(): void {
-    this.#exchange?.sink?.flushed();
+    if (this.#exchange !== null) this.#exchange.sink?.flushed();
+    else if (this.#unread.length > 0) this.#advance();
   }
 
   onClosed(): void {
@@ -241,13 +242,15 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     }
     if (this.#takenOver) return;
     if (this.channel.ended) this.#breakShortBody();
-    if (this.#sinkHolds || (this.#exchange !== null && this.#unread.length > WAITING_BYTES)) this.channel.pause();
+    const isFull = this.#exchange === null ? this.#isBehind : this.#unread.length > WAITING_BYTES;
+    if (this.#sinkHolds || isFull) this.channel.pause();
     else this.channel.resume();
   }
 
   /** One step; false when more bytes, or somebody else, are waited for. */
   #step(): boolean {
     const body = this.#body;
+    if (this.#isBehind) return false;
     if (this.#exchange === null) return !this.#closing && this.#unread.length > 0 && this.#readHead();
     if (body === null || body.done || body.sink === null || this.#sinkHolds || this.#unread.length === 0) return false;
     const unread = this.#unread;
@@ -339,8 +342,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   /** The request cannot be read any further: it is answered if it still can be, and the connection ends. */
   #refuse(fault: WireFault): void {
     this.#closing = true;
-    const exchange = this.#exchange;
-    if (exchange !== null) {
+    if (this.#exchange !== null) {
       this.#breakBody(fault);
       return;
     }

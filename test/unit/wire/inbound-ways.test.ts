@@ -68,6 +68,21 @@ for (const [way, pauseOnConnect] of [
       expect(heard.match(/\/(slow|b|c)/g)).toEqual(['/slow', '/b', '/c']);
     });
 
+    it('reads no more requests of a client that does not take what it has asked for', async () => {
+      const body = 'x'.repeat(32 * 1024);
+      let most = 0;
+      const served = await start((exchange) => {
+        exchange.answer(ok(), body);
+        most = Math.max(most, exchange.connection.channel.socket.writableLength);
+      });
+      const talk = await dial(served.port);
+      talk.say(get('/').repeat(500)).end();
+      const heard = await talk.hearsEnd();
+      expect(most).toBeLessThan(2 * 1024 * 1024);
+      expect(heard.split('200 OK').length - 1).toBe(500);
+      expect(heard.split(body).length - 1).toBe(500);
+    });
+
     it('reads a request that comes byte by byte', async () => {
       const served = await start(async (exchange) => {
         const body = await exchange.readBody(100);
