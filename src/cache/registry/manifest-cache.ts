@@ -249,11 +249,14 @@ export class ManifestCache {
     try {
       const said = await this.parts.origin.ask({ ...nobody, headers: withoutConditions(request) }, asker);
       letGo(said.body);
+      // What was for everybody may be private by now.
+      if (said.status === 401 || said.status === 403) await this.parts.rights.lose(asker);
       if (said.status !== 200) return;
       this.parts.rights.prove(asker);
       await this.parts.rights.keep(asker, manifest.digest.slice('sha256:'.length));
-    } catch {
-      // It was not learned; somebody else's pull will.
+    } catch (fault) {
+      if (isRefusal(fault)) await this.parts.rights.lose(asker).catch(() => {});
+      // Otherwise it was not learned; somebody else's pull will.
     }
   }
 

@@ -121,6 +121,39 @@ test('with the registry gone, a private image is for who had it not long ago, an
   }
 });
 
+for (const auth of ['basic', 'bearer'] as const) {
+  test(`with the registry gone, what has become private is not for those who had what was public (${auth})`, async () => {
+    const fake = await registry(auth);
+    const [open, secret] = [makeImage(1000), makeImage(1000)];
+    await push(fake, 'team/app', 'open', open);
+    const rig = await startRig([{ url: fake.url }], { staleMs: 3_600_000 });
+    fake.answer = (_, response) => {
+      response.writeHead(200, {
+        'content-type': MANIFEST_TYPE,
+        'content-length': open.manifest.length,
+        'docker-content-digest': open.manifestDigest,
+      });
+      response.end(open.manifest);
+      return true;
+    };
+    expect((await rig.ask(`${APP}/manifests/open`, { headers: ACCEPT })).status).toBe(200);
+    const known = () => rig.store.get(`public:${R}/team/app`);
+    expect(await known()).toHaveLength(1);
+    fake.answer = () => false;
+    await push(fake, 'team/app', 'secret', secret);
+    const paths = ['manifests/secret', `blobs/${secret.layerDigest}`];
+    for (const path of paths) expect((await rig.ask(`${APP}/${path}`, { headers: ALICE })).status).toBe(200);
+    await expect.poll(known, { timeout: 20_000 }).toEqual([]);
+    await settled(rig.store);
+    await fake.close();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 600_000 });
+    for (const path of paths) {
+      expect((await rig.ask(`${APP}/${path}`, { headers: ALICE })).status).toBe(200);
+      for (const headers of [ACCEPT, MALLORY]) expect((await rig.ask(`${APP}/${path}`, { headers })).status).toBe(502);
+    }
+  });
+}
+
 test('a blob of one repository is not had by its digest through another one', async () => {
   const fake = await registry();
   const image = makeImage(10_000);
