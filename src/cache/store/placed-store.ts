@@ -129,7 +129,9 @@ export class PlacedStore implements Store {
         grow: (bytes) => {
           grown += bytes;
           this.#filling += bytes;
-          return this.#held <= this.#maxBytes ? null : this.#makeRoom(0).then(() => this.#held <= this.#most);
+          if (this.#held <= this.#maxBytes) return null;
+          const made = this.#makeRoom(0);
+          return this.#held <= this.#most ? null : made.then(() => this.#held <= this.#most);
         },
         letGo,
         keep: async (body, records) => {
@@ -293,7 +295,8 @@ export class PlacedStore implements Store {
   }
 
   async #evict(bytes: number): Promise<boolean> {
-    await this.#walked;
+    // Later walks find what others have put there: what goes first is known without them.
+    if (!this.#complete) await this.#walked;
     this.#enterTouches();
     const room = Math.max(bytes, this.#maxBytes * ROOM_SHARE);
     const goal = Math.min(this.#held, this.#maxBytes) - room;

@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { FolderStore } from '../../../src/cache/store/index.ts';
+import { Layout, recordName } from '../../../src/cache/store/layout.ts';
 import type { Body } from '../../../src/cache/store.ts';
 import { digestOf, fillWith, readBody, readKey, storeContract } from './contract.ts';
 
@@ -155,6 +158,25 @@ describe('the store in a folder', () => {
     await fillWith(store, 'http:a', bytes);
     for (let i = 10; i < 13; i++) await fillWith(store, `http:${i}`, randomBytes(100_000));
     expect((await readKey(store, 'http:a'))?.equals(bytes)).toBe(true);
+  });
+
+  test('makes room for what is being filled also while it looks through all that lies there', async () => {
+    const store = await openStore(1_000_000);
+    for (let i = 0; i < 9; i++) await fillWith(store, `http:${i}`, randomBytes(100_000));
+    // A file that is read for as long as nobody writes into it.
+    const slow = new Layout(folders[0] as string).record(recordName('http:slow'));
+    await mkdir(dirname(slow), { recursive: true });
+    execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', slow]);
+    const looked = store.collect();
+    const bytes = randomBytes(300_000);
+    const kept = await Promise.race([fillWith(store, 'http:a', bytes), pause(10_000)]);
+    const { evicted } = store.stats();
+    await writeFile(slow, '');
+    await looked;
+    expect(kept).toMatchObject({ kept: true });
+    expect(evicted.records).toBeGreaterThan(0);
+    expect((await readKey(store, 'http:a'))?.equals(bytes)).toBe(true);
+    await expect.poll(() => store.stats().bytes).toBeLessThanOrEqual(1_000_000);
   });
 
   test('passes a body that is larger than itself through, and keeps nothing of it', async () => {
