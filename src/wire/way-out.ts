@@ -9,7 +9,7 @@ import https from 'node:https';
 import net, { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, checkServerIdentity, rootCertificates } from 'node:tls';
-import { Agent, buildConnector, type Dispatcher, ProxyAgent, request } from 'undici';
+import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent, request } from 'undici';
 import { type Network, reachableAddresses } from './inner-addresses.ts';
 
 const CONNECT_MS = 10_000;
@@ -69,12 +69,14 @@ export class WayOut {
   private readonly options: WayOutOptions;
   private readonly resolve: LookupAll;
   private readonly reachable: (address: string) => boolean;
+  private readonly tunnelMs: number;
   private readonly opened: Dispatcher[] = [];
 
-  /** @param resolve the machine's own resolver */
-  constructor(options: WayOutOptions, resolve: LookupAll = lookup) {
+  /** @param resolve the machine's own resolver @param tunnelMs how long the proxy may take to reach a server */
+  constructor(options: WayOutOptions, resolve: LookupAll = lookup, tunnelMs = CONNECT_MS) {
     this.options = options;
     this.resolve = resolve;
+    this.tunnelMs = tunnelMs;
     this.reachable = reachableAddresses(options.allowPrivate);
   }
 
@@ -89,7 +91,14 @@ export class WayOut {
     const { proxy } = this.options;
     let proxied: Dispatcher | null = null;
     if (proxy !== null) {
-      proxied = new ProxyAgent({ ...limits, uri: proxy, requestTls: { ca: [...ca] }, proxyTls: { ca: [...ca] } });
+      const tunnels = { headersTimeout: this.tunnelMs };
+      proxied = new ProxyAgent({
+        ...limits,
+        uri: proxy,
+        requestTls: { ca: [...ca] },
+        proxyTls: { ca: [...ca] },
+        clientFactory: (origin, how) => new Pool(origin, { ...how, ...tunnels }),
+      });
       this.opened.push(proxied);
     }
     return {

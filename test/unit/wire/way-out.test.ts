@@ -168,6 +168,24 @@ test("what goes out takes the site's proxy, but for what needs none", async () =
   expect(tunnels.length).toBe(1);
 });
 
+test('a proxy that never says whether it has reached a server is not waited for', async () => {
+  const taken = new Set<net.Socket>();
+  const proxy = net.createServer((socket) => void taken.add(socket));
+  await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    proxy.close();
+    for (const socket of taken) socket.destroy();
+  });
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const options = { proxy: url, noProxy: [], ca: [], allowPrivate: [] };
+  const out = new WayOut(options, (_host, _options, callback) => callback(null, []), 200);
+  onTestFinished(() => out.close());
+  for (const to of ['http://a.example.org/', 'https://a.example.org/']) {
+    await expect(get(out, to)).rejects.toMatchObject({ reason: 'timeout' });
+  }
+  expect(taken.size).toBeGreaterThan(0);
+}, 30_000);
+
 test('an address that is named may be certified by its name, and a Host field proves nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'berthgate-certified-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
