@@ -15,12 +15,12 @@ import {
   docker,
   dockerClis,
   dockerEnvironment,
-  freePort,
   hasRegistry,
   startRegistry,
   type TestEngine,
   type TestRegistry,
 } from '../engines/index.ts';
+import { ALL, kinds, leftOf, runConfig } from './run-site.ts';
 import { Watched } from './watched.ts';
 
 const program = process.env.BERTHGATE_PROGRAM ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -74,49 +74,14 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
       const jobOf = async (running: Watched): Promise<string> =>
         (await running.said(/^JOB (j-[0-9a-f]{20})$/m))[1] as string;
 
-      /** What the engine has of the job, or of what carries the mark. */
-      async function left(job: string): Promise<readonly string[]> {
-        const get = async <T>(path: string): Promise<T> => (await ask(engine.socket, 'GET', path)).json<T>();
-        type Thing = { Id: string; Names?: string[]; Name?: string; Labels: Record<string, string> | null };
-        type Image = Thing & { RepoTags: string[] | null };
-        const isOurs = ({ Labels }: Thing): boolean =>
-          Labels?.['berthgate.job'] === job || Object.keys(Labels ?? {}).includes(mark);
-        const containers = await get<Thing[]>('/containers/json?all=1');
-        const networks = await get<Thing[]>('/networks');
-        const { Volumes } = await get<{ Volumes: (Thing & { Name: string })[] | null }>('/volumes');
-        const images = await get<Image[]>('/images/json?all=1');
-        const ofJob = ({ RepoTags }: Image): boolean => RepoTags?.some((tag) => tag.includes(`/${job}/`)) === true;
-        return [
-          ...containers.filter(isOurs).map(({ Names }) => `container ${Names?.[0]}`),
-          ...networks.filter(isOurs).map(({ Name }) => `network ${Name}`),
-          ...(Volumes ?? []).filter(({ Name }) => Name.includes(job)).map(({ Name }) => `volume ${Name}`),
-          ...images.filter((one) => isOurs(one) || ofJob(one)).map(({ Id, RepoTags }) => `image ${Id} ${RepoTags}`),
-        ];
-      }
-      const kinds = (things: readonly string[]): readonly string[] => [
-        ...new Set(things.map((one) => one.split(' ')[0] as string)),
-      ];
-      const ALL = ['container', 'network', 'volume', 'image'];
+      const left = (job: string): Promise<readonly string[]> => leftOf(engine, job, mark);
 
       beforeAll(async () => {
         folder = await mkdtemp(join(tmpdir(), 'berthgate-run-'));
         await mkdir(join(folder, 'bin'));
         await symlink(dockerClis.at(-1)?.path ?? '', join(folder, 'bin/docker'));
-        await writeFile(
-          join(folder, 'berthgate.yaml'),
-          JSON.stringify({
-            state: join(folder, 'state'),
-            engines: [{ name: 'engine', url: engine.host, gateway: `127.0.0.1:${await freePort()}` }],
-            admin: { url: `unix://${folder}/admin.sock` },
-            listeners: [
-              { name: 'strict', url: `unix://${folder}/unused.sock`, policies: ['conservative'] },
-              { name: 'other', url: `unix://${folder}/unused2.sock` },
-            ],
-            images: { shared: ['busybox'] },
-            registry: { upstreams: [{ host: HOST, url: registry?.url }] },
-            log: { level: 'warn', format: 'text' },
-          }),
-        );
+        const config = await runConfig(folder, engine, { host: HOST, url: registry?.url });
+        await writeFile(join(folder, 'berthgate.yaml'), JSON.stringify(config));
         // A job's image gets to a registry as any other.
         const pushed = await through(
           `docker build -q -t ${HOST}/base:1 - <<END\nFROM busybox\nRUN echo base-${mark} >/base\nEND\ndocker push -q ${HOST}/base:1`,
