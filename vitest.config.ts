@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 // Two projects: `unit` needs nothing but Node; `engines` talks to the real engines that test/run.mjs has started.
 export default defineConfig({
   test: {
-    // Tests with engines wait more than they compute; vitest's own choice on two cores is one worker.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // Tests with engines wait more than they compute: two workers leave a quarter of two cores idle.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {
