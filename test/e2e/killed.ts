@@ -64,6 +64,8 @@ export async function startKillable(
       registry: { upstreams },
       listeners: [{ name: 'own', url: `unix://${socket}`, auth: ['anonymous'], namespace, policies: [], ...listener }],
       admin: { url: `unix://${admin}` },
+      // The host has one for all: it would keep the ports of other tests' containers.
+      firewall: { apply: false },
     }),
   );
   let running: Watched | null = null;

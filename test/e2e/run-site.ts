@@ -11,6 +11,8 @@ export async function runConfig(
 ): Promise<object> {
   return {
     state: join(folder, 'state'),
+    // The host has one for all: it would keep the ports of other tests' containers.
+    firewall: { apply: false },
     engines: [{ name: 'engine', url: engine.host, gateway: `127.0.0.1:${await freePort()}` }],
     admin: { url: `unix://${folder}/admin.sock` },
     listeners: [
