@@ -2,13 +2,13 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { builtProgram, call, serve, startBerthgate, temporaryFolder, until } from '../cli/built-program.ts';
-import { type StubUpstream, startUpstream } from '../cli/stub-upstream.ts';
+import { type SmallEngine, startSmallEngine } from '../cli/small-engine.ts';
 
-let upstream: StubUpstream;
+let upstream: SmallEngine;
 
 beforeAll(async () => {
   builtProgram();
-  upstream = await startUpstream();
+  upstream = await startSmallEngine();
 }, 60_000);
 
 afterAll(() => upstream.stop());

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asked, makeImage, push, R, registry } from '../registry-cache/rig.ts';
 import { builtProgram, serve, temporaryFolder, writeConfig } from './built-program.ts';
 import { berthgate } from './in-process.ts';
-import { type StubUpstream, startUpstream } from './stub-upstream.ts';
+import { type SmallEngine, startSmallEngine } from './small-engine.ts';
 
-let upstream: StubUpstream;
+let upstream: SmallEngine;
 
 beforeAll(async () => {
   builtProgram();
-  upstream = await startUpstream();
+  upstream = await startSmallEngine();
 }, 60_000);
 
 afterAll(() => upstream.stop());

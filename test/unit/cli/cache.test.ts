@@ -7,13 +7,13 @@ import { fillWith } from '../store/contract.ts';
 import { accessKey, startS3 } from '../store/s3-server.ts';
 import { builtProgram, call, serve, startBerthgate, temporaryFolder, writeConfig } from './built-program.ts';
 import { berthgate } from './in-process.ts';
-import { type StubUpstream, startUpstream } from './stub-upstream.ts';
+import { type SmallEngine, startSmallEngine } from './small-engine.ts';
 
-let upstream: StubUpstream;
+let upstream: SmallEngine;
 
 beforeAll(async () => {
   builtProgram();
-  upstream = await startUpstream();
+  upstream = await startSmallEngine();
 }, 60_000);
 
 afterAll(() => upstream.stop());

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../engines/registry.ts';
 import { builtProgram, serve, temporaryFolder, until } from './built-program.ts';
-import { type StubUpstream, startUpstream } from './stub-upstream.ts';
+import { type SmallEngine, startSmallEngine } from './small-engine.ts';
 
-let upstream: StubUpstream;
+let upstream: SmallEngine;
 
 beforeAll(async () => {
   builtProgram();
-  upstream = await startUpstream();
+  upstream = await startSmallEngine();
 }, 60_000);
 
 afterAll(() => upstream.stop());

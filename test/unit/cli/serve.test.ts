@@ -14,13 +14,13 @@ import {
   until,
   writeConfig,
 } from './built-program.ts';
-import { type StubUpstream, startUpstream } from './stub-upstream.ts';
+import { type SmallEngine, startSmallEngine } from './small-engine.ts';
 
-let upstream: StubUpstream;
+let upstream: SmallEngine;
 
 beforeAll(async () => {
   builtProgram();
-  upstream = await startUpstream();
+  upstream = await startSmallEngine();
 }, 60_000);
 
 afterAll(() => upstream.stop());
@@ -84,7 +84,7 @@ test('a server starts with what init writes, and judges by it', async () => {
 test('an engine that is down does not stop the server, and the next call works as soon as it is up', async () => {
   const folder = temporaryFolder();
   const people = unixListener(folder, 'people');
-  const engine = await startUpstream();
+  const engine = await startSmallEngine();
   await engine.stop();
   const running = await serve(
     writeConfig(
@@ -151,7 +151,7 @@ test('a reload keeps the sockets that stay, opens new ones, closes gone ones, an
 test('a reload counts for connections that are there, and a change of engine too', async () => {
   const folder = temporaryFolder();
   const people = unixListener(folder, 'people');
-  const other = await startUpstream();
+  const other = await startSmallEngine();
   onTestFinished(() => other.stop());
   const config = writeConfig(folder, upstream.path, [people]);
   const running = await serve(config);

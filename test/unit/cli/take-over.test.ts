@@ -15,13 +15,13 @@ import {
   until,
   writeConfig,
 } from './built-program.ts';
-import { type StubUpstream, startUpstream } from './stub-upstream.ts';
+import { type SmallEngine, startSmallEngine } from './small-engine.ts';
 
-let upstream: StubUpstream;
+let upstream: SmallEngine;
 
 beforeAll(async () => {
   builtProgram();
-  upstream = await startUpstream();
+  upstream = await startSmallEngine();
 }, 60_000);
 
 afterAll(() => upstream.stop());

@@ -6,7 +6,7 @@ import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface StubUpstream {
+export interface SmallEngine {
   readonly path: string;
   /** `METHOD URL` of every call that came. */
   readonly calls: string[];
@@ -15,13 +15,13 @@ export interface StubUpstream {
   start(): Promise<void>;
 }
 
-export async function startUpstream(): Promise<StubUpstream> {
+export async function startSmallEngine(): Promise<SmallEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'bg-up-'));
   const path = join(folder, 'docker.sock');
   const calls: string[] = [];
   const sockets = new Set<net.Socket>();
   let server: http.Server | null = null;
-  const upstream: StubUpstream = {
+  const upstream: SmallEngine = {
     path,
     calls,
     version: '20.10.24',
@@ -54,7 +54,7 @@ export async function startUpstream(): Promise<StubUpstream> {
   return upstream;
 }
 
-function answer(request: http.IncomingMessage, response: http.ServerResponse, upstream: StubUpstream): void {
+function answer(request: http.IncomingMessage, response: http.ServerResponse, upstream: SmallEngine): void {
   upstream.calls.push(`${request.method} ${request.url}`);
   const path = request.url?.replace(/^\/v1\.\d+/, '').split('?')[0];
   const json = (value: unknown): void => {
