@@ -210,7 +210,7 @@ async function untilEnd({ instance, loaded, options, opened, terminal, manager, 
   };
   const begin = (): void => {
     if (instance.takenOver || asked) log.warn('no upgrade: it has been taken over, or ends');
-    else upgrade.begin();
+    else upgrade.begin(() => !instance.takenOver && !asked);
   };
   process.on('SIGHUP', reload);
   process.on('SIGUSR2', begin);

@@ -21,8 +21,11 @@ export class Upgrade {
     return this.child?.pid ?? null;
   }
 
-  /** With the words that this process was started with. */
-  begin(): void {
+  /**
+   * With the words that this process was started with. `serves`: whether this one does, and is told to go on: who has taken
+   * over may end whenever it wants.
+   */
+  begin(serves: () => boolean): void {
     if (this.child !== null) {
       this.log.warn({ pid: this.pid }, 'an upgrade has begun already');
       return;
@@ -34,7 +37,8 @@ export class Upgrade {
     this.child = child;
     const failed = (facts: object): void => {
       this.child = null;
-      this.log.error(facts, 'the new process has ended; this one serves on');
+      if (serves()) this.log.error(facts, 'the new process has ended; this one serves on');
+      else this.log.info(facts, 'the new process has ended');
     };
     child.on('error', ({ message: reason }) => failed({ reason }));
     child.on('exit', (code, signal) => failed({ code, signal }));

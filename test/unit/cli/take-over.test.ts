@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
@@ -237,13 +237,7 @@ test('a service manager is told of all its changes, and of the process that take
   first.kill('SIGUSR2');
   const [, said] = await manager.hears(/^MAINPID=(\d+)$/);
   const pid = Number(said);
-  onTestFinished(() => {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended, as it was to.
-    }
-  });
+  onTestFinished(() => end(pid));
   // Its output stays open, as the one that it has started writes there too.
   await until(
     () => first.child.exitCode !== null,
@@ -273,18 +267,36 @@ test('a service manager is told of all its changes, and of the process that take
   expect(more.map((text) => text.split('=')[0])).toEqual(['READY', 'RELOADING', 'READY', 'STOPPING']);
 });
 
-test('an upgrade that cannot be leaves the process as it was', async () => {
+test('an upgrade that cannot be leaves the process as it was; the end of one that has taken over is no fault', async () => {
   const folder = temporaryFolder();
   const path = join(folder, 'docker.sock');
   const config = writeConfig(folder, upstream.path, [{ name: 'unix', url: `unix://${path}` }]);
+  const said = readFileSync(config, 'utf8');
   const first = await serve(config);
   writeFileSync(config, 'listeners: 1');
   first.kill('SIGUSR2');
-  await first.hears(/the new process has ended/);
+  await first.hears(/the new process has ended; this one serves on/);
   expect((await call(`unix://${path}`, '/_ping')).status).toBe(200);
-  first.kill('SIGTERM');
+  const stream = await talkOver(path);
+  writeFileSync(config, said);
+  first.kill('SIGUSR2');
+  await first.hears(/has taken the sockets over/);
+  const [, pid] = [...first.err.matchAll(/"pid":(\d+),"msg":"a new process has been started/g)].at(-1) ?? [];
+  onTestFinished(() => end(Number(pid)));
+  process.kill(Number(pid), 'SIGTERM');
+  await first.hears(/"msg":"the new process has ended"/);
+  expect(first.err.match(/serves on/g)).toHaveLength(1);
+  await stream.end();
   expect((await first.exit).code).toBe(0);
 });
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended, as it was to.
+  }
+}
 
 /** A socket that is bound and not accepted from, as the service manager holds it. Node can only do this inside. */
 function holdSocket(address: string): { fd: number; close: () => void; getsockname?: (out: object) => number } {
