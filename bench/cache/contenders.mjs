@@ -1,12 +1,12 @@
 // Who is measured as a cache: each in front of the same origin, with as much room.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { startNginx } from '../harness/nginx.mjs';
 import { cpuSeconds, freePort, startProcess, waitUntilOpen } from '../harness/processes.mjs';
-import { findProgram } from '../harness/programs.mjs';
 
 const main = fileURLToPath(new URL('./cache-process.mjs', import.meta.url));
 
@@ -18,15 +18,11 @@ export async function berthgateCache(folder, originPort, maxBytes) {
   return { ...(await opened('berthgate', { port, tlsPort }, process_)), settle: async () => {} };
 }
 
-/** One worker, as ours is one process; no log. `tcp_nopush` would cost it three quarters of its rate on loopback. */
 export async function nginxCache(folder, originPort, maxBytes) {
   const [port, tlsPort] = [await freePort(), await freePort()];
   makeCertificate(folder);
-  for (const name of ['nginx-store', 'nginx-temp']) mkdirSync(join(folder, name));
-  const file = join(folder, 'nginx.conf');
-  writeFileSync(file, configuration({ folder, port, tlsPort, originPort, maxBytes }));
-  const log = join(folder, 'nginx.log');
-  const process_ = startProcess(findProgram('nginx'), ['-c', file, '-p', folder, '-e', log], { log });
+  const store = `max_size=${maxBytes} manager_files=100000 manager_threshold=10s manager_sleep=1ms`;
+  const process_ = startNginx(folder, { store, servers: servers({ folder, port, tlsPort, originPort }) });
   const one = await opened('nginx', { port, tlsPort }, process_);
   /** A cache manager that has just been started looks at once; the master starts another one where one ends. */
   const settle = async (isSettled) => {
@@ -47,20 +43,8 @@ function makeCertificate(folder) {
   execFileSync('openssl', ['req', '-x509', '-days', '2', '-subj', '/CN=localhost', ...key, ...to], { stdio: 'ignore' });
 }
 
-function configuration({ folder, port, tlsPort, originPort, maxBytes }) {
-  const user = process.getuid?.() === 0 ? 'user root;\n' : '';
-  return `${user}daemon off;
-worker_processes 1;
-pid ${folder}/nginx.pid;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  sendfile on;
-  tcp_nodelay on;
-  open_file_cache max=2000 inactive=60s;
-  keepalive_requests 1000000;
-  client_body_temp_path ${folder}/nginx-temp;
-  proxy_cache_path ${folder}/nginx-store levels=1:2 keys_zone=bench:64m max_size=${maxBytes} inactive=1d use_temp_path=off manager_files=100000 manager_threshold=10s manager_sleep=1ms;
+function servers({ folder, port, tlsPort, originPort }) {
+  return `
   upstream origin { server 127.0.0.1:${originPort}; keepalive 32; }
   server {
     listen 127.0.0.1:${port};
@@ -78,9 +62,7 @@ http {
       proxy_cache_lock on;
       proxy_max_temp_file_size 4096m;
     }
-  }
-}
-`;
+  }`;
 }
 
 async function opened(name, ports, process_) {

@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startNginx } from '../harness/nginx.mjs';
 import { cpuSeconds, freePort, startProcess, waitUntilOpen } from '../harness/processes.mjs';
 import { findProgram } from '../harness/programs.mjs';
 
@@ -35,26 +36,9 @@ export async function dockerMirror(folder, { url }) {
   return opened('docker-registry', port, '/v2', startDocker(own, `127.0.0.1:${port}`, url, [], false));
 }
 
-/** One worker, as ours is one process. */
 export async function nginxMirror(folder, { host }) {
   const port = await freePort();
-  for (const name of ['nginx-store', 'nginx-temp']) mkdirSync(join(folder, name));
-  const file = join(folder, 'nginx.conf');
-  const user = process.getuid?.() === 0 ? 'user root;\n' : '';
-  writeFileSync(
-    file,
-    `${user}daemon off;
-worker_processes 1;
-pid ${folder}/nginx.pid;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  sendfile on;
-  tcp_nodelay on;
-  open_file_cache max=2000 inactive=60s;
-  keepalive_requests 1000000;
-  client_body_temp_path ${folder}/nginx-temp;
-  proxy_cache_path ${folder}/nginx-store levels=1:2 keys_zone=bench:64m max_size=64g inactive=1d use_temp_path=off;
+  const servers = `
   server {
     listen 127.0.0.1:${port};
     location /v2/ {
@@ -70,13 +54,8 @@ http {
       proxy_ignore_headers Cache-Control Expires Vary;
       proxy_max_temp_file_size 4096m;
     }
-  }
-}
-`,
-  );
-  const log = join(folder, 'nginx.log');
-  const process_ = startProcess(findProgram('nginx'), ['-c', file, '-p', folder, '-e', log], { log });
-  return opened('nginx', port, '/v2', process_);
+  }`;
+  return opened('nginx', port, '/v2', startNginx(folder, { store: 'max_size=64g', servers }));
 }
 
 function startDocker(folder, address, upstream, run, isLogged) {

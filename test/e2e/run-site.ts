@@ -1,8 +1,9 @@
-/** What `berthgate run` is configured with, and what it leaves on an engine. */
+/** What `berthgate run` is configured with, who serves beside it, and what it leaves on an engine. */
 
 import { join } from 'node:path';
 import { ask } from '../engine/raw-client.ts';
 import { freePort, type TestEngine } from '../engines/index.ts';
+import { Watched } from './watched.ts';
 
 export async function runConfig(
   folder: string,
@@ -23,6 +24,12 @@ export async function runConfig(
     registry: { upstreams: [upstream] },
     log: { level: 'warn', format: 'text' },
   };
+}
+
+/** A server that does not outlive the tests. */
+export function serving(program: string, config: string): Watched {
+  const bound = ['--pdeathsig', 'KILL', process.execPath, program, 'serve', '--config', config];
+  return new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
 }
 
 /** What the engine has of the job, or of what carries the label `mark`: `KIND NAME`, each. */

@@ -20,7 +20,7 @@ import {
   type TestEngine,
   type TestRegistry,
 } from '../engines/index.ts';
-import { ALL, kinds, leftOf, runConfig } from './run-site.ts';
+import { ALL, kinds, leftOf, runConfig, serving } from './run-site.ts';
 import { Watched } from './watched.ts';
 
 const program = process.env.BERTHGATE_PROGRAM ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -284,16 +284,7 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
         };
         const id = randomBytes(16).toString('hex');
         const [stray, foreign] = [await late(`run-${id}`), await late(id)];
-        const bound = [
-          '--pdeathsig',
-          'KILL',
-          process.execPath,
-          program,
-          'serve',
-          '--config',
-          join(folder, 'berthgate.yaml'),
-        ];
-        const server = new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
+        const server = serving(program, join(folder, 'berthgate.yaml'));
         try {
           await server.said(/^export DOCKER_HOST=/m);
           await expect.poll(() => left(dead), { timeout: 60_000, interval: 100 }).toEqual([]);
@@ -346,8 +337,7 @@ describe.skipIf(!hasRegistry())('berthgate run', () => {
         expect((await runs(long, pull)).code).toBe(0);
         expect(blobs()).toBe(before);
         const short = await config('1s');
-        const bound = ['--pdeathsig', 'KILL', process.execPath, program, 'serve', '--config', short];
-        const server = new Watched('setpriv', bound, { env: { PATH: process.env.PATH ?? '' } });
+        const server = serving(program, short);
         try {
           await server.said(/^export DOCKER_HOST=/m);
           const gc = (...more: readonly string[]): Promise<CommandResult> =>

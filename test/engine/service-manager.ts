@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import koffi from 'koffi';
+import { messageHeader } from '../../src/front/listeners/message-header.ts';
 
 const [AF_UNIX, SOCK_DGRAM, MSG_DONTWAIT, MSG_CMSG_CLOEXEC] = [1, 2, 0x40, 0x40000000];
 const DEADLINE_MS = 60_000;
@@ -23,16 +24,7 @@ export interface ServiceManager {
 
 export function startServiceManager(): ServiceManager {
   const lib = koffi.load(null);
-  const iovec = koffi.struct({ base: 'void *', length: 'size_t' });
-  const message = koffi.struct({
-    name: 'void *',
-    nameLength: 'uint32_t',
-    vectors: koffi.pointer(iovec),
-    vectorCount: 'size_t',
-    control: 'void *',
-    controlLength: 'size_t',
-    flags: 'int',
-  });
+  const message = messageHeader(koffi);
   const recvmsg = lib.func('recvmsg', 'int64_t', ['int', koffi.inout(koffi.pointer(message)), 'int']);
   const close = lib.func('close', 'int', ['int']);
   const bind = lib.func('bind', 'int', ['int', 'void *', 'uint32_t']);

@@ -5,9 +5,7 @@
  */
 
 import net from 'node:net';
-
-/** As koffi is optional, so is everything here. */
-type Koffi = typeof import('koffi').default;
+import { type Koffi, messageHeader } from './message-header.ts';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -58,16 +56,7 @@ export async function loadDescriptorPassing(): Promise<DescriptorPassing | null>
 
 function bind(koffi: Koffi): DescriptorPassing {
   const lib = koffi.load(null);
-  const iovec = koffi.struct({ base: 'void *', length: 'size_t' });
-  const message = koffi.struct({
-    name: 'void *',
-    nameLength: 'uint32_t',
-    vectors: koffi.pointer(iovec),
-    vectorCount: 'size_t',
-    control: 'void *',
-    controlLength: 'size_t',
-    flags: 'int',
-  });
+  const message = messageHeader(koffi);
   const sendmsg = lib.func('sendmsg', 'int64_t', ['int', koffi.pointer(message), 'int']);
   const open = lib.func('socket', 'int', ['int', 'int', 'int']);
   const close = lib.func('close', 'int', ['int']);
