@@ -1,6 +1,13 @@
 /** `berthgate cache`: what the caches of a running server keep, and its upkeep. */
 
-import type { CachedRecord, CacheFacts, CollectedFacts, PurgeLine, VerifyLine } from '../operate/admin/cache-api.ts';
+import type {
+  CachedRecord,
+  CacheFacts,
+  CollectedFacts,
+  ImageFacts,
+  PurgeLine,
+  VerifyLine,
+} from '../operate/admin/cache-api.ts';
 import { askingOf, askRunning, type AskingOptions as Options } from './ask-running.ts';
 import { listImages, ownPlatform, warmImages } from './cache-images.ts';
 import { printSize } from './print-size.ts';
@@ -14,7 +21,8 @@ Asks the server that runs, over its admin socket (admin.url), which only its own
 A key begins with what kind of thing it is: "http:" for what containers have fetched, "manifest:" and "blob:" for images.
 PREFIX is the beginning of keys, as ls shows them.
 
-stats    how much is kept, of which kind, what went to make room, and what could not be kept
+stats    how much is kept, of which kind, what went to make room, and what could not be kept; what registries were spared, and
+         how many more pulls they give, as they said last
 ls       every record: its key, size and last use; --json has one object a line, with the digest too
          ls --images lists images by the tags that they were asked for, with how much of them is there
 warm     pulls images ahead, as a client without credentials would
@@ -36,6 +44,8 @@ Examples:
 Exit codes: 0 done, 1 it failed, or verify has found something, 2 wrong usage.`;
 
 const TELL_EVERY_MS = 1000;
+
+type Facts = CacheFacts & { readonly images: ImageFacts };
 
 interface ListOptions extends Options {
   readonly images?: true;
@@ -59,7 +69,7 @@ export const cache: AddCommand = (program, terminal) => {
   asking('stats', 'how much is kept', 'Shows how much is kept, and what happened to it.').action(
     async (options: Options) => {
       const { body } = await askRunning(options, terminal, 'GET', '/api/cache');
-      const facts = JSON.parse(await body.text()) as CacheFacts;
+      const facts = JSON.parse(await body.text()) as Facts;
       terminal.out(options.json ? `${JSON.stringify(facts)}\n` : printFacts(facts));
     },
   );
@@ -173,7 +183,7 @@ async function followVerification(lines: AsyncIterable<string>, asJson: boolean,
   }
 }
 
-function printFacts(facts: CacheFacts): string {
+function printFacts(facts: Facts): string {
   const share = facts.maxBytes === 0 ? 0 : (100 * facts.bytes) / facts.maxBytes;
   const kinds = Object.entries(facts.kinds)
     .filter(([, kind]) => kind.records > 0)
@@ -185,10 +195,31 @@ function printFacts(facts: CacheFacts): string {
     `fills     ${facts.fills} running`,
     `evicted   ${records(facts.evicted.records)}, ${printSize(facts.evicted.bytes)}`,
     ...notKept.map(([reason, count]) => `not kept  ${count}: ${reason}`),
+    ...printImages(facts.images),
     ...(facts.corrupt === 0 ? [] : [`corrupt   ${facts.corrupt} thrown away`]),
   ];
   const table = kinds.length === 0 ? '' : `\n${printTable(['KIND', 'RECORDS', 'SIZE'], kinds)}`;
   return `${lines.join('\n')}\n${table}`;
+}
+
+function printImages({ manifestsSaved, bytesFromCache, bytesFromRegistries, quotas }: ImageFacts): readonly string[] {
+  const saved = Object.values(manifestsSaved).reduce((sum, count) => sum + count, 0);
+  if (saved === 0 && bytesFromRegistries === 0 && quotas.length === 0) return [];
+  return [
+    `images    ${printSize(bytesFromRegistries)} from registries, ${printSize(bytesFromCache)} from here; ${saved} manifests that no registry has counted`,
+    ...quotas.map(printQuota),
+  ];
+}
+
+function printQuota({ registry, account, limit, remaining, windowSeconds, at }: ImageFacts['quotas'][number]): string {
+  const each = windowSeconds === null ? '' : ` in ${printTime(windowSeconds)}`;
+  const whose = { none: '', configured: ', with the account of the configuration', clients: ', as a client' }[account];
+  const said = new Date(at).toISOString().slice(0, 19);
+  return `quota     ${plain(registry)}${whose}: ${remaining} of ${limit} pulls left${each}, as it said at ${said}Z`;
+}
+
+function printTime(seconds: number): string {
+  return seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds} s`;
 }
 
 function printRecord(line: string): string {

@@ -53,7 +53,7 @@ export class Origin {
       const answer = await this.live.ask(request);
       // One that is let go must not end the process.
       answer.body.on('error', () => {});
-      this.tally.readQuota(registry, answer.headers);
+      this.readQuota(request, answer.headers);
       if (answer.status === 429) this.rest(what, answer.headers['retry-after']);
       return answer;
     } catch (fault) {
@@ -80,6 +80,12 @@ export class Origin {
   static refusal(registry: string, { status, headers }: LiveAnswer): LiveAnswer {
     const after = headers['retry-after'];
     return overloaded(registry, status, typeof after === 'string' ? after : null);
+  }
+
+  private readQuota({ repository: { registry }, credentials }: UpstreamRequest, headers: LiveAnswer['headers']): void {
+    const { own } = this.registries.find(registry);
+    const account = credentials === null ? 'none' : credentials === own ? 'configured' : 'clients';
+    this.tally.readQuota(registry, account, headers);
   }
 
   private rest(what: string, after: string | string[] | undefined): void {

@@ -1,11 +1,12 @@
 /** What administrators see and do of the store of a running server. */
 
+import type { MirrorTally } from '../../cache/registry/index.ts';
 import type { Store } from '../../cache/store.ts';
 import type { CacheAdministration } from '../../operate/admin/cache-api.ts';
 
 const TELL_EVERY = 500;
 
-export function cacheAdministration(current: () => Store | null): CacheAdministration {
+export function cacheAdministration(current: () => Store | null, tally: MirrorTally): CacheAdministration {
   const store = (): Store => {
     const found = current();
     if (found === null) throw new Error('nothing is cached any more');
@@ -13,6 +14,12 @@ export function cacheAdministration(current: () => Store | null): CacheAdministr
   };
   return {
     facts: () => current()?.stats() ?? null,
+    images: () => ({
+      manifestsSaved: Object.fromEntries(tally.manifestsSaved),
+      bytesFromRegistries: tally.bytesFromOrigins,
+      bytesFromCache: tally.bytesFromCache,
+      quotas: [...tally.quotas.values()],
+    }),
     async *list(prefix) {
       for await (const { key, variant, digest, size, storedAt, lastUse } of store().list(prefix)) {
         yield { key, variant, digest, size, storedAt, lastUse };

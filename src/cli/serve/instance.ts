@@ -185,7 +185,7 @@ export class Instance {
           ),
         ),
         garbageApi((dryRun) => this.garbage.collect(dryRun)),
-        cacheApi(cacheAdministration(() => this.kept.store)),
+        cacheApi(cacheAdministration(() => this.kept.store, this.registryCache.tally)),
       ],
       log,
     );

@@ -30,8 +30,8 @@ export class RegistryCache {
 
   constructor(log: Log) {
     this.log = log;
-    this.tally = new MirrorTally((registry, { limit, remaining }) => {
-      this.log.warn({ registry, limit, remaining }, 'the registry has few pulls left');
+    this.tally = new MirrorTally(({ registry, account, source, limit, remaining, windowSeconds }) => {
+      this.log.warn({ registry, account, source, limit, remaining, windowSeconds }, 'the registry has few pulls left');
     });
   }
 

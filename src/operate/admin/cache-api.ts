@@ -20,6 +20,28 @@ export interface CacheFacts {
   readonly corrupt: number;
 }
 
+/** How many manifests a registry still gives, as it said last. */
+export interface QuotaFacts {
+  readonly registry: string;
+  /** To us without an account, with the one of the configuration, or to what a client has shown. */
+  readonly account: 'none' | 'configured' | 'clients';
+  readonly limit: number;
+  readonly remaining: number;
+  /** Null where it has not said within what time. */
+  readonly windowSeconds: number | null;
+  /** When it said so, in ms since 1970. */
+  readonly at: number;
+}
+
+/** Of registries, since the process began. */
+export interface ImageFacts {
+  /** By registry: manifests that were given without fetching them, which its quota was spared. */
+  readonly manifestsSaved: Readonly<Record<string, number>>;
+  readonly bytesFromRegistries: number;
+  readonly bytesFromCache: number;
+  readonly quotas: readonly QuotaFacts[];
+}
+
 export interface CachedRecord {
   readonly key: string;
   readonly variant: string;
@@ -58,6 +80,7 @@ export interface CollectedFacts {
 export interface CacheAdministration {
   /** Null where nothing is cached. */
   facts(): CacheFacts | null;
+  images(): ImageFacts;
   list(prefix: string): AsyncIterable<CachedRecord>;
   /** Whether there was something. */
   remove(key: string): Promise<boolean>;
@@ -92,7 +115,7 @@ async function answer(
   const prefix = searchParams.get('prefix') ?? '';
   switch (`${method} ${pathname.slice(PATH.length)}`) {
     case 'GET ':
-      return sendJson(response, 200, facts);
+      return sendJson(response, 200, { ...facts, images: cache.images() });
     case 'GET /records':
       return sendLines(response, () => cache.list(prefix));
     case 'DELETE /records': {

@@ -2,11 +2,18 @@
 
 import type { Metric } from './metrics.ts';
 
+interface QuotaFacts {
+  readonly registry: string;
+  readonly account: string;
+  readonly limit: number;
+  readonly remaining: number;
+}
+
 export interface RegistryCacheFacts {
   /** By `KIND OUTCOME`. */
   readonly answers: ReadonlyMap<string, number>;
+  readonly quotas: ReadonlyMap<string, QuotaFacts>;
   /** By registry. */
-  readonly quotas: ReadonlyMap<string, { readonly limit: number; readonly remaining: number }>;
   readonly manifestsSaved: ReadonlyMap<string, number>;
   readonly bypasses: number;
   readonly bytesFromOrigins: number;
@@ -49,19 +56,21 @@ export const registryMetrics: readonly Metric[] = [
   {
     name: 'berthgate_registry_quota_limit',
     type: 'gauge',
-    help: 'How many manifests a registry gives within its window, as it said last (ratelimit-limit).',
-    labels: ['registry'],
+    help: 'How many manifests a registry gives within its window, as it said last (ratelimit-limit): to us without an account (none), with the one of the configuration (configured), or to the last client with something of its own to show (clients).',
+    labels: ['registry', 'account'],
     *values({ registryCache }) {
-      for (const [registry, { limit }] of registryCache().quotas) yield { labels: { registry }, value: limit };
+      for (const { registry, account, limit } of registryCache().quotas.values())
+        yield { labels: { registry, account }, value: limit };
     },
   },
   {
     name: 'berthgate_registry_quota_remaining',
     type: 'gauge',
     help: 'How many manifests are left of it, as the registry said last (ratelimit-remaining).',
-    labels: ['registry'],
+    labels: ['registry', 'account'],
     *values({ registryCache }) {
-      for (const [registry, { remaining }] of registryCache().quotas) yield { labels: { registry }, value: remaining };
+      for (const { registry, account, remaining } of registryCache().quotas.values())
+        yield { labels: { registry, account }, value: remaining };
     },
   },
   {

@@ -45,7 +45,7 @@ export interface Rig {
   readonly store: FolderStore;
   readonly tally: MirrorTally;
   readonly faults: string[];
-  /** Registries that were low, as they were told. */
+  /** Registries that were low, as they were told: `REGISTRY ACCOUNT`. */
   readonly low: string[];
   /** Where registries have sent us to, as `KIND HOST`. */
   readonly hosts: ReadonlySet<string>;
@@ -83,7 +83,7 @@ export async function startRig(
   const registries = new Registries({ upstreams: named, allow: [...(more.allow ?? ['*'])] }, wayOut);
   const [faults, low]: [string[], string[]] = [[], []];
   const hosts = new Set<string>();
-  const tally = new MirrorTally((registry) => low.push(registry));
+  const tally = new MirrorTally(({ registry, account }) => low.push(`${registry} ${account}`));
   const onFault = (registry: string, fault: Error): void => void faults.push(`${registry}: ${fault.message}`);
   const upstream = new CachedRegistries({
     store,

@@ -202,6 +202,8 @@ test("the administrator's account is for the quota of what is public, and gives 
   // Everybody may look at `open`; its pulls count for whoever asks.
   fake.answer = ({ method, url, headers }, response) => {
     if (!url.includes('/team/open/')) return false;
+    response.setHeader('ratelimit-limit', headers.authorization === undefined ? '100;w=21600' : '200;w=21600');
+    response.setHeader('ratelimit-remaining', headers.authorization === undefined ? '1;w=21600' : '150;w=21600');
     if (method === 'GET') manifests.push(headers.authorization);
     const body = url.includes('/manifests/') ? image.manifest : image.layer;
     response.writeHead(200, {
@@ -216,6 +218,15 @@ test("the administrator's account is for the quota of what is public, and gives 
     rig.ask(`/v2/r.example.org__5000/team/${name}/manifests/1`, { headers: ACCEPT });
   expect((await ask('secret', rig)).status).toBe(401);
   expect((await ask('open', rig)).status).toBe(200);
+  // What is left of one account is not taken for what is left of another.
+  await rig.ask('/v2/r.example.org__5000/team/open/manifests/1', { headers: ALICE });
+  await ask('open', rig);
+  expect([...rig.tally.quotas.values()].map(({ account, remaining }) => `${account} ${remaining}`).sort()).toEqual([
+    'clients 150',
+    'configured 150',
+    'none 1',
+  ]);
+  expect(rig.low).toEqual([`${R} none`]);
   // The control: with the same account a right one gets it.
   const own = await rig.ask('/v2/r.example.org__5000/team/secret/manifests/1', { headers: ALICE });
   expect(own.status).toBe(200);

@@ -146,7 +146,7 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
     jobs: () => ({ living: 2, began: 5, ended: 3, leaks: 1, sweepSeconds: 2.5, removed: new Map([['container', 7]]) }),
     registryCache: () => ({
       answers: new Map([['manifest checked', 8]]),
-      quotas: new Map([['docker.io', { limit: 100, remaining: 9 }]]),
+      quotas: new Map([['docker.io none', { registry: 'docker.io', account: 'none', limit: 100, remaining: 9 }]]),
       manifestsSaved: new Map([['docker.io', 8]]),
       bypasses: 2,
       bytesFromOrigins: 10,
@@ -162,7 +162,7 @@ test('calls are counted by listener, endpoint and status, with their time, bytes
     'berthgate_registry_cache_answers_total{kind="manifest",outcome="checked"} 8',
     'berthgate_registry_cache_bytes_total{from="cache"} 30',
     'berthgate_registry_manifests_saved_total{registry="docker.io"} 8',
-    'berthgate_registry_quota_remaining{registry="docker.io"} 9',
+    'berthgate_registry_quota_remaining{registry="docker.io",account="none"} 9',
     'berthgate_registry_mirror_bypasses_total 2',
     'berthgate_store_limit_bytes 9000',
     'berthgate_store_bodies 2',
