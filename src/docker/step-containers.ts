@@ -14,7 +14,7 @@ export interface StepContainer {
   readonly name: string;
   /** `sha256:…`: what the step before has made. */
   readonly image: string;
-  /** The engine's id of the network that its build was told; `none`. */
+  /** The engine's id of the network that its build was told; `none`; `container:` and the id of one whose network it has. */
   readonly mode: string;
   /** Names of the network with that id; none before the container was started. */
   readonly networks: readonly string[];
@@ -29,7 +29,7 @@ export function stepContainerIn(listed: Json): StepContainer | null {
   const mode = isObject(hostConfig) ? hostConfig.NetworkMode : null;
   // The builder says both by their ids.
   if (typeof image !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(image)) return null;
-  if (typeof mode !== 'string' || !/^(?:none|[0-9a-f]{64})$/.test(mode)) return null;
+  if (typeof mode !== 'string' || !/^(?:none|(?:container:)?[0-9a-f]{64})$/.test(mode)) return null;
   const networks = endpointsOf(listed).flatMap(({ key, id }) => (id === mode ? [key] : []));
   return { id: thing.id, name: thing.name, image, mode, networks };
 }
@@ -43,9 +43,9 @@ export function containerOfImage(inspection: Json): string | null {
   return typeof container === 'string' && container !== '' ? container : null;
 }
 
-/** A build without a network, whose steps are known by a host that nobody can reach. */
+/** A build without a network of its own, whose steps are known by a host that nobody can reach. */
 export function markedBuild(query: QueryValues, namespace: string): QueryValues {
-  if (query.networkmode !== 'none') return query;
+  if (typeof query.networkmode !== 'string' || !hasNoNetwork(query.networkmode)) return query;
   const hosts = isList((query.extrahosts ?? null) as Json) ? (query.extrahosts as readonly Json[]) : [];
   return { ...query, extrahosts: [...hosts, markOf(namespace)] };
 }
@@ -55,6 +55,10 @@ export function isMarkedStep(inspection: Json, namespace: string): boolean {
   const hostConfig = isObject(inspection) ? ((inspection.HostConfig ?? null) as JsonObject | null) : null;
   const hosts = isObject(hostConfig) ? (hostConfig.ExtraHosts ?? null) : null;
   return isList(hosts) && hosts.includes(markOf(namespace));
+}
+
+export function hasNoNetwork(mode: string): boolean {
+  return mode === 'none' || mode.startsWith('container:');
 }
 
 /** RFC 6761: no such name is ever looked up. */

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ask } from '../engine/raw-client.ts';
-import { canStartEngines, freePort, startEngine, type TestEngine } from '../engines/index.ts';
+import { canStartEngines, dockerCli, freePort, startEngine, type TestEngine } from '../engines/index.ts';
 import { type Berthgate, startBerthgate } from './berthgate.ts';
 import { leftOn, SOCKET } from './jobs.ts';
 import { startKillable } from './killed.ts';
@@ -143,13 +143,17 @@ for (const name of ['20.10-faults', '28.5-faults']) {
         return way.watch(['build', '--no-cache', ...more, context], { env });
       };
       const made = 'RUN echo >/made\nENV LAST=step\n';
-      const inJobs = ['default', 'none'].map((network) => build(made, true, network, inJob));
+      // Of which nothing is left that was on a network.
+      const joined = ['run', '--detach', '--init', '--name', 'joined', 'busybox', 'sleep', '900'];
+      expect((await dockerCli(inJob, joined)).code).toBe(0);
+      const networks = ['default', 'none', 'container:joined'];
+      const inJobs = networks.map((network) => build(made, true, network, inJob));
       const building = [build('', true, 'default'), build('', false, 'default'), ...inJobs];
       for (const one of building) await one.said(/begun/);
       expect(await killUnder(building)).not.toContain(0);
       await comeBack();
-      // The container of the job, and one for each step by the classic builder.
-      expect((await containers()).length - untouched.length).toBe(4);
+      // The container of the job, the one that it has started, and one for each step by the classic builder.
+      expect((await containers()).length - untouched.length).toBe(6);
       expect((await images()).length).toBeGreaterThan(before.length);
       const removal = async (): Promise<number> => (await jobs.call('DELETE', '/containers/job?force=1')).status;
       await expect.poll(removal, { timeout: 60_000 }).toBe(204);

@@ -1,9 +1,13 @@
-/** The containers of build steps that a killed engine has left: unlabelled, and found by the network that only a namespace has. */
+/**
+ * The containers of build steps that a killed engine has left: unlabelled, and found by the network that only a namespace
+ * has, or by a mark where they are on none.
+ */
 
 import { imagesIn } from '../../docker/image-listings.ts';
 import { listIn } from '../../docker/named-things.ts';
 import {
   containerOfImage,
+  hasNoNetwork,
   isMarkedStep,
   type StepContainer,
   stepContainerIn,
@@ -15,8 +19,10 @@ import { isJobId } from '../../jobs/job-id.ts';
 import type { EngineSide } from './engine-side.ts';
 import { DEFAULT_NETWORK } from './names.ts';
 
-/** Older ones are left to `gc`: no build is that long behind its end. */
+/** No build is that long behind its end. */
 const YOUNG_MS = 3_600_000;
+/** What has another container's network is on none, so that it is looked for among those that an engine has left. */
+const LEFT = ['created', 'exited', 'dead'];
 
 /** `networks`: those of the namespace, by id. @throws Refusal, Error where the engine does not say */
 export async function stepContainersOf(
@@ -25,16 +31,17 @@ export async function stepContainersOf(
   networks: ReadonlySet<string>,
 ): Promise<readonly StepContainer[]> {
   const bridge = engineName(namespace, DEFAULT_NETWORK);
-  const query = { all: true, filters: { network: [...networks, bridge, 'none'] } };
-  const listed = listIn('container', await desk.ask('ContainerList', { query }));
-  const steps = listed.flatMap((item) => stepContainerIn(item) ?? []);
+  const steps = new Map<string, StepContainer>();
+  for (const filters of [{ network: [...networks, bridge, 'none'] }, { status: LEFT }]) {
+    const listed = listIn('container', await desk.ask('ContainerList', { query: { all: true, filters } }));
+    for (const step of listed.flatMap((item) => stepContainerIn(item) ?? [])) steps.set(step.id, step);
+  }
   const own: StepContainer[] = [];
-  for (const step of steps) {
+  for (const step of steps.values()) {
     const isOn = networks.has(step.mode) || (isJobId(namespace) && step.networks.includes(bridge));
-    const isOwn =
-      step.mode === 'none'
-        ? isMarkedStep(await desk.ask('ContainerInspect', { parameters: { id: step.id } }), namespace)
-        : isOn;
+    const isOwn = hasNoNetwork(step.mode)
+      ? isMarkedStep(await desk.ask('ContainerInspect', { parameters: { id: step.id } }), namespace)
+      : isOn;
     if (isOwn) own.push(step);
   }
   return own;

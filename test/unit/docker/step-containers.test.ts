@@ -17,11 +17,13 @@ test.each([
   ['of an image that was committed of a container in a namespace', { 'berthgate.namespace': '' }],
 ])('the container of a step %s is known', (_, labels) => {
   expect(stepContainerIn(listed(labels))).toMatchObject({ id: 'c', image: IMAGE, mode: NETWORK });
-  expect(stepContainerIn(listed(labels, IMAGE, 'none'))).toMatchObject({ mode: 'none' });
+  for (const mode of ['none', `container:${NETWORK}`])
+    expect(stepContainerIn(listed(labels, IMAGE, mode))).toMatchObject({ mode });
 });
 
 test('what has an owner is none, nor is what names its image or its network', () => {
   expect(stepContainerIn(listed({ 'berthgate.namespace': 'ci' }))).toBe(null);
   expect(stepContainerIn(listed({}, 'busybox'))).toBe(null);
   expect(stepContainerIn(listed({}, IMAGE, 'bridge'))).toBe(null);
+  expect(stepContainerIn(listed({}, IMAGE, 'container:db'))).toBe(null);
 });
