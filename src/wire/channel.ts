@@ -48,6 +48,7 @@ export class Channel {
 
   readonly #buffers: ReadBuffers;
   #socket!: net.Socket;
+  #encrypted = false;
   #buffer: Buffer | null = null;
   #surrendered = false;
   #lastRead = 0;
@@ -122,7 +123,7 @@ export class Channel {
     const size = before.length + bytes.length + after.length;
     const { gathered } = this.#buffers;
     // TLS keeps what it is given for a while.
-    const shares = size <= gathered.length && !('encrypted' in this.#socket);
+    const shares = size <= gathered.length && !this.#encrypted;
     const all = shares ? gathered.subarray(0, size) : Buffer.allocUnsafe(size);
     if (before !== '') all.write(before, 0, 'latin1');
     all.set(bytes, before.length);
@@ -156,7 +157,7 @@ export class Channel {
   reset(): void {
     const socket = this.#socket;
     if (socket.destroyed) return;
-    if (!('encrypted' in socket) && socket.remoteAddress !== undefined && socket.localPort !== undefined) {
+    if (!this.#encrypted && socket.remoteAddress !== undefined && socket.localPort !== undefined) {
       socket.resetAndDestroy();
     } else socket.destroy();
   }
@@ -198,7 +199,10 @@ export class Channel {
     if (this.#surrendered) {
       this.#surrendered = false;
       next = buffers.another(now);
-    } else if (!this.paused) {
+    } else if (this.paused) {
+      // Of what came in one piece TLS gives the rest all the same: not into the bytes that are in use.
+      if (this.#encrypted) return buffers.shared;
+    } else {
       if (!this.streams) next = buffers.shared;
       else if (now === buffers.shared) next = buffers.medium();
       else if (this.#lastRead === now.length) next = buffers.isLarge(now) ? now : buffers.large();
@@ -258,6 +262,7 @@ export class Channel {
 
   #listen(socket: net.Socket): void {
     this.#socket = socket;
+    this.#encrypted = 'encrypted' in socket;
     socket.on('end', () => this.#takeEof());
     socket.on('error', (error) => {
       this.#error = error;
