@@ -25,9 +25,6 @@ export const works = {
   java: 'java /job/Fetch.java "$FILE"',
 };
 
-/** Those that do not take an answer of 5xx for an answer. */
-export const asksAgain = new Set(['apt', 'npm', 'npm of another Node']);
-
 /** What they need, in a folder that is mounted at /job. */
 export function writeJob(folder, { npm }) {
   writeFileSync(join(folder, 'Fetch.java'), JAVA);

@@ -9,6 +9,8 @@ export interface Arrival {
   readonly serverName: string | null;
   /** Whose requests they are, for the log: the address of the client. */
   readonly client: string;
+  /** The client has asked for a proxy (CONNECT). */
+  readonly isProxied?: boolean;
   /** A request has come. */
   readonly onRequest?: () => void;
 }

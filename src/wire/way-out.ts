@@ -39,7 +39,8 @@ export interface Destination {
   readonly connectMs?: number;
 }
 
-export type OutFaultReason = 'inner-address' | 'unknown-host' | 'unreachable' | 'tls' | 'timeout' | 'broken';
+/** `timeout`: no connection came about; `slow`: there is one, and no answer. */
+export type OutFaultReason = 'inner-address' | 'unknown-host' | 'unreachable' | 'tls' | 'timeout' | 'slow' | 'broken';
 
 /** Why there was no answer. The message names the host and no address: what lies inside is nobody's business. */
 export class OutFault extends Error {
@@ -109,6 +110,8 @@ export class WayOut {
         try {
           return await request(url, { ...options, dispatcher: goesDirect ? direct : (proxied as Dispatcher) });
         } catch (fault) {
+          // Of a proxy nobody knows whether it has reached the server.
+          if (goesDirect && isSlow(fault)) throw new OutFault('slow', `${url.host} does not answer`, fault);
           throw asOutFault(url, fault);
         }
       },
@@ -263,6 +266,10 @@ function isNamed(url: URL, named: URL | undefined): boolean {
 
 function inner(host: string): string {
   return `${host} is not on the open internet, and not among the inner servers that may be used`;
+}
+
+function isSlow(fault: unknown): boolean {
+  return (fault as NodeJS.ErrnoException).code === 'UND_ERR_HEADERS_TIMEOUT';
 }
 
 function asOutFault({ host }: URL, fault: unknown): unknown {

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RawHeaders } from '../../wire/message.ts';
-import { OutFault } from '../../wire/way-out.ts';
+import { OutFault, type OutFaultReason } from '../../wire/way-out.ts';
 import type { StoredRecord } from '../store.ts';
 import { answerText } from './answer-text.ts';
 import { type Asked, keyOf, type Wanted } from './asked.ts';
@@ -14,7 +14,7 @@ import { has, linesOf, without } from './fields.ts';
 import { Fills } from './fills.ts';
 import { Flights, type Landing } from './flights.ts';
 import { type Forwarded, marksOf, Pseudonym } from './marks.ts';
-import type { OriginAnswer } from './origin.ts';
+import type { Effort, OriginAnswer } from './origin.ts';
 import type { HttpCacheParts } from './parts.ts';
 import { passOn } from './pass-on.ts';
 import { describes, refreshed } from './refresh.ts';
@@ -31,6 +31,12 @@ const PATIENCE_MS = 5000;
 
 /** The store takes no longer ones. */
 const MOST_KEY_BYTES = 8 * 1024;
+
+/**
+ * RFC 4918 §11.4: what it hangs on has failed. Programs such as apt and npm ask again and again where they are told 502 or
+ * 504; of what has been tried here long enough they are to tell at once.
+ */
+const FAILED_DEPENDENCY = 424;
 
 /** How often the store is asked where something comes to its end meanwhile. */
 const LOOKS = 3;
@@ -210,7 +216,8 @@ export class HttpCache {
   }
 
   private async land(asked: Asked, found: Chosen | null, leads: boolean): Promise<Landing> {
-    const answer = await this.askOrigin(asked, found === null ? [] : validators(found.answer), leads);
+    const extra = found === null ? [] : validators(found.answer);
+    const answer = await this.askOrigin(asked, extra, leads, effortFor(asked, found));
     if (found !== null && answer.status === 304) {
       discard(answer);
       const news = refreshed(found.answer, answer);
@@ -239,13 +246,13 @@ export class HttpCache {
     if (Buffer.byteLength(asked.key) > MOST_KEY_BYTES) return { kind: 'alone', answer, reason: 'address' };
     const reason = reasonNotToStore({ ...answer, ...fields, method, request: directives, rule });
     if (reason !== null) return { kind: 'alone', answer, reason };
-    return this.fills.begin(asked, answer, (headers) => this.askOrigin(asked, headers, false));
+    return this.fills.begin(asked, answer, (headers) => this.askOrigin(asked, headers, false, 'once'));
   }
 
   /** For this client and nobody else, but that others may have what it is given. */
   private async alone(asked: Asked, fwd: Forwarded): Promise<void> {
     const range = linesOf(asked.headers, 'range').flatMap((value) => ['Range', value]);
-    const answer = await this.askOrigin(asked, [...conditionsOf(asked.headers), ...range], true);
+    const answer = await this.askOrigin(asked, [...conditionsOf(asked.headers), ...range], true, 'long');
     const landed = this.keep(asked, answer);
     if (landed.kind === 'alone') return this.pass(asked, answer, fwd, landed.reason);
     const body = landed.kind === 'kept' ? landed.fill.follow() : null;
@@ -256,7 +263,8 @@ export class HttpCache {
   }
 
   private async head(asked: Asked, found: Chosen | null, fwd: Forwarded): Promise<void> {
-    const answer = await this.askOrigin(asked, conditionsOf(asked.headers), true).catch(async (fault: unknown) => {
+    const asking = this.askOrigin(asked, conditionsOf(asked.headers), true, effortFor(asked, found));
+    const answer = await asking.catch(async (fault: unknown) => {
       if (found === null) throw fault;
       await this.sendStale(asked, found, fault);
       return null;
@@ -279,12 +287,13 @@ export class HttpCache {
     this.parts.onServed(asked, 'pass', bytes);
   }
 
-  private askOrigin(asked: Asked, extra: RawHeaders, leads: boolean): Promise<OriginAnswer> {
+  private askOrigin(asked: Asked, extra: RawHeaders, leads: boolean, effort: Effort): Promise<OriginAnswer> {
     const { exchange, method, url } = asked;
     return this.parts.origins().ask(url, {
       method,
       headers: [...this.onward(asked), ...extra],
       body: null,
+      effort,
       ...(leads ? { onInform: (status, headers) => exchange.inform(status, headers) } : {}),
     });
   }
@@ -317,9 +326,9 @@ export class HttpCache {
       return;
     }
     if (fault instanceof OutFault) {
-      const status =
-        fault.reason === 'inner-address' ? 403 : fault.reason === 'broken' || fault.reason === 'tls' ? 502 : 504;
-      this.say(asked, status, fault.message);
+      const { reason, message } = fault;
+      // With `origin`, it is another one that could not be asked.
+      this.say(asked, statusFor(asked, reason), message.includes(url.host) ? message : `${url.host}: ${message}`);
     } else this.say(asked, 502, `${url.host} could not be asked`);
   }
 
@@ -357,6 +366,19 @@ function isPartial({ headers }: Asked): boolean {
 /** Nobody is there any more for whom it was. */
 function drop(landing: Landing): void {
   if (landing.kind === 'alone') discard(landing.answer);
+}
+
+function effortFor({ directives, rule }: Asked, found: Chosen | null): Effort {
+  return found !== null && standsIn(found.answer, directives, rule, Date.now()) ? 'short' : 'long';
+}
+
+function statusFor({ exchange, arrival }: Asked, reason: OutFaultReason): number {
+  if (reason === 'inner-address') return 403;
+  const isLetIn = reason === 'broken' || reason === 'slow';
+  const isProxy = arrival.isProxied === true || !exchange.head.target.startsWith('/');
+  // Who has asked for a proxy, and who may have more luck with another try, is told as by any (RFC 9110 §15.6).
+  if (!isLetIn && !isProxy) return FAILED_DEPENDENCY;
+  return reason === 'broken' || reason === 'tls' ? 502 : 504;
 }
 
 function isFailure(status: number): boolean {

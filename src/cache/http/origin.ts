@@ -1,6 +1,7 @@
 /** The servers that files come from: only those that are configured, through the site's way out. */
 
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
 import type { RawHeaders } from '../../wire/message.ts';
@@ -9,9 +10,19 @@ import { fieldValue, has } from './fields.ts';
 import { printDate } from './http-date.ts';
 import { meansHost } from './site-rules.ts';
 
-/** A host that does not let us in keeps nobody waiting twice. */
-const DOWN_MS = 10_000;
 const CONNECT_MS = 3000;
+/** Between attempts to reach a host, as long as they are begun within `TRY_MS`: one that is started again fails nobody. */
+const PAUSES_MS = [250, 500, 1000, 1000];
+const TRY_MS = 3000;
+/**
+ * RFC 9112 §9.3.1: servers close connections that were idle just when they are used again. They close them all at a time, so
+ * that another one may be no better, until we have heard of it.
+ */
+const BROKEN_PAUSES_MS = [0, 100];
+/** So long a host that could not be reached keeps nobody waiting for whom something stale would do… */
+const DOWN_MS = 10_000;
+/** …and so long nobody at all, where it has been tried to the end. */
+const GIVEN_UP_MS = 3000;
 /** Below a pattern clients can name hosts without end. */
 const MOST_DOWN = 1000;
 
@@ -22,10 +33,15 @@ export interface OriginHost {
   readonly origin: URL | null;
 }
 
+/** `short`: something stale would do. `once`: who asks tries again by itself. */
+export type Effort = 'long' | 'short' | 'once';
+
 export interface OriginRequest {
   readonly method: string;
   readonly headers: RawHeaders;
   readonly body: Readable | null;
+  /** How long a host is tried that cannot be reached. Absent: `long`. */
+  readonly effort?: Effort;
   /** Interim answers but 100 and 101. */
   readonly onInform?: (status: number, headers: RawHeaders) => void;
 }
@@ -47,8 +63,11 @@ export class Origins {
   private readonly hosts: readonly (OriginHost & { readonly out: Out })[];
   /** By scheme, host and port. */
   private readonly down = new LRUCache<string, true>({ max: MOST_DOWN, ttl: DOWN_MS });
+  private readonly givenUp = new LRUCache<string, true>({ max: MOST_DOWN, ttl: GIVEN_UP_MS });
+  private readonly pausesMs: readonly number[];
 
-  constructor(hosts: readonly OriginHost[], wayOut: WayOut) {
+  constructor(hosts: readonly OriginHost[], wayOut: WayOut, pausesMs: readonly number[] = PAUSES_MS) {
+    this.pausesMs = pausesMs;
     const free = wayOut.to({ connectMs: CONNECT_MS });
     this.hosts = hosts.map((one) => ({
       ...one,
@@ -62,34 +81,31 @@ export class Origins {
   }
 
   /** @throws OutFault */
-  async ask(url: URL, { onInform, ...request }: OriginRequest): Promise<OriginAnswer> {
+  async ask(url: URL, { effort = 'long', ...request }: OriginRequest): Promise<OriginAnswer> {
     const entry = this.entry(url.hostname);
     if (entry === null) throw new OutFault('unknown-host', `${url.hostname} is not served here`);
     const at =
       entry.origin === null ? url : new URL(`${entry.origin.href.replace(/\/$/, '')}${url.pathname}${url.search}`);
-    if (this.down.has(at.origin)) throw new OutFault('unreachable', `${url.host} cannot be reached`);
-    const requestedMs = Date.now();
-    try {
-      const send = () =>
-        entry.out.send(at, {
-          ...request,
-          method: request.method as 'GET',
-          headers: [...request.headers],
-          responseHeaders: 'raw',
-          onInfo: ({ statusCode, headers }) => {
-            if (statusCode !== 100) onInform?.(statusCode, headers as unknown as RawHeaders);
-          },
-        });
-      const answer = await send().catch((fault: unknown) => {
-        // RFC 9112 §9.3.1: servers close connections that were idle just when they are used again.
-        if (!mayComeAgain(request) || !(fault instanceof OutFault) || fault.reason !== 'broken') throw fault;
-        return send();
-      });
-      this.down.delete(at.origin);
-      return read(request.method, answer, requestedMs);
-    } catch (fault) {
-      if (isDown(fault)) this.down.set(at.origin, true);
-      throw fault;
+    if (this.givenUp.has(at.origin) && effort !== 'once') throw unreachable(url);
+    if (this.down.has(at.origin) && effort === 'short') throw unreachable(url);
+    const until = Date.now() + TRY_MS;
+    for (let turn = 0; ; turn++) {
+      try {
+        const answer = await send(entry.out, at, request);
+        this.down.delete(at.origin);
+        this.givenUp.delete(at.origin);
+        return answer;
+      } catch (fault) {
+        if (!isDown(fault)) throw fault;
+        this.down.set(at.origin, true);
+        const pauseMs = this.pausesMs[turn];
+        const comesAgain = effort === 'long' && mayComeAgain(request);
+        if (!comesAgain || pauseMs === undefined || Date.now() + pauseMs > until) {
+          if (comesAgain) this.givenUp.set(at.origin, true);
+          throw fault;
+        }
+        await sleep(pauseMs);
+      }
     }
   }
 
@@ -98,12 +114,39 @@ export class Origins {
   }
 }
 
+async function send(out: Out, at: URL, { onInform, ...request }: Omit<OriginRequest, 'effort'>): Promise<OriginAnswer> {
+  const requestedMs = Date.now();
+  const sent = () =>
+    out.send(at, {
+      ...request,
+      method: request.method as 'GET',
+      headers: [...request.headers],
+      responseHeaders: 'raw',
+      onInfo: ({ statusCode, headers }) => {
+        if (statusCode !== 100) onInform?.(statusCode, headers as unknown as RawHeaders);
+      },
+    });
+  for (const pauseMs of mayComeAgain(request) ? BROKEN_PAUSES_MS : []) {
+    try {
+      return read(request.method, await sent(), requestedMs);
+    } catch (fault) {
+      if (!(fault instanceof OutFault) || fault.reason !== 'broken') throw fault;
+      if (pauseMs > 0) await sleep(pauseMs);
+    }
+  }
+  return read(request.method, await sent(), requestedMs);
+}
+
+function unreachable({ host }: URL): OutFault {
+  return new OutFault('unreachable', `${host} cannot be reached`);
+}
+
 function mayComeAgain({ method, body }: Pick<OriginRequest, 'method' | 'body'>): boolean {
   return (method === 'GET' || method === 'HEAD') && body === null;
 }
 
 function isDown(fault: unknown): boolean {
-  return fault instanceof OutFault && (fault.reason === 'timeout' || fault.reason === 'unreachable');
+  return fault instanceof OutFault && ['timeout', 'unreachable', 'unknown-host'].includes(fault.reason);
 }
 
 function read(method: string, answer: Dispatcher.ResponseData, requestedMs: number): OriginAnswer {

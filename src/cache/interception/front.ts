@@ -55,6 +55,8 @@ interface Intercepted {
   readonly client: string;
   /** Of the client. */
   readonly network: string;
+  /** The client has asked for a proxy. */
+  readonly isProxied: boolean;
   /** By what the host is counted: below a pattern clients could name hosts without end. */
   readonly configured: string;
 }
@@ -132,7 +134,7 @@ export class CacheFront {
     });
   }
 
-  private begin(socket: Duplex, host: string, { intercepts, client }: Came): void {
+  private begin(socket: Duplex, host: string, { intercepts, client, wanted }: Came): void {
     const { hosts, authority, trusts } = this.options;
     const known = knownHost(hosts, host);
     if (known === null) {
@@ -147,13 +149,14 @@ export class CacheFront {
       return;
     }
     this.tally.connections.intercepted++;
-    this.intercept(socket as net.Socket, context, { host, client, network, configured: known.host });
+    const isProxied = wanted !== null;
+    this.intercept(socket as net.Socket, context, { host, client, network, isProxied, configured: known.host });
   }
 
   private intercept(
     socket: net.Socket,
     secureContext: tls.SecureContext,
-    { host, client, network, configured }: Intercepted,
+    { host, client, network, isProxied, configured }: Intercepted,
   ): void {
     // TLS has no half of a connection: who ends it has gone.
     socket.allowHalfOpen = false;
@@ -169,7 +172,7 @@ export class CacheFront {
     this.keep(secured);
     secured.once('secure', () => {
       clearTimeout(timer);
-      this.options.http.accept(secured, { scheme: 'https', serverName: host, client, onRequest }, null);
+      this.options.http.accept(secured, { scheme: 'https', serverName: host, client, isProxied, onRequest }, null);
     });
     // Many look at the certificate only when the handshake is over, and leave without a word.
     secured.once('close', () => {

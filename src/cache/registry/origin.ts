@@ -22,6 +22,7 @@ const MOST_RESTING = 10_000;
 
 const words: Partial<Record<OutFaultReason, string>> = {
   timeout: 'does not answer',
+  slow: 'does not answer',
   'unknown-host': 'has a name that cannot be resolved',
   unreachable: 'cannot be reached',
   broken: 'broke off, or answers what is not HTTP',
@@ -99,7 +100,7 @@ export class Origin {
     const said = words[fault.reason];
     if (said === undefined) return fault;
     const named = new OutFault(fault.reason, `the registry ${registry} ${said}`, fault);
-    if (fault.reason === 'timeout') this.gone.set(registry, named);
+    if (fault.reason === 'timeout' || fault.reason === 'slow') this.gone.set(registry, named);
     return named;
   }
 }

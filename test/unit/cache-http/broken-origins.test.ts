@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type http from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { Origins } from '../../../src/cache/http/index.ts';
+import type { OriginRequest } from '../../../src/cache/http/origin.ts';
+import { OutFault, type OutFaultReason, type WayOut } from '../../../src/wire/way-out.ts';
 import { firstPiece, HOST, startRig, textOf } from './rig.ts';
 
 const bytes = randomBytes(400_000);
@@ -110,21 +113,83 @@ describe('four clients that want one slow file', () => {
   });
 });
 
+describe('an origin that cannot be reached', () => {
+  /** Answers as often as it is let. */
+  function originsThat(outcomes: OutFaultReason[], pausesMs: readonly number[]) {
+    let asked = 0;
+    const send = () => {
+      asked++;
+      const reason = outcomes.shift();
+      if (reason !== undefined) return Promise.reject(new OutFault(reason, `${HOST}: ${reason}`));
+      return Promise.resolve({ statusCode: 200, statusText: 'OK', headers: ['Content-Length', '0'], body: null });
+    };
+    const origins = new Origins(
+      [{ host: HOST, origin: null }],
+      { to: () => ({ send }) } as unknown as WayOut,
+      pausesMs,
+    );
+    const ask = (more: Partial<OriginRequest> = {}) =>
+      origins.ask(new URL(`http://${HOST}/a`), { method: 'GET', headers: [], body: null, ...more });
+    return { ask, asked: () => asked };
+  }
+
+  test('is tried for a while, so that one that is started again fails nobody', async () => {
+    const { ask, asked } = originsThat(['unreachable', 'unknown-host', 'timeout'], [1, 1, 1]);
+    expect((await ask()).status).toBe(200);
+    expect(asked()).toBe(4);
+  });
+
+  test('is given up then, and those who come just after that are told so at once', async () => {
+    const { ask, asked } = originsThat(['unreachable', 'unreachable', 'unreachable'], [1, 1]);
+    await expect(ask()).rejects.toThrow(`${HOST}: unreachable`);
+    expect(asked()).toBe(3);
+    await expect(ask()).rejects.toThrow(`${HOST} cannot be reached`);
+    expect(asked()).toBe(3);
+    // It is not given up for a body that has begun, whose fetching has pauses of its own.
+    expect((await ask({ effort: 'once' })).status).toBe(200);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test('is tried once where something stale would do, and by others all the same', async () => {
+    const { ask, asked } = originsThat(['timeout', 'timeout'], [1]);
+    await expect(ask({ effort: 'short' })).rejects.toThrow(`${HOST}: timeout`);
+    await expect(ask({ effort: 'short' })).rejects.toThrow(`${HOST} cannot be reached`);
+    expect(asked()).toBe(1);
+    expect((await ask()).status).toBe(200);
+    expect(asked()).toBe(3);
+  });
+
+  test.each(['tls', 'inner-address', 'slow'] as const)(
+    '(%s) is not asked again for what time does not mend',
+    async (reason) => {
+      const { ask, asked } = originsThat([reason], [1, 1]);
+      await expect(ask()).rejects.toThrow(reason);
+      expect(asked()).toBe(1);
+    },
+  );
+
+  test('is not asked again for what would change something there', async () => {
+    const { ask, asked } = originsThat(['unreachable'], [1]);
+    await expect(ask({ method: 'POST' })).rejects.toThrow('unreachable');
+    expect(asked()).toBe(1);
+  });
+});
+
 describe('an origin that breaks off', () => {
-  test('before it has said a word is asked once more, but never for what changes something there', async () => {
-    let faults = 1;
+  test('before it has said a word is asked twice more, but never for what changes something there', async () => {
+    let faults = 2;
     const rig = await startRig((request, response) => {
       if (faults-- > 0) request.socket.destroy();
       else response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('whole');
     });
     expect(await rig.get('/a')).toMatchObject({ status: 200, body: 'whole' });
-    expect(rig.origin.asked).toHaveLength(2);
-    faults = 2;
+    expect(rig.origin.asked).toHaveLength(3);
+    faults = 3;
     expect(await rig.get('/b')).toMatchObject({ status: 502 });
-    expect(rig.origin.asked).toHaveLength(4);
+    expect(rig.origin.asked).toHaveLength(6);
     faults = 1;
     expect(await rig.ask('POST', '/a', {}, 'x')).toMatchObject({ status: 502 });
-    expect(rig.origin.asked).toHaveLength(5);
+    expect(rig.origin.asked).toHaveLength(7);
   });
 
   test('is asked for the rest, and nobody sees it', async () => {

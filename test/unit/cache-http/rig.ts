@@ -88,6 +88,8 @@ export interface RigOptions {
   readonly hosts?: readonly string[];
   readonly arrival?: Partial<Arrival>;
   readonly connect?: Connect;
+  /** Between attempts to reach an origin; none, so that nobody waits. */
+  readonly pausesMs?: readonly number[];
 }
 
 export async function startRig(serve: Serve, options: RigOptions = {}): Promise<Rig> {
@@ -96,7 +98,7 @@ export async function startRig(serve: Serve, options: RigOptions = {}): Promise<
   const store = await FolderStore.open({ folder, maxBytes: 2 ** 30 });
   const wayOut = new WayOut({ proxy: null, noProxy: [], ca: [], allowPrivate: [], ...options.outbound });
   const more = (options.hosts ?? []).map((host) => ({ host, origin: null }));
-  const origins = new Origins([{ host: HOST, origin: origin.url }, ...more], wayOut);
+  const origins = new Origins([{ host: HOST, origin: origin.url }, ...more], wayOut, options.pausesMs ?? []);
   const rules = new SiteRules(options.rules ?? []);
   const tally = new HttpCacheTally();
   const faults: string[] = [];

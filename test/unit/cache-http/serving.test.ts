@@ -192,7 +192,7 @@ describe('where the origin fails', () => {
     async (control) => {
       const rig = await staleRig(control);
       await rig.origin.stop();
-      expect(await rig.get('/a')).toMatchObject({ status: 504, body: expect.stringContaining('127.0.0.1') });
+      expect(await rig.get('/a')).toMatchObject({ status: 424, body: expect.stringContaining(HOST) });
     },
   );
 
@@ -209,7 +209,17 @@ describe('where the origin fails', () => {
   test('what nobody has kept is not had, and the host is named', async () => {
     const rig = await startRig(counting());
     await rig.origin.stop();
-    expect(await rig.get('/a')).toMatchObject({ status: 504, body: expect.stringContaining('cannot be reached') });
+    const said = `berthgate: ${HOST}: ${rig.origin.url.host} cannot be reached\n`;
+    expect(await rig.get('/a')).toMatchObject({ status: 424, body: said });
+  });
+
+  test('who has asked for a proxy is told so as by any proxy', async () => {
+    const rig = await startRig(counting());
+    await rig.origin.stop();
+    expect(await rig.get(`http://${HOST}/a`)).toMatchObject({ status: 504, body: expect.stringContaining(HOST) });
+    const tunnelled = await startRig(counting(), { arrival: { isProxied: true } });
+    await tunnelled.origin.stop();
+    expect(await tunnelled.get('/a')).toMatchObject({ status: 504, body: expect.stringContaining(HOST) });
   });
 });
 

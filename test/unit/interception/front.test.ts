@@ -30,8 +30,9 @@ const rules = new SiteRules([]);
 const echoing = new HttpFront({
   cache: {
     pseudonym: new Pseudonym(),
-    serve: async ({ exchange, url }) => {
-      const text = `${url.protocol.slice(0, -1)} ${url.host} ${url.pathname}${url.search}`;
+    serve: async ({ exchange, url, arrival }) => {
+      const asked = `${url.protocol.slice(0, -1)} ${url.host} ${url.pathname}${url.search}`;
+      const text = arrival.isProxied === true ? `${asked} of a proxy` : asked;
       exchange.answer({ status: 200, reason: 'OK', headers: [] }, text);
     },
   },
@@ -324,7 +325,7 @@ test('CONNECT leads to cached hosts at port 443 alone, and to nobody whom the TL
   const { status, socket } = await connect(plainPort, `${CACHED}:443`);
   expect(status).toBe(200);
   const { text } = await say({ socket, servername: CACHED, ca: roots } as tls.ConnectionOptions, get(CACHED, '/x'));
-  expect(text).toMatch(/https archive\.example\.org \/x/);
+  expect(text).toMatch(/https archive\.example\.org \/x of a proxy/);
   const other = await connect(plainPort, `${CACHED}:443`);
   const misled = await say(
     { socket: other.socket, servername: PASSED, ca: roots } as tls.ConnectionOptions,
