@@ -13,6 +13,8 @@ export const trafficEvents = {
 export interface NetworkBridge extends NamedThing {
   /** The name of the host's link. */
   readonly link: string;
+  /** Of the network that containers are on whose create names none, and where steps of builds run. */
+  readonly isDefault: boolean;
 }
 
 export interface PublishedPort {
@@ -30,7 +32,8 @@ export function bridgeIn(network: Json): NetworkBridge | null {
   if (network.ConfigOnly === true) return null;
   const named = valueAt(network, ['Options', 'com.docker.network.bridge.name']);
   const link = typeof named === 'string' && named !== '' ? named : `br-${thing.id.slice(0, 12)}`;
-  return { ...thing, link };
+  const isDefault = valueAt(network, ['Options', 'com.docker.network.bridge.default_bridge']) === 'true';
+  return { ...thing, link, isDefault };
 }
 
 /** Of one entry in a list of containers; those that do not run have none. */

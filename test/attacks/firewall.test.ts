@@ -34,6 +34,17 @@ for (const name of ['20.10-apart', '28.5-apart']) {
       "a listener of Berthgate, by one's own gateway": [`http://${at.alice}:2375/_ping`, 'OK'],
     });
 
+    /** From the engine's own bridge, where steps of builds run. */
+    const fromSteps = (): Ways => ({
+      'a port of a namespace, by the address of the host': [`http://${host.v4}:8081/`, 'bob'],
+      'a port of a namespace, by the gateway of the steps': [`http://${at.steps}:8081/`, 'bob'],
+      "a port at the gateway of a namespace's network alone": [`http://${at.bob}:8082/`, 'bob'],
+    });
+    const ofSteps = (): Ways => ({
+      'a port of a container that nobody owns': [`http://${host.v4}:8083/`, 'nobody'],
+      'the internet': [`http://${internet.v4}/`, 'internet'],
+    });
+
     const own = (): Ways => ({
       "one's own port, by the address of the host": [`http://${host.v4}:8084/`, 'alice'],
       "one's own port, by the address of the host, IPv6": [`http://[${host.v6}]:8084/`, 'alice'],
@@ -47,9 +58,9 @@ for (const name of ['20.10-apart', '28.5-apart']) {
       'the internet, IPv6': [`http://[${internet.v6}]/`, 'internet'],
     });
 
-    const reached = async (ways: Ways): Promise<Readonly<Record<string, boolean>>> => {
+    const reached = async (ways: Ways, from = 'alice.me'): Promise<Readonly<Record<string, boolean>>> => {
       const found = Object.entries(ways).map(async ([way, [url, word]]) => {
-        const came = await apart.fetch('alice.me', url);
+        const came = await apart.fetch(from, url);
         return [way, came?.includes(word) === true] as const;
       });
       return Object.fromEntries(await Promise.all(found));
@@ -59,6 +70,8 @@ for (const name of ['20.10-apart', '28.5-apart']) {
 
     const holds = async (): Promise<void> => {
       expect(await reached(foreign())).toEqual(each(foreign(), false));
+      expect(await reached(fromSteps(), 'nobody')).toEqual(each(fromSteps(), false));
+      expect(await reached(ofSteps(), 'nobody')).toEqual(each(ofSteps(), true));
     };
     const ownIsReached = (): Promise<void> => expect.poll(() => reached(own()), PATIENCE).toEqual(each(own(), true));
     const listed = (): Promise<string> => apart.here('nft list table inet berthgate 2>/dev/null || true');
@@ -112,6 +125,7 @@ for (const name of ['20.10-apart', '28.5-apart']) {
       await runFor('bob', 'web', ...web);
       await apart.docker('network', 'connect', 'bob.six', 'bob.web');
       await apart.docker('run', '-d', '--name', 'nobody', '-p', '8083:80', 'busybox', 'sh', '-c', page('nobody'));
+      at.steps = await addressIn('nobody', 'bridge', 'Gateway');
       const at8085 = `${at.alice}:8085:80`;
       const me = ['--network', 'alice.bridge', '-p', '8084:80', '-p', at8085, 'busybox', 'sh', '-c', page('alice')];
       await runFor('alice', 'me', ...me);
@@ -128,6 +142,7 @@ for (const name of ['20.10-apart', '28.5-apart']) {
       const open = 'iptables -w -I FORWARD 1 -j ACCEPT; iptables -w -t raw -F PREROUTING';
       await apart.here(`${open}; ip6tables -w -I FORWARD 1 -j ACCEPT; ip6tables -w -t raw -F PREROUTING`);
       await expect.poll(() => reached(foreign()), PATIENCE).toEqual(each(foreign(), true));
+      await expect.poll(() => reached(fromSteps(), 'nobody'), PATIENCE).toEqual(each(fromSteps(), true));
       await ownIsReached();
       expect(await listed()).toBe('');
       expect((await serving.readyz()).firewall).toBeUndefined();

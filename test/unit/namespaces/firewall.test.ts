@@ -8,7 +8,12 @@ import { Firewall, type FirewallOptions } from '../../../src/rules/namespaces/fi
 import { changeScript, firewallScript, readList, tableScript } from '../../../src/rules/namespaces/firewall/table.ts';
 import { elementsOf, noElements, type Traffic } from '../../../src/rules/namespaces/firewall/traffic.ts';
 
-const bridge = (link: string, namespace: string | null, held = namespace !== null) => ({ link, namespace, held });
+const bridge = (link: string, namespace: string | null, held = namespace !== null) => ({
+  link,
+  namespace,
+  held,
+  apart: false,
+});
 const port = (namespace: string, address: string, number: number, protocol = 'tcp') => ({
   namespace,
   address,
@@ -66,10 +71,28 @@ test('what a job publishes is within reach of the network that its own container
 });
 
 test('what a job publishes is not within reach of a network that namespaces share, though its own container is on it', () => {
-  const bridges = [bridge('br-a', 'alice'), { link: 'br-s', namespace: null, held: true }, bridge('br-j', 'j-1')];
+  const bridges = [bridge('br-a', 'alice'), bridge('br-s', null, true), bridge('br-j', 'j-1')];
   const speakers = ['br-a', 'br-s'].map((link) => ({ link, namespace: 'j-1' }));
   const { own4 } = elementsOf([{ bridges, speakers, ports: [port('j-1', '10.0.0.1', 80)] }]);
   expect([...own4].sort()).toEqual(['br-a . 10.0.0.1 . tcp . 80', 'br-j . 10.0.0.1 . tcp . 80']);
+});
+
+test('what namespaces publish is out of reach of the bridge that steps of builds run on', () => {
+  const steps = { ...bridge('docker0', null), apart: true };
+  const ports = [port('alice', '0.0.0.0', 1), port('bob', '10.0.0.1', 2), port('j-1', '::', 3)];
+  const speakers = [{ link: 'docker0', namespace: 'j-1' }];
+  const { apart4, apart6, apartAny4, apartAny6, own4, any4 } = elementsOf([{ bridges: [steps], speakers, ports }]);
+  expect([...apartAny4]).toEqual(['docker0 . tcp . 1']);
+  expect([...apart4]).toEqual(['docker0 . 10.0.0.1 . tcp . 2']);
+  // Whoever has a container there finds what is its own.
+  expect([apartAny6.size, apart6.size, own4.size, any4.size]).toEqual([0, 0, 0, 0]);
+});
+
+test('what the namespaces of one engine publish is out of reach of the steps on another one, whoever is there', () => {
+  const one = { ...nothing, bridges: [{ ...bridge('docker0', null), apart: true }] };
+  const speakers = [{ link: 'docker0', namespace: 'alice' }];
+  const other = { ...nothing, ports: [port('alice', '10.0.0.1', 1)] };
+  expect([...elementsOf([{ ...one, speakers }, other]).apart4]).toEqual(['docker0 . 10.0.0.1 . tcp . 1']);
 });
 
 test('a link whose name nft would read in its own way stands in no script', () => {

@@ -32,8 +32,8 @@ export class EngineTraffic {
   private readonly desk: EngineDesk;
   private readonly bridges = new Map<string, Bridge>();
   private readonly ports = new Map<string, readonly OwnPort[]>();
-  /** By the container: the namespace that its socket leads to, and the networks that it is on. */
-  private readonly speakers = new Map<string, { readonly namespace: string; readonly networks: readonly string[] }>();
+  /** By the container: its namespace, the one that its socket leads to if that is another, and the networks that it is on. */
+  private readonly members = new Map<string, Member>();
   private touched = new Set<Touched>();
   private unread = true;
   private read = false;
@@ -76,7 +76,7 @@ export class EngineTraffic {
     if (!this.read) return null;
     return {
       bridges: [...this.bridges.values()],
-      speakers: [...this.speakers.values()].flatMap((speaker) => this.linksOf(speaker)),
+      speakers: [...this.members.values()].flatMap((member) => this.speakersOf(member)),
       ports: [...this.ports.values()].flat(),
     };
   }
@@ -161,7 +161,7 @@ export class EngineTraffic {
     const running = await this.runningWith({ label: [NAMESPACE_LABEL] });
     this.bridges.clear();
     this.ports.clear();
-    this.speakers.clear();
+    this.members.clear();
     for (const network of networks) this.putNetwork(network);
     for (const container of running) this.putContainer(container);
     this.read = true;
@@ -178,7 +178,7 @@ export class EngineTraffic {
     }
     const running = await this.runningWith({ id: [id] });
     this.ports.delete(id);
-    this.speakers.delete(id);
+    this.members.delete(id);
     for (const container of running) this.putContainer(container);
   }
 
@@ -192,7 +192,7 @@ export class EngineTraffic {
     const namespace = ownerOf(bridge);
     // What carries the label alone belongs to nobody, and is held all the same.
     const held = Boolean(bridge.labels[NAMESPACE_LABEL]) || this.heldNames.includes(bridge.name);
-    this.bridges.set(bridge.id, { link: bridge.link, namespace, held });
+    this.bridges.set(bridge.id, { link: bridge.link, namespace, held, apart: bridge.isDefault && !held });
   }
 
   private putContainer(container: Json): void {
@@ -203,16 +203,23 @@ export class EngineTraffic {
       thing.id,
       portsIn(container).map((port) => ({ ...port, namespace })),
     );
-    const job = jobOf(thing);
-    if (job !== null) this.speakers.set(thing.id, { namespace: job, networks: endpointsOf(container).map(idOf) });
+    this.members.set(thing.id, { namespace, job: jobOf(thing), networks: endpointsOf(container).map(idOf) });
   }
 
-  private linksOf({ namespace, networks }: { readonly namespace: string; readonly networks: readonly string[] }) {
-    return networks.flatMap((id): readonly Speaker[] => {
+  private speakersOf({ namespace, job, networks }: Member): readonly Speaker[] {
+    return networks.flatMap((id) => {
       const bridge = this.bridges.get(id);
-      return bridge?.held ? [{ link: bridge.link, namespace }] : [];
+      if (bridge === undefined) return [];
+      const spokenFor = [...(bridge.held ? [] : [namespace]), ...(job === null ? [] : [job])];
+      return spokenFor.map((one) => ({ link: bridge.link, namespace: one }));
     });
   }
+}
+
+interface Member {
+  readonly namespace: string;
+  readonly job: string | null;
+  readonly networks: readonly string[];
 }
 
 function idOf({ id }: { readonly id: string }): string {

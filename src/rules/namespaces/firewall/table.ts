@@ -59,6 +59,18 @@ export function tableScript({ refuse, open }: Openings): string {
     ...chain('leaving'),
     ...chain('arriving'),
     rule('before-translation', 'iifname @held goto leaving'),
+    rule(
+      'before-translation',
+      'ct direction original iifname . ip daddr . meta l4proto . th dport @apart4 counter drop',
+    ),
+    rule(
+      'before-translation',
+      'ct direction original iifname . ip6 daddr . meta l4proto . th dport @apart6 counter drop',
+    ),
+    ...([4, 6] as const).map((family) => {
+      const port = `ct direction original meta nfproto ipv${family} iifname . meta l4proto . th dport @apartAny${family}`;
+      return rule('before-translation', `${port} fib daddr type local counter drop`);
+    }),
     rule('at-the-host', 'iifname @held goto arriving'),
     rule('between-bridges', 'iifname @held oifname @bridges iifname . oifname != @together counter drop'),
     ...opened,

@@ -9,6 +9,8 @@ export interface Bridge {
   readonly namespace: string | null;
   /** Whether the table holds for what comes from it. */
   readonly held: boolean;
+  /** Not held, and yet apart from what namespaces publish: steps of anybody's builds run there. */
+  readonly apart: boolean;
 }
 
 export interface OwnPort {
@@ -18,7 +20,7 @@ export interface OwnPort {
   readonly port: number;
 }
 
-/** A bridge with a container on it that speaks for another namespace: the job that its socket leads to. */
+/** A bridge with a container on it that speaks for a namespace which is not the bridge's: the job that its socket leads to. */
 export interface Speaker {
   readonly link: string;
   readonly namespace: string;
@@ -36,6 +38,7 @@ export interface Traffic {
  * - `held`: bridges that the table holds for; `bridges`: all that are known, which those must not reach
  * - `together`: from which bridge to which other one packets may pass, as far as the engine lets them
  * - `own4`, `own6`: from which bridge which published port may be reached; `any4`, `any6`: at every address of the host
+ * - `apart4`, `apart6`, `apartAny4`, `apartAny6`: from which bridge that is not held which published port is not reached
  */
 export const sets = {
   held: ['ifname'],
@@ -45,6 +48,10 @@ export const sets = {
   own6: ['ifname', 'ipv6_addr', 'inet_proto', 'inet_service'],
   any4: ['ifname', 'inet_proto', 'inet_service'],
   any6: ['ifname', 'inet_proto', 'inet_service'],
+  apart4: ['ifname', 'ipv4_addr', 'inet_proto', 'inet_service'],
+  apart6: ['ifname', 'ipv6_addr', 'inet_proto', 'inet_service'],
+  apartAny4: ['ifname', 'inet_proto', 'inet_service'],
+  apartAny6: ['ifname', 'inet_proto', 'inet_service'],
 } as const;
 
 export type SetName = keyof typeof sets;
@@ -56,11 +63,14 @@ export type Elements = Readonly<Record<SetName, ReadonlySet<string>>>;
 
 const PROTOCOLS: readonly string[] = ['tcp', 'udp', 'sctp'];
 const LINK = /^[A-Za-z0-9_.@-]{1,15}$/;
-const EVERYWHERE: Readonly<Record<string, readonly SetName[]>> = {
-  '': ['any4', 'any6'],
-  '0.0.0.0': ['any4'],
-  '::': ['any6'],
-};
+const EVERYWHERE: Readonly<Record<string, readonly Family[]>> = { '': [4, 6], '0.0.0.0': [4], '::': [6] };
+
+type Family = 4 | 6;
+/** Sets that speak of a port from a link: at one address, and at every address of the host. */
+type Reach = readonly [at: 'own' | 'apart', everywhere: 'any' | 'apartAny'];
+
+const OWN: Reach = ['own', 'any'];
+const APART: Reach = ['apart', 'apartAny'];
 
 /** Whether a name of a link can stand in the table: nft reads some characters itself, such as a `*` at the end. */
 export function isLinkName(text: string): boolean {
@@ -74,7 +84,10 @@ export function noElements(): Record<SetName, Set<string>> {
 /** What the engines of a host have, each with namespaces of its own. */
 export function elementsOf(engines: readonly Traffic[]): Elements {
   const elements = noElements();
-  for (const traffic of engines) addTo(elements, traffic);
+  for (const traffic of engines) {
+    addTo(elements, traffic);
+    for (const other of engines) addApart(elements, traffic, other);
+  }
   return elements;
 }
 
@@ -101,16 +114,34 @@ function addTo(elements: Record<SetName, Set<string>>, { bridges, speakers, port
   for (const { link, namespace } of speakers) {
     if (owned.has(link)) linksOf.set(namespace, [...(linksOf.get(namespace) ?? []), link]);
   }
-  for (const { namespace, address, protocol, port } of ports) {
-    if (!PROTOCOLS.includes(protocol)) continue;
-    for (const link of linksOf.get(namespace) ?? []) {
-      for (const name of EVERYWHERE[address] ?? []) elements[name].add(`${link} . ${protocol} . ${port}`);
-      // The host's loopback is no way for what comes from a bridge.
-      if (EVERYWHERE[address] !== undefined || isIP(address) === 0 || isLoopback(address)) continue;
-      const name = isIPv4(address) ? 'own4' : 'own6';
-      elements[name].add(`${link} . ${canonical(address)} . ${protocol} . ${port}`);
-    }
+  for (const port of ports) {
+    for (const link of linksOf.get(port.namespace) ?? []) addPort(elements, OWN, link, port);
   }
+}
+
+/** What the namespaces of `other` publish is out of reach of what is nobody's, but where they have a container themselves. */
+function addApart(elements: Record<SetName, Set<string>>, { bridges, speakers }: Traffic, other: Traffic): void {
+  for (const { link, apart } of bridges) {
+    if (!apart || !isLinkName(link)) continue;
+    const here = speakers.filter((speaker) => speaker.link === link && speakers === other.speakers);
+    const present = new Set(here.map(({ namespace }) => namespace));
+    for (const port of other.ports) if (!present.has(port.namespace)) addPort(elements, APART, link, port);
+  }
+}
+
+function addPort(
+  elements: Record<SetName, Set<string>>,
+  [at, everywhere]: Reach,
+  link: string,
+  { address, protocol, port }: OwnPort,
+): void {
+  if (!PROTOCOLS.includes(protocol)) return;
+  const families = EVERYWHERE[address];
+  for (const family of families ?? []) elements[`${everywhere}${family}`].add(`${link} . ${protocol} . ${port}`);
+  // The host's loopback is no way for what comes from a bridge.
+  if (families !== undefined || isIP(address) === 0 || isLoopback(address)) return;
+  const family = isIPv4(address) ? 4 : 6;
+  elements[`${at}${family}`].add(`${link} . ${canonical(address)} . ${protocol} . ${port}`);
 }
 
 function isLoopback(address: string): boolean {
