@@ -69,9 +69,9 @@ for (const name of ['20.10-apart', '28.5-apart']) {
       Object.fromEntries(Object.keys(ways).map((way) => [way, open]));
 
     const holds = async (): Promise<void> => {
+      const steps = [reached(fromSteps(), 'nobody'), reached(ofSteps(), 'nobody')];
       expect(await reached(foreign())).toEqual(each(foreign(), false));
-      expect(await reached(fromSteps(), 'nobody')).toEqual(each(fromSteps(), false));
-      expect(await reached(ofSteps(), 'nobody')).toEqual(each(ofSteps(), true));
+      expect(await Promise.all(steps)).toEqual([each(fromSteps(), false), each(ofSteps(), true)]);
     };
     const ownIsReached = (): Promise<void> => expect.poll(() => reached(own()), PATIENCE).toEqual(each(own(), true));
     const listed = (): Promise<string> => apart.here('nft list table inet berthgate 2>/dev/null || true');
