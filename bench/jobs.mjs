@@ -6,10 +6,11 @@
 //   kills   [--kills 50] [--seed 1]: `berthgate serve` is killed with SIGKILL at random moments of jobs, and started again.
 //           With --restart-engine it is the engine that is killed [--kills 5]. At the end all jobs are removed, and
 //           the engine must be as before: containers, networks, volumes, images (but for what is kept on purpose).
-//   crowd   [--jobs 100] [--containers 10] [--minutes 5] [--at-once 4]: so many jobs with so many containers each, or as many as
-//           can be made in the time; what somebody else's inspect takes meanwhile, and how long the sweeps take. So many jobs are
-//           being made, and ended, at once.
-//   bare    the same crowd at the engine itself, and what its own inspect takes meanwhile.
+//   crowd   [--jobs 100] [--containers 10] [--minutes 5] [--at-once 4] [--ending 4]: so many jobs with so many containers each, or
+//           as many as can be made in the time; what somebody else's inspect takes meanwhile, and how long the sweeps take. So
+//           many jobs are being made, and ended, at once. In between `berthgate serve` is killed, and serves all of them again.
+//   bare    the same crowd at the engine itself, of which so many containers are removed at once, and what its own inspect takes
+//           meanwhile.
 //   wall    [--rounds 3]: the same job twice, with a job socket, with the engine's socket, and with Docker-in-Docker.
 //   upgrades [--seconds 600]: builds by both builders and streams of a job that take so long, and five upgrades of `berthgate
 //           serve` meanwhile.
@@ -48,6 +49,7 @@ const options = readOptions(import.meta.url, {
   minutes: { type: 'string' },
   seconds: { type: 'string' },
   'at-once': { type: 'string', default: '4' },
+  ending: { type: 'string', default: '4' },
   engine: { type: 'string' },
   'engine-name': { type: 'string', default: '28.5-bench' },
   restart: { type: 'string' },
@@ -164,12 +166,13 @@ function ofCrowd() {
     containers: given('containers', 10, 3),
     minutes: given('minutes', 5, 1),
     atOnce: Number(options['at-once']),
+    ending: Number(options.ending),
     say,
   };
 }
 
 async function bare() {
-  const { phases, made } = await bareCrowd({ engine: socket, ...ofCrowd() });
+  const { phases, made, endedS } = await bareCrowd({ engine: socket, ...ofCrowd() });
   report.table(
     `inspect at the engine, ms, while ${made} containers are made and removed at the engine itself`,
     [
@@ -179,6 +182,7 @@ async function bare() {
     ],
     Object.entries(phases).map(([name, seen]) => ({ name, figures: seen })),
   );
+  console.log(`removed in ${endedS.toFixed(1)} s, ${options.ending} at once`);
 }
 
 async function many() {

@@ -3,11 +3,11 @@
 import { request } from 'node:http';
 
 /** `to`: the path of a unix socket, or `http://ADDRESS:PORT`. Gives `{status, text}`. */
-export function callEngine(to, method, path, body) {
+export function callEngine(to, method, path, body, timeoutMs = 60_000) {
   const where = to.startsWith('http://') ? { host: new URL(to).hostname, port: new URL(to).port } : { socketPath: to };
   return new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
-    const call = request({ ...where, method, path, headers, signal: AbortSignal.timeout(60_000) }, (answer) => {
+    const call = request({ ...where, method, path, headers, signal: AbortSignal.timeout(timeoutMs) }, (answer) => {
       const chunks = [];
       answer.on('data', (chunk) => chunks.push(chunk));
       answer.on('error', reject);

@@ -1,5 +1,5 @@
-// Many jobs at once, each with containers of its own, while somebody else's job inspects its one container; then all of
-// them end, some at a time.
+// Many jobs at once, each with containers of its own, while somebody else's job inspects its one container; Berthgate is
+// killed, and serves them anew; then all of them end, some at a time or all at once.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { callEngine } from '../harness/engine-call.mjs';
@@ -8,11 +8,13 @@ import { SOCKET } from './served.mjs';
 
 const EVERY_MS = 25;
 const ALONE_MS = 10_000;
-const CLEAN_MS = 300_000;
+const COMEBACKS = 3;
+const LOG_MS = 250;
+const CLEAN_MS = 600_000;
 const SLEEPS = { Image: 'busybox', Cmd: ['sleep', '3600'] };
 
-/** `minutes`: no more jobs are begun after that; `atOnce`: so many are being made, and ended, at the same time. */
-export async function crowd({ served, jobs, containers, minutes, atOnce, before, say }) {
+/** `minutes`: no more jobs are begun after that; `atOnce`: so many are being made at the same time, `ending`: are ended. */
+export async function crowd({ served, jobs, containers, minutes, atOnce, ending, before, say }) {
   const startJob = async (name) => {
     const HostConfig = { Binds: [`${SOCKET}:${SOCKET}`] };
     await expected(201, served.unix, 'POST', `/containers/create?name=${name}`, { ...SLEEPS, HostConfig });
@@ -24,14 +26,16 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, before,
   await expected(204, other.socket, 'POST', '/containers/web/start');
   const { Id: id } = JSON.parse((await expected(200, other.socket, 'GET', '/containers/web/json')).text);
 
-  const watch = watching({
+  const ways = {
     through: [other.socket, '/containers/web/json'],
     direct: [served.engine, `/containers/${id}/json`],
-  });
+  };
+  let watch = watching(ways);
   await pause(ALONE_MS);
   const alone = watch.next();
 
   const names = [];
+  const sockets = [other.socket];
   let made = 0;
   const startedAt = Date.now();
   const until = startedAt + minutes * 60_000;
@@ -40,6 +44,7 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, before,
     const name = `crowd-${i}`;
     const { socket } = await startJob(name);
     names.push(name);
+    sockets.push(socket);
     for (let k = 0; k < containers; k++) {
       await expected(201, socket, 'POST', `/containers/create?name=c${k}`, SLEEPS);
       await expected(204, socket, 'POST', `/containers/c${k}/start`);
@@ -52,17 +57,21 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, before,
   await pause(ALONE_MS);
   const full = watch.next();
 
+  await watch.stop();
+  const backS = [];
+  for (let i = 0; i < COMEBACKS; i++) backS.push(await comeBack(served, sockets));
+  say(`back after ${backS.map((seconds) => seconds.toFixed(2)).join(', ')} s`);
+  watch = watching(ways);
+
+  const ends = endsOf(served);
   const endsAt = Date.now();
-  await together(atOnce, names.length, async (i) => {
+  await together(ending, names.length, async (i) => {
     const { job } = await served.jobOf(names[i]);
     await expected(204, served.unix, 'DELETE', `/containers/${names[i]}?force=1`);
-    while (!served.said('a job has ended').some((line) => line.job === job)) {
-      if (Date.now() > endsAt + CLEAN_MS) throw new Error(`${names[i]} does not end`);
-      await pause(250);
-    }
+    await ends.of(job);
   });
   const endedS = (Date.now() - endsAt) / 1000;
-  const ending = watch.next();
+  const atEnd = watch.next();
   await watch.stop();
   const sweeps = served.said('a job has ended').map(({ durationMs }) => durationMs / 1000);
   await expected(204, served.unix, 'DELETE', '/containers/other?force=1');
@@ -73,11 +82,13 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, before,
   await callEngine(served.engine, 'DELETE', `/networks/${served.namespace}.bridge`);
   const { left, missing } = difference(before, await holdingsOf(served.engine));
   return {
-    phases: { alone, making, full, ending },
+    phases: { alone, making, full, ending: atEnd },
     figures: {
       jobs: names.length,
       containers: made,
       madeS,
+      backMedianS: quantile(backS, 0.5),
+      backLongestS: Math.max(...backS),
       endedS,
       sweepMedianS: quantile(sweeps, 0.5),
       sweepLongestS: Math.max(...sweeps),
@@ -89,8 +100,33 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, before,
   };
 }
 
+/** Killed, and started again: seconds until all sockets answer. */
+async function comeBack(served, sockets) {
+  await served.kill();
+  const from = Date.now();
+  await Promise.all([served.start(), ...sockets.map((socket) => served.untilAnswers(socket))]);
+  return (Date.now() - from) / 1000;
+}
+
+/** Tells of each job when it has ended. */
+function endsOf(served) {
+  const last = Date.now() + CLEAN_MS;
+  let ended = new Set();
+  let readAt = 0;
+  return {
+    async of(job) {
+      for (; !ended.has(job); await pause(EVERY_MS)) {
+        if (Date.now() > last) throw new Error(`${job} does not end`);
+        if (Date.now() < readAt + LOG_MS) continue;
+        ended = new Set(served.said('a job has ended').map((line) => line.job));
+        readAt = Date.now();
+      }
+    },
+  };
+}
+
 /** The same containers made, and removed, at the engine itself, and what its own inspect takes meanwhile. */
-export async function bareCrowd({ engine, jobs, containers, minutes, atOnce, say }) {
+export async function bareCrowd({ engine, jobs, containers, minutes, atOnce, ending, say }) {
   const start = async (name) => {
     await expected(201, engine, 'POST', `/containers/create?name=${name}`, SLEEPS);
     await expected(204, engine, 'POST', `/containers/${name}/start`);
@@ -112,13 +148,14 @@ export async function bareCrowd({ engine, jobs, containers, minutes, atOnce, say
   const making = watch.next();
   await pause(ALONE_MS);
   const full = watch.next();
-  await together(atOnce, names.length, async (i) => {
-    for (const name of names[i]) await remove(name);
-  });
-  const ending = watch.next();
+  const endsAt = Date.now();
+  const all = names.flat();
+  await together(ending, all.length, (i) => remove(all[i]));
+  const endedS = (Date.now() - endsAt) / 1000;
+  const atEnd = watch.next();
   await watch.stop();
   await remove('bare-web');
-  return { phases: { alone, making, full, ending }, made: names.flat().length };
+  return { phases: { alone, making, full, ending: atEnd }, made: all.length, endedS };
 }
 
 async function together(atOnce, count, act) {
@@ -130,7 +167,7 @@ async function together(atOnce, count, act) {
 }
 
 async function expected(status, to, method, path, body) {
-  const answer = await callEngine(to, method, path, body);
+  const answer = await callEngine(to, method, path, body, CLEAN_MS);
   if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
   return answer;
 }
