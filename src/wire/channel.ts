@@ -33,6 +33,8 @@ export class Channel {
   bytesOut = 0;
   /** Heard besides the user, whoever that is by then. */
   onGone: (() => void) | null = null;
+  /** For who speaks over it by itself: nobody is accepted here any more, and it is to end as soon as nobody notices. */
+  onLeave: (() => void) | null = null;
   /** The other side sends no more. */
   ended = false;
   closed = false;

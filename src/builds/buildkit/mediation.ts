@@ -58,21 +58,31 @@ export class BuildkitMediation implements Mediation {
 
   async mediate(connection: MediatedConnection): Promise<void> {
     const { newest } = await connection.engine.api();
-    if (newest < SOURCE_POLICIES_SINCE) return refuseAll(acceptTunnel(connection));
+    if (newest < SOURCE_POLICIES_SINCE) return refuseAll(acceptTunnel(connection).client);
     const end = await openTunnel(connection);
     const engine = http2.connect('http://localhost', {
       createConnection: () => new ChannelStream(end),
       settings: SETTINGS,
     });
-    const client = acceptTunnel(connection);
+    const { client, channel } = acceptTunnel(connection);
     const contents = new Set<string>();
+    let calls = 0;
     const onStream = (
       stream: http2.ServerHttp2Stream,
       headers: http2.IncomingHttpHeaders,
       _flags: number,
       raw: string[],
-    ): void => void this.serve(connection, engine, { stream, headers, raw, contents });
+    ): void => {
+      calls++;
+      stream.once('close', () => calls--);
+      void this.serve(connection, engine, { stream, headers, raw, contents });
+    };
     client.on('stream', onStream as () => void);
+    // What a client offers to its builds comes over connections of their own, and is known to the process that takes those:
+    // a client that is told goodbye between two calls comes back over a new one, and is at one process with all it has.
+    channel.onLeave = () => {
+      if (calls === 0) client.close();
+    };
     await new Promise<void>((resolve) => {
       let open = 2;
       for (const session of [client, engine]) {
@@ -155,9 +165,10 @@ export class BuildkitMediation implements Mediation {
   }
 }
 
-function acceptTunnel({ exchange }: MediatedConnection): http2.ServerHttp2Session {
+function acceptTunnel({ exchange }: MediatedConnection) {
   const end = exchange.upgrade({ status: 101, reason: '', headers: [] }, 'h2c');
-  return http2.performServerHandshake(new ChannelStream(end), { settings: SETTINGS });
+  const client = http2.performServerHandshake(new ChannelStream(end), { settings: SETTINGS });
+  return { client, channel: end.channel };
 }
 
 /** The upgrade is accepted, since clients do not show why one was refused. */

@@ -162,13 +162,15 @@ export class Listener {
 
   /**
    * Lets the connections end: after their answer, and idle ones at once, or, where `patient`, a while later: their
-   * clients may be about to send a call, and the process that comes after us has no part in it. Tunnels run on.
+   * clients may be about to send a call, and the process that comes after us has no part in it. Tunnels run on; who
+   * ends one here is told.
    */
   drain(patient: boolean): void {
     this.draining = true;
     for (const visitor of this.visitors.values()) {
       if (visitor.used && !(patient && visitor.connection.idle)) visitor.connection.drain();
       else this.leave(visitor.connection, visitor.used ? LEFT_IDLE_MS : FIRST_CALL_MS);
+      visitor.connection.channel.onLeave?.();
     }
   }
 

@@ -75,3 +75,41 @@ test('a session that its client has given up before the engine took it is ended 
   for (const { far } of [client, engine]) far.destroy();
   await ended;
 });
+
+test('a client is told goodbye where nobody is accepted any more, and none of its calls is cut', async () => {
+  const [client, engine] = [await tunnel(), await tunnel()];
+  const begun: http2.ServerHttp2Stream[] = [];
+  const connection = {
+    exchange: { upgrade: () => client.end },
+    engine: {
+      api: async () => ({ newest: 50 }),
+      pool: {
+        send: (_: unknown, { onUpgrade }: { onUpgrade(head: null, end: TunnelEnd): void }) =>
+          onUpgrade(null, engine.end),
+      },
+    },
+    request: {},
+    offers: null,
+    serve: (inner: InnerCall) =>
+      inner.carry(asItIs({ headers: {}, endpoint: inner.endpoint, body: {} } as unknown as Call), []).then(() => null),
+  } as unknown as MediatedConnection;
+  http2.performServerHandshake(engine.far).on('stream', (stream: http2.ServerHttp2Stream) => begun.push(stream));
+  const ended = new BuildkitMediation({ buildTimeMs: null, frontends: [] }).mediate(connection);
+  const session = http2.connect('http://localhost', { createConnection: () => client.far });
+  const farewells: number[] = [];
+  session.on('goaway', (code) => farewells.push(code));
+  const call = session.request({ ':method': 'POST', ':path': '/moby.buildkit.v1.Control/ListWorkers' });
+  call.end(Buffer.alloc(5));
+  while (begun.length === 0) await new Promise((resolve) => session.ping(resolve));
+  client.end.channel.onLeave?.();
+  await new Promise((resolve) => session.ping(resolve));
+  expect(farewells).toEqual([]);
+  begun[0]?.respond({ ':status': 200 }, { endStream: true });
+  const [answer] = await once(call.resume(), 'response');
+  expect(answer[':status']).toBe(200);
+  await once(call, 'close');
+  client.end.channel.onLeave?.();
+  await once(session, 'close');
+  expect(farewells).toEqual([0]);
+  await ended;
+});
