@@ -189,10 +189,17 @@ export class PlacedStore implements Store {
   }
 
   async delete(key: string, variant?: string): Promise<boolean> {
-    return this.#change(key, (records) => {
-      const left = variant === undefined ? [] : records.filter((one) => one.variant !== variant);
-      return left.length === records.length ? null : left;
-    });
+    const stays = (one: StoredRecord): boolean => variant !== undefined && one.variant !== variant;
+    try {
+      return await this.#change(key, (records) => {
+        const left = records.filter(stays);
+        return left.length === records.length ? null : left;
+      });
+    } catch (fault) {
+      if (variant === undefined) throw fault;
+      // A full disk does not take the list of those that stay: what is not to be served goes all the same.
+      return this.delete(key);
+    }
   }
 
   async #change(

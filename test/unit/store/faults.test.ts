@@ -251,6 +251,23 @@ describe.runIf(process.getuid?.() === 0)('on a disk that is full', () => {
     expect((await verify(store)).at(-1)).toMatchObject({ corrupt: 0, missing: 0, damaged: 0 });
   });
 
+  test('what is not to be served any more goes, and where there is no room for the others alone, they go with it', async () => {
+    const folder = await smallDisk();
+    const store = await openStore(folder);
+    const bytes = randomBytes(1000);
+    for (const variant of ['de', 'fr']) {
+      const fill = store.begin();
+      await fill.write(bytes);
+      await fill.commit([{ key: 'http:a', variant, meta: 'm'.repeat(20_000) }]);
+    }
+    expect(await store.get('http:a')).toHaveLength(2);
+    await writeFile(join(folder, 'other'), Buffer.alloc(2 ** 20)).catch(() => {});
+    // The control: there is no room for a record.
+    expect(await store.put({ key: 'http:b', variant: '', meta: 'm'.repeat(20_000) }, digestOf(bytes))).toBe(false);
+    expect(await store.delete('http:a', 'de')).toBe(true);
+    expect(await store.get('http:a')).toEqual([]);
+  });
+
   test('a small body is not kept either, and what was kept is still served', async () => {
     const folder = await smallDisk();
     const store = await openStore(folder);
