@@ -162,24 +162,32 @@ export class CacheFront {
     socket.allowHalfOpen = false;
     const secured = new tls.TLSSocket(socket, { isServer: true, secureContext });
     const timer = setTimeout(() => secured.destroy(), HANDSHAKE_MS);
-    let said = false;
+    let asked = false;
+    /** Null as long as it has not gone by itself. */
+    let left: 'with an alert' | 'without a word' | null = null;
     const onRequest = (): void => {
       this.tally.requests.https++;
-      if (said) return;
-      said = true;
-      this.distrust.trusted(host, network);
+      if (asked) return;
+      asked = true;
+      this.distrust.trusted(host, { network, address: client });
     };
+    secured.once('end', () => {
+      if (!secured.writableEnded) left ??= 'without a word';
+    });
+    secured.once('error', ({ code = '' }: NodeJS.ErrnoException) => {
+      left ??= code.startsWith('ERR_SSL_') ? 'with an alert' : 'without a word';
+    });
     this.keep(secured);
     secured.once('secure', () => {
       clearTimeout(timer);
       this.options.http.accept(secured, { scheme: 'https', serverName: host, client, isProxied, onRequest }, null);
     });
-    // Many look at the certificate only when the handshake is over, and leave without a word.
+    // Many look at the certificate only when the handshake is over.
     secured.once('close', () => {
       clearTimeout(timer);
-      if (said) return;
-      this.tally.handshakeRefused(configured);
-      this.distrust.failed(host, network);
+      if (asked || left === null) return;
+      const said = left === 'with an alert';
+      if (this.distrust.failed(host, { network, address: client, said })) this.tally.handshakeRefused(configured);
     });
   }
 

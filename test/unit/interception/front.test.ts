@@ -5,13 +5,14 @@ import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { HttpFront, Origins, SiteRules } from '../../../src/cache/http/index.ts';
 import { Pseudonym } from '../../../src/cache/http/marks.ts';
 import { Authority } from '../../../src/cache/interception/authority.ts';
 import { readClientHello } from '../../../src/cache/interception/client-hello.ts';
 import { type CachedHost, CacheFront } from '../../../src/cache/interception/front.ts';
 import { WayOut } from '../../../src/wire/way-out.ts';
+import { tlsClients } from './clients.ts';
 import { newFolder } from './folders.ts';
 
 const CACHED = 'archive.example.org';
@@ -223,6 +224,7 @@ test('a host whose clients refuse our CA is passed through after three of them, 
   await fail();
   // One that trusts in between: it was not the host's clients in general.
   expect((await ask(true)).issuer).toMatch(/^Berthgate/);
+  rig.now += 60_001;
   await fail();
   await fail();
   expect(rig.distrusted).toEqual([]);
@@ -231,6 +233,67 @@ test('a host whose clients refuse our CA is passed through after three of them, 
   expect((await ask(false)).issuer).toBe('origin');
   rig.now += 600_001;
   expect((await ask(true)).issuer).toMatch(/^Berthgate/);
+});
+
+test.each(tlsClients.filter(({ here }) => here))('$name, which refuses our CA, is counted', async ({ takes }) => {
+  const rig = await startRig();
+  const other = await startRig();
+  expect(await takes(rig.tlsPort, CACHED, other.roots)).toBe(false);
+  await expect.poll(() => rig.front.tally.refused.get(CACHED)).toBe(1);
+});
+
+describe('who does not refuse our CA', () => {
+  /** Until the front has heard of the end of all that there was. */
+  const allGone = (rig: Rig) => expect.poll(() => rig.front.connections).toBe(0);
+  const closed = (socket: net.Socket) => new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
+
+  test('as one that only looks whether somebody is there, is not counted', async () => {
+    const rig = await startRig();
+    for (let i = 0; i < 5; i++) {
+      const socket = net.connect(rig.tlsPort, '127.0.0.1', () => socket.end());
+      await closed(socket);
+    }
+    await allGone(rig);
+    expect([...rig.front.tally.refused]).toEqual([]);
+    expect(rig.distrusted).toEqual([]);
+  });
+
+  test('as one that has just asked for something, and was killed then, is not counted, but when it says that it does', async () => {
+    const rig = await startRig();
+    const trusting = { port: rig.tlsPort, servername: CACHED, ca: rig.roots };
+    await say(trusting, get(CACHED));
+    for (let i = 0; i < 5; i++) {
+      const socket = tls.connect({ host: '127.0.0.1', ...trusting }, () => socket.destroy());
+      await closed(socket);
+    }
+    await allGone(rig);
+    expect([...rig.front.tally.refused]).toEqual([]);
+    // The control: somebody that is not known is counted for the same.
+    rig.now += 60_001;
+    const unknown = tls.connect({ host: '127.0.0.1', ...trusting }, () => unknown.destroy());
+    await closed(unknown);
+    await expect.poll(() => rig.front.tally.refused.get(CACHED)).toBe(1);
+    await say(trusting, get(CACHED));
+    const openssl = tlsClients.find(({ name, here }) => name === 'OpenSSL' && here);
+    if (openssl === undefined) return;
+    expect(await openssl.takes(rig.tlsPort, CACHED, (await startRig()).roots)).toBe(false);
+    await expect.poll(() => rig.front.tally.refused.get(CACHED)).toBe(2);
+  });
+
+  test('as one that we close ourselves, is not counted', async () => {
+    const rig = await startRig();
+    const idle = tls.connect({ host: '127.0.0.1', port: rig.tlsPort, servername: CACHED, ca: rig.roots });
+    const gone = closed(idle);
+    await new Promise((resolve) => idle.once('secureConnect', resolve));
+    await expect
+      .poll(() => {
+        echoing.drain();
+        return rig.front.connections;
+      })
+      .toBe(0);
+    await gone;
+    expect([...rig.front.tally.refused]).toEqual([]);
+  });
 });
 
 test('handshakes that clients refuse are counted by what is configured, whatever names they make up', async () => {
