@@ -24,12 +24,10 @@ const MAX_NUMBER = 0x1fff_ffff;
 const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
 const NOTHING = new Uint8Array(0);
 
-/** @throws ProtobufFault for what is not well-formed */
-export function readFields(message: Uint8Array): readonly Field[] {
+/** One after the other: a message may be of millions. @throws ProtobufFault for what is not well-formed */
+export function* readFields(message: Uint8Array): Generator<Field> {
   const reader = new Reader(message);
-  const fields: Field[] = [];
-  while (!reader.done) fields.push(reader.field());
-  return fields;
+  while (!reader.done) yield reader.field();
 }
 
 class Reader {
@@ -46,16 +44,24 @@ class Reader {
 
   field(): Field {
     const start = this.at;
-    const tag = this.varint();
-    const type = TYPES[Number(tag & 7n)];
-    const number = tag >> 3n;
-    if (type === undefined) throw new ProtobufFault(`a field of wire type ${tag & 7n}`);
-    if (number === 0n || number > MAX_NUMBER) throw new ProtobufFault(`a field of number ${number}`);
+    const tag = this.number();
+    const type = TYPES[tag % 8];
+    const number = Math.floor(tag / 8);
+    if (type === undefined) throw new ProtobufFault(`a field of wire type ${tag % 8}`);
+    if (number === 0 || number > MAX_NUMBER) throw new ProtobufFault(`a field of number ${number}`);
     let varint = 0n;
     let bytes: Uint8Array = NOTHING;
     if (type === 'varint') varint = this.varint();
-    else bytes = this.take(type === 'bytes' ? this.length() : type === 'fixed64' ? 8 : 4);
-    return { number: Number(number), type, varint, bytes, raw: this.message.subarray(start, this.at) };
+    else bytes = this.take(type === 'bytes' ? this.number() : type === 'fixed64' ? 8 : 4);
+    return { number, type, varint, bytes, raw: this.message.subarray(start, this.at) };
+  }
+
+  /** Of a tag or a length, which are small; whatever is larger than those can be is as wrong when it is rounded. */
+  private number(): number {
+    const byte = this.message[this.at];
+    if (byte === undefined || byte >= 0x80) return Number(this.varint());
+    this.at++;
+    return byte;
   }
 
   private varint(): bigint {
@@ -70,12 +76,6 @@ class Reader {
       }
     }
     throw new ProtobufFault('a number of more than 64 bits');
-  }
-
-  private length(): number {
-    const length = this.varint();
-    if (length > BigInt(this.message.length)) throw new ProtobufFault('the message breaks off');
-    return Number(length);
   }
 
   private take(length: number): Uint8Array {

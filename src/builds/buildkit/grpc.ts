@@ -1,36 +1,20 @@
 /** gRPC over HTTP/2 (grpc/grpc, doc/PROTOCOL-HTTP2.md): length-prefixed messages, and how a call fails. */
 
 import type http2 from 'node:http2';
-import type { Readable } from 'node:stream';
 import { withRpcMessage } from '../../docker/rpc-status.ts';
-import { Refusal } from '../../ground/refusal.ts';
-import { MAX_MESSAGE_BYTES, PREFIX_BYTES } from './message-reader.ts';
+import { ProtobufFault } from '../../ground/protobuf.ts';
+import { OnlyMessage, PREFIX_BYTES } from './message-reader.ts';
 
 export const PERMISSION_DENIED = 7;
 export const RESOURCE_EXHAUSTED = 8;
 export const UNIMPLEMENTED = 12;
 export const UNAVAILABLE = 14;
 
-/** The only message of a request. @throws Refusal for more or less than one, and for a compressed one */
-export async function readOnlyMessage(request: Readable): Promise<Uint8Array> {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
-    length += piece.length;
-    if (length > MAX_MESSAGE_BYTES + PREFIX_BYTES) throw new Refusal('body-too-large', 'a message of more than 16 MiB');
-    pieces.push(piece);
-  }
-  return onlyMessageIn(Buffer.concat(pieces));
-}
-
 /** @throws Refusal for more or less than one, and for a compressed one */
 export function onlyMessageIn(whole: Buffer): Uint8Array {
-  if (whole.length < PREFIX_BYTES) throw new Refusal('unreadable-body', 'a message is expected');
-  if (whole[0] !== 0) throw new Refusal('unreadable-body', 'a compressed message is not read');
-  if (whole.readUInt32BE(1) !== whole.length - PREFIX_BYTES) {
-    throw new Refusal('unreadable-body', 'one message is expected, of the length that it says');
-  }
-  return whole.subarray(PREFIX_BYTES);
+  const only = new OnlyMessage();
+  only.push(whole);
+  return only.end();
 }
 
 export function framed(message: Uint8Array): Buffer {
@@ -73,17 +57,23 @@ export function toldError(
   const said = readText(message);
   const told = tell(said);
   if (told === said) return fields;
-  return {
-    ...fields,
-    'grpc-message': printText(told),
-    ...(typeof details === 'string'
-      ? {
-          'grpc-status-details-bin': Buffer.from(withRpcMessage(Buffer.from(details, 'base64'), tell))
-            .toString('base64')
-            .replace(/=+$/, ''),
-        }
-      : {}),
-  };
+  const { 'grpc-status-details-bin': _, ...plain } = fields;
+  return { ...plain, 'grpc-message': printText(told), ...toldDetails(details, tell) };
+}
+
+/** Nothing where they cannot be read. */
+function toldDetails(
+  details: http2.OutgoingHttpHeaders[string],
+  tell: (text: string) => string,
+): http2.OutgoingHttpHeaders {
+  if (typeof details !== 'string') return {};
+  try {
+    const told = withRpcMessage(Buffer.from(details, 'base64'), tell);
+    return { 'grpc-status-details-bin': Buffer.from(told).toString('base64').replace(/=+$/, '') };
+  } catch (fault) {
+    if (fault instanceof ProtobufFault) return {};
+    throw fault;
+  }
 }
 
 function printText(text: string): string {

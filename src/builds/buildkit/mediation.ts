@@ -23,8 +23,9 @@ import type { RawHeaders } from '../../wire/message.ts';
 import type { TunnelEnd } from '../../wire/tunnel.ts';
 import { Frontends } from './asked-frontend.ts';
 import { bounded } from './bounded-solve.ts';
-import { fail, framed, isGone, PERMISSION_DENIED, readOnlyMessage, UNIMPLEMENTED } from './grpc.ts';
+import { fail, framed, isGone, PERMISSION_DENIED, UNIMPLEMENTED } from './grpc.ts';
 import { relay } from './relay.ts';
+import { Requests } from './requests.ts';
 import { bridgeSession, sessionWithin } from './session.ts';
 import { answerAlone, tellerOf } from './told-answers.ts';
 
@@ -44,15 +45,25 @@ interface Asked {
   readonly raw: RawHeaders;
   /** Digests of what the engine has spoken of to this client: nothing else of its contents is read. */
   readonly contents: Set<string>;
+  readonly requests: Requests;
+}
+
+export interface MediationOptions {
+  readonly buildTimeMs: number | null;
+  /** Patterns of what a Dockerfile may ask for. */
+  readonly frontends: readonly string[];
+  /** How long the message of a call may take. */
+  readonly bodyTimeoutMs: number;
 }
 
 export class BuildkitMediation implements Mediation {
   private readonly buildTimeMs: number | null;
+  private readonly bodyTimeoutMs: number;
   private readonly frontends: Frontends;
 
-  /** @param options `frontends`: patterns of what a Dockerfile may ask for */
-  constructor(options: { readonly buildTimeMs: number | null; readonly frontends: readonly string[] }) {
+  constructor(options: MediationOptions) {
     this.buildTimeMs = options.buildTimeMs;
+    this.bodyTimeoutMs = options.bodyTimeoutMs;
     this.frontends = new Frontends(options.frontends);
   }
 
@@ -67,6 +78,7 @@ export class BuildkitMediation implements Mediation {
     const { client, channel } = acceptTunnel(connection);
     const contents = new Set<string>();
     let calls = 0;
+    const requests = new Requests(this.bodyTimeoutMs);
     const onStream = (
       stream: http2.ServerHttp2Stream,
       headers: http2.IncomingHttpHeaders,
@@ -75,7 +87,7 @@ export class BuildkitMediation implements Mediation {
     ): void => {
       calls++;
       stream.once('close', () => calls--);
-      void this.serve(connection, engine, { stream, headers, raw, contents });
+      void this.serve(connection, engine, { stream, headers, raw, contents, requests });
     };
     client.on('stream', onStream as () => void);
     // What a client offers to its builds comes over connections of their own, and is known to the process that takes those:
@@ -109,7 +121,7 @@ export class BuildkitMediation implements Mediation {
   private async serve(
     connection: MediatedConnection,
     engine: http2.ClientHttp2Session,
-    { stream, headers, raw, contents }: Asked,
+    { stream, headers, raw, contents, requests }: Asked,
   ): Promise<void> {
     stream.on('error', () => stream.destroy());
     const path = String(headers[':path']);
@@ -125,7 +137,7 @@ export class BuildkitMediation implements Mediation {
       async read() {
         const carried = readHeaders(endpoint, raw);
         if (streams) return { headers: carried, body: null, unknown: [] };
-        return { headers: carried, ...readRequest(shape, await readOnlyMessage(stream)) };
+        return { headers: carried, ...readRequest(shape, await requests.read(stream)) };
       },
       carry: async (passage, sources) => {
         const { call: entered, names, answer } = passage;

@@ -4,7 +4,7 @@ import { Refusal } from '../../ground/refusal.ts';
 
 export const PREFIX_BYTES = 5;
 /** What BuildKit and its clients take (defaults.DefaultMaxRecvMsgSize). */
-export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const KEPT_BYTES = 64 * 1024;
 
 export class MessageReader {
@@ -65,4 +65,28 @@ export class MessageReader {
     bytes.copy(this.rest, this.used);
     this.used = needed;
   }
+}
+
+/** A stream of one message, as a request is. */
+export class OnlyMessage {
+  private message: Uint8Array | null = null;
+  private readonly reader = new MessageReader((message) => {
+    if (this.message !== null) throw notOne();
+    this.message = Buffer.from(message);
+  });
+
+  /** @throws Refusal for a second message, for a compressed one, and for more than 16 MiB */
+  push(piece: Buffer): void {
+    this.reader.push(piece);
+  }
+
+  /** @throws Refusal where there is none, or a part */
+  end(): Uint8Array {
+    if (this.message === null || this.reader.midway) throw notOne();
+    return this.message;
+  }
+}
+
+function notOne(): Refusal {
+  return new Refusal('unreadable-body', 'one message is expected, of the length that it says');
 }

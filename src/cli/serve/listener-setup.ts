@@ -72,6 +72,7 @@ export function setupOf(parts: SetupParts): ListenerSetup {
       mediation: new BuildkitMediation({
         buildTimeMs: buildRules?.maxTime ?? null,
         frontends: buildRules?.frontends ?? FRONTENDS,
+        bodyTimeoutMs: bodyTimeout,
       }),
       ...(buildRules === null ? {} : { buildTimeMs: buildRules.maxTime }),
       limits: { jsonBytes: json, jsonDepth: depth },

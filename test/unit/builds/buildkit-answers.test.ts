@@ -5,7 +5,8 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AnswerMessages } from '../../../src/builds/buildkit/answer-messages.ts';
-import { fail, framed, isGone, readOnlyMessage, toldError, UNAVAILABLE } from '../../../src/builds/buildkit/grpc.ts';
+import { fail, framed, isGone, toldError, UNAVAILABLE } from '../../../src/builds/buildkit/grpc.ts';
+import { Requests } from '../../../src/builds/buildkit/requests.ts';
 import { printMessage, readMessage } from '../../../src/docker/protobuf.ts';
 import { rpcStatus } from '../../../src/docker/shapes/buildkit.ts';
 import {
@@ -73,12 +74,12 @@ describe('the messages of an answer', () => {
 
 describe('a request', () => {
   it.each([
-    ['is empty', Buffer.alloc(0), 'a message is expected'],
+    ['is empty', Buffer.alloc(0), 'one message'],
     ['is compressed', Buffer.from([1, 0, 0, 0, 0]), 'compressed'],
     ['holds two messages', Buffer.concat([framed(Buffer.from('a')), framed(Buffer.from('b'))]), 'one message'],
     ['breaks off', framed(Buffer.from('abc')).subarray(0, 7), 'one message'],
   ])('is refused where it %s', async (_, bytes, words) => {
-    await expect(readOnlyMessage(Readable.from([bytes]))).rejects.toThrow(words);
+    await expect(new Requests(60_000).read(Readable.from([bytes]))).rejects.toThrow(words);
   });
 });
 
@@ -93,6 +94,16 @@ describe('an error of the engine', () => {
     expect(decodeURIComponent(String(fields['grpc-message']))).toBe('100% of "web" – not found');
     const status = readMessage(rpcStatus, Buffer.from(String(fields['grpc-status-details-bin']), 'base64')).value;
     expect({ ...status }).toEqual({ Code: 5, Message: '100% of "web" – not found' });
+  });
+
+  it('is told without details that cannot be read', () => {
+    const said = { 'grpc-status': '5', 'grpc-message': '"alice.web"' };
+    for (const details of ['/////w', 'CAU, CAU']) {
+      expect(toldError({ ...said, 'grpc-status-details-bin': details }, tell)).toEqual({
+        'grpc-status': '5',
+        'grpc-message': '"web"',
+      });
+    }
   });
 
   it('stays as it is where nothing in it is a name', () => {

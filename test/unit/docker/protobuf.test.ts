@@ -57,6 +57,17 @@ describe('a message of BuildKit', () => {
     expect(() => readMessage(solve, bytes)).toThrow(words);
   });
 
+  // 16 MiB have room for eight million fields, each of a hundred times what it is on the wire: no heap has as much.
+  it.each([
+    ['of a list', message([9, text('')]), (fields: Uint8Array) => fields],
+    ['that nobody knows', message([250, 1n]), (fields: Uint8Array) => fields],
+    ['within another message', message([2, text('')]), (fields: Uint8Array) => message([8, fields])],
+  ])('is refused with more fields than any has: %s', (_, field, around) => {
+    const of = (count: number): Uint8Array => around(Buffer.alloc(count * field.length, field));
+    expect(Object.keys(readMessage(solve, of(199_000)).value)).toHaveLength(1);
+    expect(() => readMessage(solve, of(4_000_000))).toThrow('more than 200000 fields');
+  });
+
   it('keeps what is not known, tells where it stands, and prints it again', () => {
     const bytes = message([1, text('ref1')], [99, text('new')], [13, message([1, text('moby')], [7, 5n])]);
     const { value, unknown } = readMessage(solve, bytes);

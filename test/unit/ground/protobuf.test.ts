@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MessageWriter, ProtobufFault, readFields } from '../../../src/ground/protobuf.ts';
+import { type Field, readFields as fieldsIn, MessageWriter, ProtobufFault } from '../../../src/ground/protobuf.ts';
 
+const readFields = (message: Uint8Array): readonly Field[] => [...fieldsIn(message)];
 const hex = (text: string): Uint8Array => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
 describe('the wire format of protocol buffers', () => {

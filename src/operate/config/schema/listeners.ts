@@ -38,7 +38,7 @@ const requests = z.strictObject({
   headTimeout: timeout().prefault('10s').meta({ description: 'How long the head of a request may take.' }),
   bodyTimeout: timeout()
     .prefault('60s')
-    .meta({ description: 'How long a JSON body may take. Streams are not bounded by it.' }),
+    .meta({ description: "How long a JSON body may take, or a message of BuildKit's. Streams are not bounded by it." }),
 });
 
 const notAnAddress = expecting('an IP address of the host, or gateway');
