@@ -1,6 +1,6 @@
 // What becomes of jobs with sockets of their own: when somebody is killed, when there are many, and how long they take.
 //
-//   node bench/jobs.mjs [--quick] [--work kills,crowd,bare,wall,upgrades] [--engine-name 28.5-bench] [--json FILE]
+//   node bench/jobs.mjs [--quick] [--work kills,crowd,bare,wall,upgrades,public-image] [--engine-name 28.5-bench] [--json FILE]
 //   node bench/jobs.mjs --engine unix:///path/docker.sock --client IMAGE [--restart 'COMMAND'] …
 //
 //   kills   [--kills 50] [--seed 1]: `berthgate serve` is killed with SIGKILL at random moments of jobs, and started again.
@@ -14,8 +14,11 @@
 //   wall    [--rounds 3]: the same job twice, with a job socket, with the engine's socket, and with Docker-in-Docker.
 //   upgrades [--seconds 600]: builds by both builders and streams of a job that take so long, and five upgrades of `berthgate
 //           serve` meanwhile.
+//   public-image [--mib 1024]: an image that a job of one project has pulled is started by a job of another one: what is downloaded and
+//           unpacked again, for one that everybody may have, and for one that takes credentials. Needs 6 times its size on the disk,
+//           and an engine with overlay2 at this machine.
 //
-// `wall` and `upgrades` need docker-registry; [--bridge ADDRESS] is where containers of the engine reach the host.
+// `wall`, `upgrades` and `public-image` need docker-registry; [--bridge ADDRESS] is where containers of the engine reach the host.
 //
 // By default the engine is one that test/engines starts (as root), and jobs work in an image that is made of its tree. With
 // --engine it is another one, COMMAND must kill and start it, and IMAGE needs a shell and the docker command with buildx
@@ -23,6 +26,7 @@
 // --pool is where networks of jobs may lie. Exit code 0: everything held.
 
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -33,14 +37,15 @@ import { Report } from './harness/report.mjs';
 import { socketOf } from './harness/stage.mjs';
 import { makeClient } from './jobs/client.mjs';
 import { bareCrowd, crowd } from './jobs/crowd.mjs';
-import { holdingsOf } from './jobs/holdings.mjs';
+import { difference, dropKept, holdingsOf } from './jobs/holdings.mjs';
 import { killsDuringJobs } from './jobs/kills.mjs';
+import { twoProjects, usersOfBench } from './jobs/public-image.mjs';
 import { Served } from './jobs/served.mjs';
 import { upgradesDuringJob } from './jobs/upgrades.mjs';
 import { startRegistry, UPSTREAM, wallTimes } from './jobs/wall.mjs';
 
 const options = readOptions(import.meta.url, {
-  work: { type: 'string', default: 'kills,crowd,bare,wall,upgrades' },
+  work: { type: 'string', default: 'kills,crowd,bare,wall,upgrades,public-image' },
   kills: { type: 'string' },
   'restart-engine': { type: 'boolean', default: false },
   seed: { type: 'string', default: '1' },
@@ -48,6 +53,7 @@ const options = readOptions(import.meta.url, {
   containers: { type: 'string' },
   minutes: { type: 'string' },
   seconds: { type: 'string' },
+  mib: { type: 'string' },
   'at-once': { type: 'string', default: '4' },
   ending: { type: 'string', default: '4' },
   engine: { type: 'string' },
@@ -66,7 +72,7 @@ const UPGRADES_AT = [0, 0.02, 0.3, 0.6, 0.9];
 const startedAt = Date.now();
 const report = new Report('jobs');
 const faults = [];
-const works = { kills, crowd: many, bare, wall, upgrades };
+const works = { kills, crowd: many, bare, wall, upgrades, 'public-image': publicImage };
 needPrograms('docker');
 
 if (options.engine === undefined) await run(script, ['start', options['engine-name']]);
@@ -88,7 +94,7 @@ function say(words) {
   console.log(`${((Date.now() - startedAt) / 1000).toFixed(0).padStart(5)} s  ${words}`);
 }
 
-async function serveFor(work, upstreams = []) {
+async function serveFor(work, upstreams = [], projects = false) {
   const served = new Served({
     socket,
     folder: join(options.folder, work),
@@ -97,6 +103,7 @@ async function serveFor(work, upstreams = []) {
     pool: options.pool,
     images: ['busybox', client],
     upstreams,
+    projects,
   });
   await served.prepare();
   await served.start();
@@ -270,6 +277,42 @@ async function upgrades() {
   );
   report.aim('what the job noticed', figures.faults, { atMost: 0 });
   report.aim('things left over or missing', figures.left, { atMost: 0 });
+}
+
+async function publicImage() {
+  needPrograms('docker-registry', 'htpasswd');
+  const before = await holdingsOf(socket);
+  const users = join(options.folder, 'users');
+  writeFileSync(users, await usersOfBench());
+  const bridge = options.bridge ?? (await bridgeOf());
+  const open = await startRegistry(options.folder, bridge);
+  const closed = await startRegistry(options.folder, bridge, users);
+  const sites = [
+    { host: UPSTREAM, registry: open, open, asks: false },
+    { host: `private.${UPSTREAM}`, registry: closed, open, asks: true },
+  ];
+  const upstreams = sites.map(({ host, registry }) => ({ host, url: `http://${registry.local}` }));
+  const served = await serveFor('public', upstreams, true);
+  const mib = given('mib', 1024, 64);
+  const { rows, faults: found } = await twoProjects({ served, client, sites, mib, folder: options.folder, say });
+  await served.stop();
+  await Promise.all([open.stop(), closed.stop()]);
+  await dropKept(socket);
+  const networks = JSON.parse((await callEngine(socket, 'GET', '/networks')).text);
+  for (const { Name: name } of networks)
+    if (name.startsWith(`${served.namespace}-`)) await callEngine(socket, 'DELETE', `/networks/${name}`);
+  const { left, missing } = difference(before, await holdingsOf(socket));
+  faults.push(...found, ...left.map((thing) => `left: ${thing}`), ...missing.map((thing) => `missing: ${thing}`));
+  report.table(
+    `jobs that pull an image of ${mib} MiB and run it`,
+    [
+      { key: 'seconds', title: 'seconds', digits: 1 },
+      { key: 'blobs', title: 'blobs from the registry', digits: 0 },
+      { key: 'unpacked', title: 'layers unpacked', digits: 0 },
+    ],
+    rows.map(({ name, ...figures }) => ({ name, figures })),
+  );
+  report.aim('faults', faults.length, { atMost: 0 });
 }
 
 /** The address of the host on the engine's default network. */

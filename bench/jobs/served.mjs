@@ -10,17 +10,18 @@ export const SOCKET = '/var/run/docker.sock';
 const TAKEN = 'another process has taken the sockets over';
 
 export class Served {
-  constructor({ socket, folder, main, namespace, pool, images, upstreams = [] }) {
+  /** `projects`: each has a namespace, by its label `project`, and what their jobs pull is kept. */
+  constructor({ socket, folder, main, namespace, pool, images, upstreams = [], projects = false }) {
     Object.assign(this, { engine: socket, main, namespace });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.folder = folder;
     this.unix = join(folder, 'docker.sock');
     this.log = join(folder, 'berthgate.log');
-    this.settings = { pool, images, upstreams };
+    this.settings = { pool, images, upstreams, projects };
   }
 
   async prepare() {
-    const { pool, images, upstreams } = this.settings;
+    const { pool, images, upstreams, projects } = this.settings;
     this.gateway = `127.0.0.1:${await freePort()}`;
     this.metricsAt = `http://127.0.0.1:${await freePort()}`;
     this.config = join(this.folder, 'berthgate.json');
@@ -34,6 +35,7 @@ export class Served {
       networks: { pools: [pool], size: 24 },
       requests: { connections: 4000 },
       jobSocket: {},
+      ...(projects ? { namespace: `${this.namespace}-{label.project}`, trustLabels: true } : {}),
     };
     const config = {
       state: join(this.folder, 'state'),
@@ -42,6 +44,7 @@ export class Served {
       registry: { upstreams },
       firewall: { apply: false },
       listeners: [listener],
+      ...(projects ? { gc: {} } : {}),
       admin: { metrics: this.metricsAt },
       log: { level: 'info', format: 'json' },
     };

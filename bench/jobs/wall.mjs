@@ -3,7 +3,7 @@
 // container. Each time the image that is pulled is one that nobody has had before.
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callEngine } from '../harness/engine-call.mjs';
 import { freePort, startProcess, waitUntilOpen } from '../harness/processes.mjs';
@@ -34,21 +34,35 @@ dockerd $FLAGS --host unix://${SOCKET} >/tmp/dockerd.log 2>&1 &
 i=0; until docker version >/dev/null 2>&1; do i=$((i+1)); [ $i -lt 300 ] || { cat /tmp/dockerd.log; exit 1; }; sleep 0.1; done
 ${JOB}`;
 
-/** Debian's docker-registry on the address where the engine's containers reach it, and on loopback. */
-export async function startRegistry(folder, bridge) {
+/**
+ * Debian's docker-registry on the address where the engine's containers reach it, and on loopback. Those of one folder have the
+ * same images. `users`: a file of htpasswd; without it nobody has to say who he is.
+ */
+export async function startRegistry(folder, bridge, users = null) {
   const port = await freePort();
-  const file = join(folder, 'registry.json');
+  const file = join(folder, `registry-${port}.json`);
+  const log = join(folder, `registry-${port}.log`);
   mkdirSync(join(folder, 'registry'), { recursive: true });
   const storage = { filesystem: { rootdirectory: join(folder, 'registry') }, maintenance: null };
-  const config = { version: 0.1, log: { level: 'error' }, storage, http: { addr: `:${port}`, secret: 'bench' } };
+  const auth = users === null ? {} : { auth: { htpasswd: { realm: 'bench', path: users } } };
+  const config = {
+    version: 0.1,
+    log: { level: 'error' },
+    storage,
+    http: { addr: `:${port}`, secret: 'bench' },
+    ...auth,
+  };
   // Its configuration is YAML, and JSON is YAML.
   writeFileSync(file, JSON.stringify(config));
-  const process_ = startProcess('docker-registry', ['serve', file], {
-    log: join(folder, 'registry.log'),
-    env: { OTEL_TRACES_EXPORTER: 'none' },
-  });
+  const process_ = startProcess('docker-registry', ['serve', file], { log, env: { OTEL_TRACES_EXPORTER: 'none' } });
   await waitUntilOpen({ host: '127.0.0.1', port });
-  return { local: `127.0.0.1:${port}`, bridged: `${bridge}:${port}`, stop: () => process_.stop() };
+  return {
+    local: `127.0.0.1:${port}`,
+    bridged: `${bridge}:${port}`,
+    /** How many blobs it has given. */
+    blobsGiven: () => readFileSync(log, 'utf8').match(/"GET \/v2\/\S+\/blobs\/\S+ HTTP\/1\.1" 20\d /g)?.length ?? 0,
+    stop: () => process_.stop(),
+  };
 }
 
 /** Seconds of each run, by whom and which: `{socket: {first: […], second: […]}, …}`; `dind` may be missing, with `why`. */
@@ -96,16 +110,19 @@ export async function wallTimes({ served, client, registry, rounds, folder, say 
   return { seconds, why };
 }
 
-/** An image of some MiB that no engine has, in the registry alone. */
-export async function pushBase({ engine, registry, word, folder }) {
+/** An image of some MiB that no engine has, in the registry alone, in so many layers above busybox's. */
+export async function pushBase({ engine, registry, word, folder, mib = MIB, layers = 1 }) {
   const name = `${registry.local}/base:${word}`;
   const made = `bench-base-${word}`;
   const blob = join(folder, 'blob');
-  writeFileSync(blob, randomBytes(MIB * 1024 * 1024));
-  await docker(engine, ['create', '--name', made, 'busybox']);
-  await docker(engine, ['cp', blob, `${made}:/blob`]);
-  await docker(engine, ['commit', made, name]);
-  await docker(engine, ['rm', made]);
+  for (let layer = 0; layer < layers; layer++) {
+    writeFileSync(blob, randomBytes((mib / layers) * 1024 * 1024));
+    await docker(engine, ['create', '--name', made, layer === 0 ? 'busybox' : name]);
+    await docker(engine, ['cp', blob, `${made}:/blob-${layer}`]);
+    await docker(engine, ['commit', made, name]);
+    await docker(engine, ['rm', made]);
+  }
+  rmSync(blob);
   await docker(engine, ['push', '--quiet', name]);
   await docker(engine, ['rmi', name]);
 }
