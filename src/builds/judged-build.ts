@@ -12,6 +12,7 @@ import type { EngineDesk } from '../exchange/engine-desk.ts';
 import type { PolicyContext } from '../exchange/policy.ts';
 import { pullImage } from '../exchange/pull-image.ts';
 import { Refusal } from '../ground/refusal.ts';
+import type { BodySink } from '../wire/message.ts';
 import { TarFault } from '../wire/tar/tar-header.ts';
 import { judgedContext } from './context/judged-context.ts';
 import { rewrittenContext } from './context/rewritten-context.ts';
@@ -40,7 +41,8 @@ function stageOf(
   engine: EngineDesk,
   naming: BuildNaming | null,
 ): BodyStage {
-  const bases = new BaseImages(build, headers['x-registry-config']?.[0], context, engine);
+  const over = new AbortController();
+  const bases = new BaseImages(build, headers['x-registry-config']?.[0], context, engine, over.signal);
   const judgeImage = async (source: NamedSource): Promise<void> => {
     for (const judge of judges) await judge.image(source);
   };
@@ -101,11 +103,19 @@ function stageOf(
   return (onward, fail) => {
     const failed = (fault: unknown): void => fail(asRefusal(fault));
     const { dockerfile } = build;
+    const ending = (sink: BodySink): BodySink => {
+      const release = sink.release?.bind(sink);
+      sink.release = () => {
+        release?.();
+        over.abort(new Error('the build is over'));
+      };
+      return sink;
+    };
     try {
       if (naming !== null)
         return rewrittenContext(onward, { dockerfile, sentAs: naming.dockerfile, rewrite: readFile }, failed);
       const judge = async (file: string): Promise<void> => void (await readFile(file));
-      return judgedContext(onward, { dockerfile, judge }, failed);
+      return ending(judgedContext(onward, { dockerfile, judge }, failed));
     } catch (fault) {
       failed(fault);
       return { write: () => true, end: () => {}, abort: () => {}, onReady: null };
@@ -142,13 +152,21 @@ class BaseImages {
   private readonly credentials: string | undefined;
   private readonly context: PolicyContext;
   private readonly engine: EngineDesk;
+  private readonly over: AbortSignal;
   private readonly known = new Map<string, Promise<BuildBase | null>>();
 
-  constructor(build: BuildCall, credentials: string | undefined, context: PolicyContext, engine: EngineDesk) {
+  constructor(
+    build: BuildCall,
+    credentials: string | undefined,
+    context: PolicyContext,
+    engine: EngineDesk,
+    over: AbortSignal,
+  ) {
     this.build = build;
     this.credentials = credentials;
     this.context = context;
     this.engine = engine;
+    this.over = over;
   }
 
   /** Null where the engine has none, and no registry can be asked. @throws Refusal where the pull fails */
@@ -167,7 +185,7 @@ class BaseImages {
     const query = pullQuery(image, platform);
     if (query === null) return here();
     try {
-      await pullImage(this.engine, query, pullHeaders(this.credentials, image) ?? []);
+      await pullImage(this.engine, query, pullHeaders(this.credentials, image) ?? [], this.over);
     } catch (fault) {
       // An image that only the engine has is in no registry.
       const local = this.build.pulls ? null : await here();

@@ -6,7 +6,7 @@
 import { linkArchive } from '../docker/entry-archive.ts';
 import { listedState } from '../docker/inspected-container.ts';
 import { listEndpoints, listIn, messageIn, type NamedThing, thingIn, thingsIn } from '../docker/named-things.ts';
-import { type NoticedEvent, noticeOf } from '../docker/noticed-events.ts';
+import { imageNoticeOf, type NoticedEvent, noticeOf } from '../docker/noticed-events.ts';
 import { INSTALLATION_LABEL, JOB_LABEL, NAMESPACE_LABEL, SOCKET_LABEL } from '../docker/reserved-labels.ts';
 import { readSocketNote, SOCKET_FOLDER, SOCKET_NAME, type SocketNote } from '../docker/socket-note.ts';
 import type { EngineDesk } from '../exchange/engine-desk.ts';
@@ -30,6 +30,8 @@ export interface JobSocketsOptions extends Pick<JobRemovalOptions, 'tally' | 'lo
   serve(note: SocketNote, path: string): Promise<ServedSocket | null>;
   /** Jobs of which there is something that carries no labels. */
   orphans(): Promise<readonly string[]>;
+  /** The job that has the engine's name of an image; null for what is no job's of this server. */
+  jobOfImage(name: string): string | null;
   /** What is there is known from now on. */
   onLooked(): void;
 }
@@ -70,6 +72,8 @@ export class JobSockets {
         const noticed = noticeOf(event);
         const ours = noticed?.labels[INSTALLATION_LABEL] === this.options.installation;
         if (noticed?.kind === 'container' && ours) this.next(() => this.notice(noticed));
+        const named = this.options.jobOfImage(imageNoticeOf(event)?.name ?? '');
+        if (named !== null) this.next(() => this.noticeImage(named));
       },
       onEnd: () => {},
     });
@@ -383,5 +387,13 @@ export class JobSockets {
   private endLate(job: string): void {
     const known = this.jobs.has(job) || this.unread.size > 0;
     if (this.sweeps && this.looked && isJobId(job) && !known) void this.removal.endLost(job);
+  }
+
+  /** The same of a pull or a commit. */
+  private async noticeImage(job: string): Promise<void> {
+    const known = this.jobs.get(job);
+    // It may have come behind the last look.
+    if (known !== undefined) void known.ending?.then(() => this.next(() => this.noticeImage(job)));
+    else if (this.sweeps && this.looked && this.unread.size === 0) await this.endLeaked();
   }
 }

@@ -26,6 +26,7 @@ const SOCKET = '/var/run/docker.sock';
 const MOST_CALLS = 10;
 const RECOVERED_MS = 90_000;
 const R = 'r.example.org';
+const SLOW = 'slow.example.org';
 const BUILDERS = ['classic', 'buildkit'];
 
 interface Note {
@@ -44,8 +45,10 @@ describeEachEngine(
   (engine) => {
     const ns = `jobk-${randomBytes(3).toString('hex')}`;
     const context = mkdtempSync(join(tmpdir(), 'berthgate-context-'));
+    const builders = compareVersions(engine.apiVersion, '1.43') >= 0 ? BUILDERS : BUILDERS.slice(0, 1);
     let killable: Killable | undefined;
     let held: HeldRegistry | undefined;
+    let slow: HeldRegistry | undefined;
     let gateway = '';
     const it = (): Killable => killable as Killable;
     const kept = (): readonly string[] => (existsSync(folders()) ? readdirSync(folders()) : []);
@@ -82,11 +85,17 @@ describeEachEngine(
     beforeAll(async () => {
       gateway = `127.0.0.1:${await freePort()}`;
       held = await startHeldRegistry();
-      killable = await startKillable(engine, ns, [], gateway, { jobSocket: {} }, [{ host: R, url: held.url }]);
+      slow = await startHeldRegistry('blobs');
+      const upstreams = [
+        { host: R, url: held.url },
+        { host: SLOW, url: slow.url },
+      ];
+      killable = await startKillable(engine, ns, [], gateway, { jobSocket: {} }, upstreams);
     });
     afterAll(async () => {
       await killable?.stop();
       held?.close();
+      slow?.close();
       rmSync(context, { recursive: true });
       // What keeps builds for the owner's next job.
       const images = (await direct('GET', '/images/json')).json<{ RepoTags: string[] | null }[]>();
@@ -220,6 +229,55 @@ describeEachEngine(
       expect((await direct('DELETE', `/images/${foreign}:latest`)).status).toBe(200);
     });
 
+    test('a job that is removed in the middle of pulls, its own and those of builds: nothing of them is left or comes later', async () => {
+      const names = ['pull', ...builders];
+      /** What the engine calls them, but for what keeps builds for the owner's next job. */
+      const called = async (): Promise<readonly string[]> => {
+        const answers = names.map((name) => direct('GET', `/images/${slow?.idOf(name)}/json`));
+        const found = (await Promise.all(answers)).map(
+          (answer) => answer.json<{ RepoTags?: string[] }>().RepoTags ?? [],
+        );
+        return found.flat().filter((name) => !name.startsWith(`${gateway}/s_`));
+      };
+      const pulls = (note: Note): Promise<CommandResult>[] => {
+        const host = `unix://${join(folders(), note.folder, 'docker.sock')}`;
+        return names.map((name, kind) => {
+          writeFileSync(join(context, name), `FROM ${SLOW}/${name}\n`);
+          const build = ['build', '--no-cache', '--file', join(context, name), '--tag', name, context];
+          const args = kind === 0 ? ['pull', `${SLOW}/pull`] : build;
+          return dockerCli(host, args, {
+            env: { DOCKER_BUILDKIT: String(Math.max(kind - 1, 0)) },
+            timeoutMs: RECOVERED_MS,
+          });
+        });
+      };
+      const note = await startHolder('removed');
+      const cut = pulls(note);
+      await Promise.all(names.map((name) => slow?.asked(name)));
+      expect((await it().call('DELETE', '/containers/removed?force=1')).status).toBe(204);
+      await it()
+        .process()
+        .said(new RegExp(`"job":"${note.job}".*has ended`));
+      for (const { code } of await Promise.all(cut)) expect(code).not.toBe(0);
+      slow?.release();
+      // The control: by then the engine has done what it was still at.
+      const other = await startHolder('stays');
+      for (const one of await Promise.all(pulls(other))) expect(one).toMatchObject({ code: 0 });
+      expect((await called()).filter((name) => name.includes(`/${other.job}/`)).length).toBeGreaterThan(1);
+      expect(await leftOn(engine, note.job)).toEqual([]);
+      expect((await it().call('DELETE', '/containers/stays?force=1')).status).toBe(204);
+      await until(async () => (await leftOn(engine, other.job)).length === 0);
+      expect(await called()).toEqual([]);
+      // What an engine names for a job that is long gone.
+      const late = `${gateway}/${note.job}/docker.io/library/late`;
+      expect((await direct('POST', `/images/busybox/tag?repo=${encodeURIComponent(late)}&tag=1`)).status).toBe(201);
+      const swept = new RegExp(`"job":"${note.job}".*had lost its containers`, 'g');
+      await it().process().said(swept);
+      expect(await leftOn(engine, note.job)).toEqual([]);
+      // Nothing that it had begun itself has come late.
+      expect(it().process().stderr.match(swept)).toHaveLength(1);
+    });
+
     /** Over what the container sees as its socket. */
     const pingsOf = async (name: string): Promise<() => Promise<number>> => {
       const { State } = (await direct('GET', `/containers/${ns}.${name}/json`)).json<{ State: { Pid: number } }>();
@@ -289,7 +347,6 @@ describeEachEngine(
       );
       await heard.more();
       const host = `unix://${join(folders(), note.folder, 'docker.sock')}`;
-      const builders = compareVersions(engine.apiVersion, '1.43') >= 0 ? BUILDERS : BUILDERS.slice(0, 1);
       const builds = builders.map((name, kind) => {
         writeFileSync(
           join(context, name),

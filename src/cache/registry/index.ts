@@ -52,6 +52,8 @@ export interface RegistryGatewayOptions {
 export class RegistryGateway {
   readonly names: EngineNames;
   readonly tally = new GatewayTally();
+  /** Whether it is reached at its addresses; whoever listens there says so. */
+  isServed = false;
   private readonly key: Buffer;
   private readonly grants: Grants;
   private readonly gateway: Gateway;

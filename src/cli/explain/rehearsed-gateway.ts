@@ -21,6 +21,7 @@ export function rehearsedGateway(config: Config, engine: string): ImageGateway |
     recall: (hash) => long.get(hash) ?? null,
   });
   return {
+    isServed: false,
     names,
     issue: () => ({ capability: WORD, registryAuth: WORD, registryConfig: WORD, end: () => {} }),
     isAllowed: allowedBy(config.registry.allow),

@@ -148,6 +148,7 @@ export class Gateways {
         }
       }
       failed ||= one.fault !== null;
+      one.gateway.isServed = one.fault === null;
       const now: Error | null = one.fault;
       if (now !== null && now.message !== before?.message)
         this.log.error({ gateway: address, reason: now.message }, 'gateway');

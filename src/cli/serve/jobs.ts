@@ -192,6 +192,7 @@ export class Jobs {
         return (await destroyNamespace(side, namespace, onStep, signal)).length;
       },
       orphans: () => namesOfJobs(side),
+      jobOfImage: (name) => jobOfImage(side, name),
       onLooked: () => this.looked(),
     });
     this.sockets.set(side, made);
@@ -311,12 +312,16 @@ function serversOf({ listener }: Served): readonly net.Server[] {
   return listener.openSockets.map(({ server }) => server);
 }
 
-/** Jobs of which nothing but names of images is left, at the address where this server alone has some. */
+/** Jobs of which nothing but names of images is left. */
 async function namesOfJobs(side: EngineSide): Promise<readonly string[]> {
-  const address = side.gateway?.names.addresses.names;
-  if (address === undefined) return [];
-  const isName = ({ kind, id }: Holding): boolean => kind === 'image' && id.startsWith(`${address}/`);
+  const isName = ({ kind, id }: Holding): boolean => kind === 'image' && jobOfImage(side, id) !== null;
   return [...(await survey(side))].flatMap(([name, things]) => (isJobId(name) && things.every(isName) ? name : []));
+}
+
+/** Null where another server may have names like it. */
+function jobOfImage({ gateway }: EngineSide, name: string): string | null {
+  const [address, job = ''] = name.split('/', 2);
+  return gateway?.isServed === true && address === gateway.names.addresses.names && isJobId(job) ? job : null;
 }
 
 const endedByAdministrator: Policy = {

@@ -31,6 +31,8 @@ export interface ImageGrant {
 }
 
 export interface ImageGateway {
+  /** Whether it is reached at its addresses: names with them are ours alone. */
+  readonly isServed: boolean;
   readonly names: {
     /** `names`: `127.0.0.1:5350`, what images are called by. */
     readonly addresses: { readonly names: string; readonly builds: string };

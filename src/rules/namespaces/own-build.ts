@@ -76,6 +76,7 @@ export class OwnBuild {
   private readonly found = new Map<string, ReturnType<BuildNaming['image']>>();
   private stage: string | null = null;
   private readonly sinceMs = Date.now();
+  private readonly over = new AbortController();
 
   /** `said` is the call of the client, `passed` what becomes of it and of its answers but for images. */
   constructor(said: Call, passed: Passage, side: BuildSide) {
@@ -122,7 +123,10 @@ export class OwnBuild {
         },
         toldText: (text) => names.toldText(this.inClientWords(text, false)),
       },
-      ended: () => clearInterval(timer),
+      ended: () => {
+        clearInterval(timer);
+        this.over.abort(new Error('the build is over'));
+      },
     };
   }
 
@@ -170,10 +174,11 @@ export class OwnBuild {
     const asked: Call = { ...call, headers: said === undefined ? {} : { 'x-registry-auth': [said] } };
     const grant = images.issue({ pull: [repositoryOf(reference)] }, asked);
     try {
+      this.over.signal.throwIfAborted();
       if (reference.digest === null) await images.keepFormer(reference, null);
       const query = pullQuery(formatReference(images.names.toEngine(reference)), platform);
       const [auth = ''] = withGrant(asked, grant).headers['x-registry-auth'] ?? [];
-      await pullImage(desk, query ?? {}, ['X-Registry-Auth', auth]);
+      await pullImage(desk, query ?? {}, ['X-Registry-Auth', auth], this.over.signal);
     } catch (fault) {
       throw fault instanceof Refusal
         ? new Refusal(fault.code, this.passed.names.toldText(fault.message), { cause: fault })

@@ -92,6 +92,7 @@ function engineWith(containers: readonly Json[], more: Partial<JobSocketsOptions
       return 0;
     },
     orphans: async () => [],
+    jobOfImage: () => null,
     onLooked,
     ...more,
   });

@@ -46,6 +46,7 @@ async function leftToThe(faltersFor: number): Promise<{ readonly ended: readonly
         return 0;
       },
       orphans: async () => [],
+      jobOfImage: () => null,
       onLooked: () => {
         looks++;
       },

@@ -104,6 +104,7 @@ function gateway(): ImageGateway {
   };
   const addresses = { names: '127.0.0.1:5350', builds: '127.0.0.2:5350' };
   return {
+    isServed: true,
     names: new EngineNames(addresses, { keep: never, recall: never }),
     scopeOf: () => 'scope',
     isAllowed: () => true,
