@@ -36,9 +36,11 @@ export class GiveSockets implements SocketGiver {
   }
 
   async give(call: Call): Promise<GivenSocket> {
-    const { desk, sockets, folders } = this.options;
+    const { desk, sockets, folders, within } = this.options;
     const { body, sockets: asked = [] } = call;
     if (!isObject(body)) throw new Refusal('unreadable-body', 'a container with a socket needs a body');
+    // After a restart the job of its group may be there and not be known yet.
+    if (within === null) await sockets.known();
     const sealed = isSealed(body);
     const linked = asked.filter((path) => !sealed && !isMountedOver(body, path));
     const bound = asked.filter((path) => !linked.includes(path));

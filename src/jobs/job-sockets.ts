@@ -37,6 +37,7 @@ export interface JobSocketsOptions extends Pick<JobRemovalOptions, 'tally' | 'lo
 }
 
 const AGAIN_MS = 1000;
+const KNOWN_MS = 30_000;
 /** Sockets that are served anew at once. */
 const TOGETHER = 8;
 const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
@@ -54,6 +55,7 @@ export class JobSockets {
   private turn: Promise<void> = Promise.resolve();
   /** Whether everything that was there is known. */
   looked = false;
+  private readonly onKnown: (() => void)[] = [];
   private sweeps = false;
   /** Once, but until the engine has answered. */
   private soughtLeaks = false;
@@ -111,6 +113,16 @@ export class JobSockets {
           await this.serve(holder).catch((fault: Error) => this.warn(fault));
         }
       }
+    });
+  }
+
+  /** Resolves when everything that was there is known. @throws Refusal where the engine does not say */
+  known(): Promise<void> {
+    if (this.looked) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const late = new Refusal('engine-timeout', 'the engine does not say which jobs there are');
+      const timer = setTimeout(reject, KNOWN_MS, late);
+      this.onKnown.push(() => resolve(clearTimeout(timer)));
     });
   }
 
@@ -198,6 +210,7 @@ export class JobSockets {
     const first = !this.looked;
     this.looked = true;
     if (first) this.options.onLooked();
+    for (const tell of this.onKnown.splice(0)) tell();
     await this.sweepAll();
   }
 

@@ -67,6 +67,8 @@ export class Jobs {
   private readonly log: Log;
   private readonly kept: KeptSockets;
   private rules: ReadonlyMap<string, JobRules> = new Map();
+  /** Of listeners that open: their clients come before everything is committed. */
+  private expected: ReadonlyMap<string, JobRules> = new Map();
   private readonly sockets = new Map<EngineSide, JobSockets>();
   private readonly served = new Set<Served>();
   private readonly leaving = new Set<Listener>();
@@ -89,6 +91,14 @@ export class Jobs {
     this.installation = installation;
   }
 
+  /** What will hold where no rules do yet. Gives how to take it back. */
+  expect(rules: ReadonlyMap<string, JobRules>): () => void {
+    this.expected = rules;
+    return () => {
+      this.expected = new Map();
+    };
+  }
+
   giverFor(listener: string): SocketGiver {
     return { give: (call) => this.give(call, listener, null) };
   }
@@ -100,6 +110,7 @@ export class Jobs {
   async commit(rules: ReadonlyMap<string, JobRules>, sides: readonly EngineSide[]): Promise<void> {
     const before = this.rules;
     this.rules = rules;
+    this.expected = new Map();
     for (const served of this.served) {
       const now = rules.get(served.note.listener);
       if (now?.side === served.side) served.listener.prepare(this.setupFor(served, now)).commit();
@@ -199,8 +210,12 @@ export class Jobs {
     return made;
   }
 
+  private rulesOf(listener: string): JobRules | undefined {
+    return this.rules.get(listener) ?? this.expected.get(listener);
+  }
+
   private async give(call: Call, listener: string, within: SocketNote | null): Promise<GivenSocket> {
-    const rules = this.rules.get(listener);
+    const rules = this.rulesOf(listener);
     if (rules === undefined || this.folders === null) {
       throw refuse('job-sockets', 'none', 'the listener gives containers no sockets of their own any more');
     }
@@ -211,7 +226,7 @@ export class Jobs {
   }
 
   private async serve(side: EngineSide, note: SocketNote, path: string): Promise<ServedSocket | null> {
-    const rules = this.rules.get(note.listener);
+    const rules = this.rulesOf(note.listener);
     if (rules?.side !== side) {
       this.log.warn({ job: note.job, listener: note.listener }, 'no such listener has job sockets: one is not served');
       return null;

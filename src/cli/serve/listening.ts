@@ -172,6 +172,7 @@ export class Listening {
       }
       // Those that are open already come last: clients come in on them at once, and must not find that all was in vain.
       opens.sort((one, other) => one.ready.length - other.ready.length);
+      discards.push(this.jobs.expect(jobRules));
       for (const { open } of opens) await open();
     } catch (fault) {
       await discard();

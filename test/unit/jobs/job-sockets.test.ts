@@ -208,20 +208,37 @@ test('a container that an engine has made when its job had ended is removed too'
   expect(destroyed).toEqual([JOB]);
 });
 
-test.each(['/', '/\0'])('a container is given no socket at %j, which nobody could find again', async (path) => {
-  const { sockets, desk, folders, looked } = engineWith([]);
-  await looked;
+function giving(
+  { sockets, desk, folders }: Pick<ReturnType<typeof engineWith>, 'sockets' | 'desk' | 'folders'>,
+  more: object,
+) {
   const giver = new GiveSockets({
     desk,
     sockets,
     folders,
     listener: 'ci',
-    groupBy: [],
+    groupBy: [GROUP.label],
     namespace: 'job',
     within: null,
   });
-  const identity = { ...owner };
-  const call = { identity, namespace: 'ci', body: {}, sockets: [path] } as unknown as Parameters<typeof giver.give>[0];
+  const call = { identity: { ...owner }, namespace: 'ci', body: {}, sockets: ['/var/run/docker.sock'], ...more };
+  return { giver, call: call as unknown as Parameters<typeof giver.give>[0] };
+}
+
+test('a container of a group that comes right after a restart has the job of those that are there', async () => {
+  const { sockets, desk, folders, looked } = engineWith([listed(note, 'build')]);
+  const { giver, call } = giving({ sockets, desk, folders }, { body: { Labels: { [GROUP.label]: GROUP.value } } });
+  const given = giver.give(call);
+  // Nothing of what is there is known yet.
+  expect(sockets.living()).toEqual([]);
+  await looked;
+  await given;
+  expect(sockets.living().map(({ id, holders }) => [id, holders.size])).toEqual([[JOB, 2]]);
+});
+
+test.each(['/', '/\0'])('a container is given no socket at %j, which nobody could find again', async (path) => {
+  const { sockets, desk, folders } = engineWith([]);
+  const { giver, call } = giving({ sockets, desk, folders }, { sockets: [path] });
   await expect(giver.give(call)).rejects.toThrow('no socket can be put at');
   expect(sockets.living()).toEqual([]);
   expect(folders.gone).toHaveLength(1);
