@@ -110,6 +110,8 @@ export class Accounts {
     const key = keyOf(desk, notice.id);
     if (notice.action === 'die') {
       if (this.asking > 0) this.dead.add(key);
+      // What it had before it was known would be the next one's at its address.
+      if (!this.holders.has(key)) this.strangers.clear();
       this.close(key);
     } else if (notice.action === 'start') {
       this.dead.delete(key);

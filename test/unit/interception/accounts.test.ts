@@ -109,6 +109,21 @@ test('what was asked for before its container was known is its own, and not of t
   ]);
 });
 
+test('what a container had that ended before it was known is not given to the next one at its address', async () => {
+  const engine = startEngine({});
+  const { accounts, told } = accountsOf(engine);
+  await settled();
+  engine.say('start', 'one');
+  accounts.served('10.0.0.2', HIT);
+  engine.say('die', 'one');
+  engine.running.two = '10.0.0.2';
+  engine.say('start', 'two');
+  await settled();
+  accounts.served('10.0.0.2', MISS);
+  engine.say('die', 'two');
+  expect(told.map(({ container, bytes }) => [container.id, bytes])).toEqual([['two', 40]]);
+});
+
 test('a container that ends while its engine is asked for it is not known for good', async () => {
   const engine = startEngine({ one: '10.0.0.2' });
   let answer = (): void => {};
