@@ -39,7 +39,7 @@ const sockets = new CacheFront({
   onDistrust: (host) => refused(new Error(`${host}: nobody trusts us`)),
   onFault: (_host, fault) => refused(fault),
 });
-const options = { allowHalfOpen: true, noDelay: true };
+const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
 const servers = [
   net.createServer(options, (socket) => sockets.acceptPlain(socket)).listen(Number(port), '127.0.0.1'),
   net.createServer(options, (socket) => sockets.acceptTls(socket, true)).listen(Number(tlsPort), '127.0.0.1'),

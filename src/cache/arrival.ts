@@ -19,5 +19,6 @@ export interface Arrival {
 export type Connect = (authority: string) => ((stream: Duplex) => void) | null;
 
 export interface SpeaksHttp {
-  accept(socket: net.Socket, arrival: Arrival, connect: Connect | null): void;
+  /** Gives the socket that takes the place of `socket`: `close` is heard of that one alone. */
+  accept(socket: net.Socket, arrival: Arrival, connect: Connect | null): net.Socket;
 }

@@ -3,7 +3,7 @@
  * write says whether the kernel took everything, and reading can be stopped so that the bytes in hand stay untouched.
  */
 import type net from 'node:net';
-import { adoptAcceptedSocket, type OnRead } from './accepted-socket.ts';
+import { adoptAcceptedSocket, type OnRead, readSecured } from './accepted-socket.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 
 export interface ChannelUser {
@@ -59,6 +59,7 @@ export class Channel {
   #unflushed = false;
   #spilled: Buffer | null = null;
   #eofBehindSpill = false;
+  #closeBehindSpill = false;
   #error: Error | null = null;
   readonly #onFlushed: () => void;
 
@@ -76,10 +77,11 @@ export class Channel {
   /** Over a socket that a server accepted. Reading begins at once: the user hears of bytes in a later turn. */
   static accept(socket: net.Socket, user: ChannelUser, buffers: ReadBuffers): Channel {
     const channel = new Channel(user, buffers, false);
-    const encrypted = 'encrypted' in socket;
-    const adopted = encrypted ? null : adoptAcceptedSocket(socket, channel.#makeOnRead());
+    const onread = channel.#makeOnRead();
+    const adopted = 'encrypted' in socket ? null : adoptAcceptedSocket(socket, onread);
     channel.#listen(adopted ?? socket);
-    if (adopted === null) channel.#readByEvents(socket);
+    if (adopted !== null || (channel.#encrypted && readSecured(socket, onread))) return channel;
+    channel.#readByEvents(socket);
     return channel;
   }
 
@@ -153,12 +155,16 @@ export class Channel {
 
   destroy(): void {
     this.#socket.destroy();
+    if (this.#closeBehindSpill) this.#tellClosed();
   }
 
   /** A TCP client sees a reset: an answer that breaks off must not look like a clean end. */
   reset(): void {
     const socket = this.#socket;
-    if (socket.destroyed) return;
+    if (socket.destroyed) {
+      this.destroy();
+      return;
+    }
     if (!this.#encrypted && socket.remoteAddress !== undefined && socket.localPort !== undefined) {
       socket.resetAndDestroy();
     } else socket.destroy();
@@ -239,7 +245,7 @@ export class Channel {
 
   #deliverSpilled(channel: Channel): void {
     const spilled = channel.#spilled;
-    if (channel.paused || channel.#socket.destroyed) return;
+    if (channel.paused || channel.closed) return;
     if (spilled !== null) {
       channel.#spilled = null;
       channel.bytesIn -= spilled.length;
@@ -249,6 +255,7 @@ export class Channel {
     if (channel.#eofBehindSpill) {
       channel.#eofBehindSpill = false;
       channel.#takeEof();
+      if (channel.#closeBehindSpill) channel.#tellClosed();
     } else channel.#socket.resume();
   }
 
@@ -272,10 +279,17 @@ export class Channel {
     socket.on('close', () => {
       if (this.#buffer !== null && !this.paused && !this.#surrendered) this.#buffers.giveBack(this.#buffer);
       this.#buffer = null;
-      this.closed = true;
-      this.user.onClosed(this.#error);
-      this.onGone?.();
+      // It has said all, and closes since we had said all before: what it said is still to be heard.
+      if (this.#eofBehindSpill) this.#closeBehindSpill = true;
+      else this.#tellClosed();
     });
+  }
+
+  #tellClosed(): void {
+    this.#closeBehindSpill = false;
+    this.closed = true;
+    this.user.onClosed(this.#error);
+    this.onGone?.();
   }
 
   #readByEvents(socket: net.Socket): void {

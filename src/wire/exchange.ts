@@ -21,6 +21,9 @@ export interface ClientConnection {
   takeOver(exchange: Exchange): TunnelEnd;
 }
 
+/** Copies of larger ones would cost more memory than it costs to print them. */
+const MOST_WHOLE_BYTES = 8 * 1024;
+
 const NOTHING = Buffer.alloc(0);
 const CHUNKED: Framing = { kind: 'chunked' };
 
@@ -131,6 +134,26 @@ export class Exchange {
     }
     this.#complete(stayOpen);
     return flushed;
+  }
+
+  /**
+   * As `answer`, of a body that never changes. What comes again with the very same start and body is printed once: a
+   * start that has been answered with before is a sign of that.
+   */
+  answerSame(start: AnswerStart, body: Buffer): void {
+    const { connection } = this;
+    const isUsual = start.kept?.of === start && body.length <= MOST_WHOLE_BYTES && !this.gone && !this.started;
+    if (!isUsual || this.head.minorVersion === 0 || this.#hasNoBody(start.status) || !connection.staysOpenAfter(this)) {
+      this.answer(start, body);
+      return;
+    }
+    const text = this.#begin(start);
+    if (start.whole?.of !== start || start.whole.body !== body) {
+      const top = `${text}Content-Length: ${body.length}\r\n\r\n`;
+      start.whole = { of: start, body, made: Buffer.concat([Buffer.from(top, 'latin1'), body]) };
+    }
+    connection.channel.write(start.whole.made);
+    this.#complete(true);
   }
 
   /**

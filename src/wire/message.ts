@@ -52,6 +52,8 @@ export interface AnswerStart {
   readonly headers: RawHeaders;
   /** For the printer: its status line and fields, where they have been printed before. */
   kept?: Kept<string>;
+  /** For `answerSame`: the whole answer. */
+  whole?: Kept<Buffer> & { readonly body: Buffer };
 }
 
 /**

@@ -56,7 +56,7 @@ export function sendAtHand(asked: Asked, { store, onServed, isSpoiled, choose }:
     ready.start = startOf(ready.answer, ageSeconds, ready.lifetimeSeconds);
   }
   there.touch(key);
-  asked.exchange.answer(ready.start, body);
+  asked.exchange.answerSame(ready.start, body);
   onServed(asked, 'fresh', body.length);
   return true;
 }

@@ -60,7 +60,7 @@ export class HttpFront implements SpeaksHttp {
   }
 
   /** A connection on which HTTP is spoken, whatever ended its TLS. */
-  accept(socket: net.Socket, arrival: Arrival, connect: Connect | null): void {
+  accept(socket: net.Socket, arrival: Arrival, connect: Connect | null): net.Socket {
     const connection = new InboundConnection(socket, {
       limits: LIMITS,
       buffers: this.buffers,
@@ -70,6 +70,7 @@ export class HttpFront implements SpeaksHttp {
       onClosed: (closed) => this.open.delete(closed),
     });
     this.open.add(connection);
+    return connection.socket;
   }
 
   /** Idle connections close, others after what they are at. */

@@ -83,18 +83,21 @@ export class CacheFront {
   /** At port 80: plain HTTP, and an explicit proxy. */
   acceptPlain(socket: net.Socket): void {
     const client = addressOf(socket);
-    if (!this.admit(socket, client)) return;
-    this.options.http.accept(
+    if (this.isFull(socket, client)) return;
+    const spoken = this.options.http.accept(
       socket,
       { scheme: 'http', serverName: null, client, onRequest: () => this.tally.requests.http++ },
       (authority) => this.wayTo(authority, client),
     );
+    this.count(spoken, client);
   }
 
   /** At port 443. `intercepts`: whether the address is one that TLS is ended at. */
   acceptTls(socket: net.Socket, intercepts: boolean): void {
     const client = addressOf(socket);
-    if (this.admit(socket, client)) this.readHello(socket, { intercepts, wanted: null, client });
+    if (this.isFull(socket, client)) return;
+    this.count(socket, client);
+    this.readHello(socket, { intercepts, wanted: null, client });
   }
 
   get connections(): number {
@@ -105,20 +108,20 @@ export class CacheFront {
     for (const socket of this.open) socket.destroy();
   }
 
-  private admit(socket: net.Socket, client: string): boolean {
-    const before = this.clients.get(client) ?? 0;
-    if (before >= MOST_OF_A_CLIENT) {
-      socket.destroy();
-      return false;
-    }
-    this.clients.set(client, before + 1);
+  private isFull(socket: net.Socket, client: string): boolean {
+    const full = (this.clients.get(client) ?? 0) >= MOST_OF_A_CLIENT;
+    if (full) socket.destroy();
+    return full;
+  }
+
+  private count(socket: net.Socket, client: string): void {
+    this.clients.set(client, (this.clients.get(client) ?? 0) + 1);
     socket.once('close', () => {
       const left = (this.clients.get(client) ?? 1) - 1;
       if (left > 0) this.clients.set(client, left);
       else this.clients.delete(client);
     });
     this.keep(socket);
-    return true;
   }
 
   private keep(socket: Duplex): void {

@@ -317,7 +317,7 @@ export class Cache {
       {
         access: { mode: 0o600 },
         ready,
-        server: { allowHalfOpen: true, noDelay: true },
+        server: { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
         onConnection: (socket) => {
           if (this.front === null) socket.destroy();
           else if (port === 443) this.front.acceptTls(socket, intercepts);

@@ -125,7 +125,8 @@ async function startRig(more: readonly CachedHost[] = []): Promise<Rig> {
     () => rig.now,
   );
   ends.push(() => front.close());
-  const server = (accept: (socket: net.Socket) => void) => listen(net.createServer({ allowHalfOpen: true }, accept));
+  const server = (accept: (socket: net.Socket) => void) =>
+    listen(net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept));
   return Object.assign(rig, {
     front,
     roots: authority.roots.map(({ pem }) => pem).join(''),

@@ -295,6 +295,24 @@ describe('a connection', () => {
     expect(talk.heard.match(/A: secret/g)).toHaveLength(2);
   });
 
+  it('prints an answer that comes again as it was, and never with a body that is another one', async () => {
+    const start = { ...ok(), headers: ['Name', 'value'] };
+    const bodies = ['one', 'two'].map((text) => Buffer.from(text));
+    const served = await serve((exchange) => {
+      exchange.answerSame(start, bodies[exchange.head.target.endsWith('2') ? 1 : 0] as Buffer);
+    });
+    const talk = await dial(served.port);
+    const printed = 'HTTP/1.1 200 OK\r\nName: value\r\nContent-Length: 3\r\n\r\n';
+    const targets = ['/1', '/1', '/1', '/2', '/2', '/1'];
+    for (const target of targets) talk.say(get(target));
+    talk.say('HEAD /1 HTTP/1.1\r\nHost: x\r\n\r\n');
+    talk.say('GET /1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    await talk.hearsEnd();
+    const all = targets.map((target) => `${printed}${target === '/1' ? 'one' : 'two'}`).join('');
+    const last = printed.replace(/\r\n$/, 'Connection: close\r\n\r\n');
+    expect(talk.heard).toBe(`${all}${printed}${last}one`);
+  });
+
   it('tells that the client is gone at its FIN where the owner says that an Upgrade means nothing here', async () => {
     let gone = false;
     const served = await serve((exchange) => {

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { readSecured } from '../../../src/wire/accepted-socket.ts';
+import { Channel } from '../../../src/wire/channel.ts';
 import { InboundConnection } from '../../../src/wire/inbound.ts';
 import type { OutboundRequest } from '../../../src/wire/outbound.ts';
 import { EnginePool } from '../../../src/wire/outbound.ts';
@@ -220,5 +222,60 @@ describe('a tunnel', () => {
     expect(outcomes[0]).toEqual({ kind: 'answered' });
     await client.hearsEnd();
     expect(engine.heard).toBe('');
+  });
+});
+
+describe('a channel over TLS', () => {
+  it('reads what a server accepted into the buffers given, on this version of Node', async () => {
+    const buffer = Buffer.alloc(16);
+    const reads: string[] = [];
+    const secured: boolean[] = [];
+    const server = tls.createServer({ key, cert }, (socket) => {
+      const callback = (bytes: number, into: Buffer): boolean => {
+        expect(into).toBe(buffer);
+        reads.push(into.toString('latin1', 0, bytes));
+        return true;
+      };
+      secured.push(readSecured(socket, { buffer: () => buffer, callback }));
+      socket.on('end', () => reads.push('END'));
+    });
+    const port = await listen(server);
+    const client = new Talk(tls.connect({ host: '127.0.0.1', servername: 'localhost', port, ca: cert }));
+    client.say('what is said at once').end();
+    await until(() => reads.includes('END'));
+    expect(secured).toEqual([true]);
+    expect(reads).toEqual(['what is said at ', 'once', 'END']);
+  });
+
+  it('hears what the other side said last, where it was stopped and has said all itself', async () => {
+    const said = Buffer.alloc(60_000, 'x');
+    const port = await listen(
+      tls.createServer({ key, cert, allowHalfOpen: true }, (socket) => {
+        socket.resume();
+        socket.on('end', () => socket.end(said));
+      }),
+    );
+    let heard = 0;
+    const order: string[] = [];
+    const channel = Channel.dial(
+      (options) =>
+        tls.connect({ host: '127.0.0.1', servername: 'localhost', port, ca: cert, ...options }, () => channel.end()),
+      {
+        onBytes: (_buffer, start, end) => {
+          if (heard === 0) channel.pause();
+          heard += end - start;
+        },
+        onEof: () => order.push(`end after ${heard}`),
+        onFlushed: () => {},
+        onClosed: () => order.push('closed'),
+      },
+      new ReadBuffers(),
+    );
+    await until(() => heard > 0);
+    // Long enough for all of it to be here, and the socket closed.
+    await pause(100);
+    channel.resume();
+    await until(() => order.includes('closed'));
+    expect(order).toEqual(['end after 60000', 'closed']);
   });
 });
