@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+// What is waited for comes at some time, also on a machine that has much else to do: a second, the default, is no verdict.
+const patient = { poll: { timeout: 60_000 } };
+
 // Two projects: `unit` needs nothing but Node; `engines` talks to the real engines that test/run.mjs has started.
 export default defineConfig({
   test: {
@@ -13,6 +16,7 @@ export default defineConfig({
           include: ['test/unit/**/*.test.ts', 'test/house.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          expect: patient,
         },
       },
       {
@@ -26,6 +30,7 @@ export default defineConfig({
           ],
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          expect: patient,
         },
       },
     ],
