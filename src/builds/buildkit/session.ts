@@ -10,6 +10,8 @@ import { type RegistryCredentials, readSessionCredentials, registryUrlOf } from 
 import { credentialsRequest, credentialsResponse } from '../../docker/shapes/buildkit.ts';
 import { sessionBytesIn, sessionMessage } from '../../docker/transferred-file.ts';
 import type { Offer } from '../../exchange/mediation.ts';
+import { Refusal } from '../../ground/refusal.ts';
+import { Http2Fault } from '../../wire/h2/frames.ts';
 import { Http2Splice, type Watch } from '../../wire/h2/splice.ts';
 import { StreamEnd } from '../../wire/h2/stream-end.ts';
 import type { RawHeaders } from '../../wire/message.ts';
@@ -24,7 +26,7 @@ const FILES = '/moby.filesync.v1.FileSync/DiffCopy';
 
 type SessionEnd = ConstructorParameters<typeof Http2Splice>[0];
 
-/** Resolves when the session has ended. */
+/** Resolves when the session has ended. @throws Refusal where that is because of what somebody has said in it */
 export async function bridgeSession(
   client: SessionEnd,
   engine: SessionEnd,
@@ -37,8 +39,10 @@ export async function bridgeSession(
     return path === FILES && fieldIn(fields, 'dir-name') === 'dockerfile' ? { watch: watchFor(frontends) } : 'pass';
   });
   const withdraw = offered({ credentials: (registry) => askCredentials(splice, registry) });
-  await splice.ended;
+  const fault = await splice.ended;
   withdraw();
+  if (fault instanceof Http2Fault) throw new Refusal('unreadable-body', `a session ended by ${fault.message}`);
+  if (fault !== null) throw fault;
 }
 
 const KNOWN: RawHeaders = [

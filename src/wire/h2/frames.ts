@@ -10,6 +10,10 @@ export const GOAWAY = 7;
 export const WINDOW_UPDATE = 8;
 export const CONTINUATION = 9;
 
+export const HEADER_TABLE_SIZE = 1;
+export const INITIAL_WINDOW_SIZE = 4;
+export const MAX_FRAME_SIZE = 5;
+
 export const END_STREAM = 0x1;
 export const ACK = 0x1;
 export const END_HEADERS = 0x4;
@@ -19,8 +23,8 @@ export const HAS_PRIORITY = 0x20;
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const HEAD_BYTES = 9;
 const MAX_STREAM = 0x7fff_ffff;
-/** Of a frame that is read: what does no more than pass may be of any length. */
-const MAX_READ_BYTES = 1024 * 1024;
+/** What every side takes in one frame (section 6.5.2). What does no more than pass may be of any length. */
+export const MAX_FRAME_BYTES = 16_384;
 
 export interface FrameHead {
   readonly type: number;
@@ -48,7 +52,7 @@ export class FrameWalker {
   private headBytes = 0;
   /** The frame that is read now; null while one passes, or between two. */
   private reading: FrameHead | null = null;
-  private pieces: Buffer[] = [];
+  private payload: Buffer = Buffer.alloc(0);
   private left = 0;
   private preface: Buffer;
 
@@ -84,9 +88,10 @@ export class FrameWalker {
         const to = this.taker.destinationOf(frame);
         this.left = frame.length;
         if (to === null) {
-          if (frame.length > MAX_READ_BYTES) throw new Http2Fault(`a frame of ${frame.length} bytes`);
+          if (frame.length > MAX_FRAME_BYTES) throw new Http2Fault(`a frame of ${frame.length} bytes`);
           if (at > passedTo) this.taker.pass(chunk.subarray(passedTo, at));
           this.reading = frame;
+          this.payload = Buffer.allocUnsafe(frame.length);
         } else {
           if (to !== frame.stream) place.writeUInt32BE(to, 5);
           if (!isWhole) this.taker.pass(Buffer.from(place));
@@ -95,22 +100,20 @@ export class FrameWalker {
         if (to === null) passedTo = at;
       }
       const next = Math.min(at + this.left, chunk.length);
-      this.left -= next - at;
       if (this.reading !== null) {
-        this.pieces.push(Buffer.from(chunk.subarray(at, next)));
+        chunk.copy(this.payload, this.payload.length - this.left, at, next);
         passedTo = next;
-        if (this.left === 0) this.finish(this.reading);
       }
+      this.left -= next - at;
+      if (this.reading !== null && this.left === 0) this.finish(this.reading);
       at = next;
     }
     if (at > passedTo) this.taker.pass(chunk.subarray(passedTo, at));
   }
 
   private finish(frame: FrameHead): void {
-    const payload = Buffer.concat(this.pieces);
-    this.pieces = [];
     this.reading = null;
-    this.taker.take(frame, payload);
+    this.taker.take(frame, this.payload);
   }
 
   private passPreface(chunk: Buffer): number {
@@ -142,6 +145,35 @@ export function printFrame(type: number, flags: number, stream: number, payload:
   whole.writeUInt32BE(stream, 5);
   whole.set(payload, HEAD_BYTES);
   return whole;
+}
+
+/** A block of fields, in as many frames as it takes. */
+export function printHeaders(stream: number, ends: boolean, block: Buffer): Buffer {
+  const frames: Buffer[] = [];
+  for (let at = 0; at === 0 || at < block.length; at += MAX_FRAME_BYTES) {
+    const last = at + MAX_FRAME_BYTES >= block.length ? END_HEADERS : 0;
+    const [type, end] = at === 0 ? [HEADERS, ends ? END_STREAM : 0] : [CONTINUATION, 0];
+    frames.push(printFrame(type, last | end, stream, block.subarray(at, at + MAX_FRAME_BYTES)));
+  }
+  return Buffer.concat(frames);
+}
+
+/** One more setting at the end of others, where the last word counts. */
+export function withSetting(settings: Buffer, setting: number, value: number): Buffer {
+  const whole = Buffer.alloc(settings.length + 6);
+  settings.copy(whole);
+  whole.writeUInt16BE(setting, settings.length);
+  whole.writeUInt32BE(value, settings.length + 2);
+  return whole;
+}
+
+/** Null where these settings do not tell. */
+export function settingIn(settings: Buffer, setting: number): number | null {
+  let value: number | null = null;
+  for (let at = 0; at + 6 <= settings.length; at += 6) {
+    if (settings.readUInt16BE(at) === setting) value = settings.readUInt32BE(at + 2);
+  }
+  return value;
 }
 
 /** Of WINDOW_UPDATE and RST_STREAM. */

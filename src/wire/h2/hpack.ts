@@ -7,9 +7,6 @@ import type { RawHeaders } from '../message.ts';
 import { Http2Fault } from './frames.ts';
 import { readHuffman } from './huffman.ts';
 
-/** SETTINGS_HEADER_TABLE_SIZE of 0. */
-export const NO_TABLE = Buffer.from([0, 1, 0, 0, 0, 0]);
-
 /** RFC 7541, appendix A. */
 const STATIC = `:authority
 :method GET

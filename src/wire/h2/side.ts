@@ -1,7 +1,7 @@
 /** One direction of what is joined: frames that pass, and ours between them. */
 
 import type { Channel, ChannelUser } from '../channel.ts';
-import { type FrameWalker, Http2Fault, printFrame, printNumber, WINDOW_UPDATE } from './frames.ts';
+import { type FrameWalker, printFrame, printNumber, WINDOW_UPDATE } from './frames.ts';
 
 const MAX_WINDOW_BYTES = 0x7fff_ffff;
 
@@ -14,8 +14,8 @@ export interface SpliceEnd extends Pick<Channel, 'user' | 'closed' | 'ended' | '
 /** One connection as it is read, and the other one as it is written. */
 export class Side implements ChannelUser {
   readonly closed: Promise<void>;
-  /** A header block has passed in part: nothing may stand in between. */
-  inBlock = false;
+  /** What could not be read, or was not to be; null where somebody has just closed the connection. */
+  fault: unknown = null;
   /** Reads what this one writes to. */
   other: Side | null = null;
   private readonly walker: FrameWalker;
@@ -72,7 +72,7 @@ export class Side implements ChannelUser {
 
   /** Writes what has waited, unless a part of a frame has passed. */
   between(): void {
-    if (this.walker.midway || this.inBlock) return;
+    if (this.walker.midway) return;
     const waiting = this.inserted;
     this.inserted = [];
     for (const frames of waiting) this.pass(frames);
@@ -83,11 +83,13 @@ export class Side implements ChannelUser {
   }
 
   onBytes(buffer: Buffer, start: number, end: number): void {
+    if (this.fault !== null) return;
     try {
       this.walker.push(buffer.subarray(start, end));
     } catch (fault) {
+      // Also what is a fault of ours ends what it was met in, and nothing else.
+      this.fault = fault;
       this.source.destroy();
-      if (!(fault instanceof Http2Fault)) throw fault;
       return;
     }
     this.between();

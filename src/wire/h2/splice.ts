@@ -3,31 +3,30 @@
  * that they give each other, so that what is large passes as bytes. In between calls can be refused, answers be watched and
  * ended, and calls of our own be made.
  *
- * Both sides are told that the other one keeps no table of header fields, so that blocks can be left out and put in.
+ * Both sides are told that the other one keeps no table of header fields, so that blocks can be left out and put in, and takes
+ * no larger frames than everybody does, so that each can be read as a whole.
  */
 
 import type { RawHeaders } from '../message.ts';
+import { type FieldBlock, FieldBlocks } from './field-block.ts';
 import * as h2 from './frames.ts';
-import { type FrameHead, FrameWalker, Http2Fault, printFrame, printNumber } from './frames.ts';
-import { NO_TABLE, printFieldBlock, readFieldBlock } from './hpack.ts';
+import { type FrameHead, FrameWalker, Http2Fault, printFrame, printHeaders, printNumber } from './frames.ts';
+import { printFieldBlock, readFieldBlock } from './hpack.ts';
 import { Side, type SpliceEnd } from './side.ts';
 
 /** What we may say to who serves at once: kept back of what it lets the other side say. */
 const RESERVE_BYTES = 16 * 1024;
 const MAX_ANSWER_BYTES = 64 * 1024;
-const MAX_BLOCK_BYTES = 1024 * 1024;
 /** What is held of one answer: many times what clients say at once. */
 const MAX_HELD_BYTES = 1024 * 1024;
 const MAX_HELD_FRAMES = 1024;
-/** What every side takes in one frame (RFC 9113, section 6.5.2). */
-const MAX_FRAME_BYTES = 16_384;
-const INITIAL_WINDOW_SIZE = 4;
 const USUAL_WINDOW_BYTES = 65_535;
+const MAX_STREAM = 0x7fff_ffff;
 const CANCEL = 8;
 
 /**
- * Sees the answer to one call, a frame's payload at a time: it passes with all that was held before, is held, or the answer ends
- * with these fields instead.
+ * Sees the answer to one call, a frame's payload at a time: it passes with all that was held before, is held until more of it
+ * is there or it ends, or the answer ends with these fields instead.
  */
 export type Watch = (payload: Buffer) => 'pass' | 'hold' | { readonly endedBy: RawHeaders };
 
@@ -39,10 +38,17 @@ interface Opened {
   readonly bytes: Buffer;
 }
 
-interface Watched {
-  readonly watch: Watch;
+/** A call that passes, until both sides have said the end of it, or one has given it up. */
+interface Passing {
+  /** The stream, as who asks names it. */
+  readonly asked: number;
+  /** The same, as who serves names it. */
+  readonly served: number;
+  readonly watch: Watch | null;
   held: Buffer[];
   heldBytes: number;
+  isAskedWhole: boolean;
+  isAnsweredWhole: boolean;
 }
 
 interface OwnCall {
@@ -51,20 +57,19 @@ interface OwnCall {
   settle(answer: Buffer | null): void;
 }
 
-/** Streams are named as who asks names them, but for the second halves of functions that say so. */
+/** What comes on streams that are none of those below goes nowhere: they are over, or were never passed on. */
 export class Http2Splice {
-  readonly ended: Promise<void>;
+  /** Resolves with what could not be read; null where somebody has just closed a connection. */
+  readonly ended: Promise<unknown>;
   private readonly asker: Side;
   private readonly server: Side;
   private readonly judge: (fields: RawHeaders) => Verdict;
-  /** Streams of ours, as who serves names them, in their order. */
-  private readonly own: number[] = [];
-  private readonly calls = new Map<number, OwnCall>();
-  /** Streams of which nothing passes any more. */
-  private readonly over = new Set<number>();
-  private readonly watched = new Map<number, Watched>();
+  private readonly byAsked = new Map<number, Passing>();
+  private readonly byServed = new Map<number, Passing>();
+  /** Calls of ours, by their streams as who serves names them. */
+  private readonly own = new Map<number, OwnCall>();
   private lastAsked = -1;
-  private block: { readonly frame: FrameHead; readonly pieces: Buffer[]; length: number } | null = null;
+  private lastServed = -1;
   private reserve = 0;
   private streamWindow = USUAL_WINDOW_BYTES;
   private greeted = false;
@@ -80,7 +85,8 @@ export class Http2Splice {
     this.server.other = this.asker;
     this.ended = Promise.all([this.asker.closed, this.server.closed]).then(() => {
       this.closing = true;
-      for (const call of this.calls.values()) call.settle(null);
+      for (const call of this.own.values()) call.settle(null);
+      return this.asker.fault ?? this.server.fault;
     });
     this.asker.begin(asker.bytes);
     this.server.begin(server.bytes);
@@ -91,70 +97,61 @@ export class Http2Splice {
     if (!this.greeted || this.closing || body.length > Math.min(this.reserve, this.streamWindow))
       return Promise.resolve(null);
     this.reserve -= body.length;
-    const stream = Math.max(this.toServer(this.lastAsked), this.own.at(-1) ?? -1) + 2;
-    this.own.push(stream);
-    const head = printFrame(h2.HEADERS, h2.END_HEADERS, stream, printFieldBlock(fields));
+    const stream = this.nextServed();
+    const head = printHeaders(stream, false, printFieldBlock(fields));
     this.asker.insert(Buffer.concat([head, printFrame(h2.DATA, h2.END_STREAM, stream, body)]));
     return new Promise((resolve) => {
       const settle = (answer: Buffer | null): void => {
         clearTimeout(timer);
-        if (this.calls.delete(stream)) resolve(answer);
+        if (this.own.delete(stream)) resolve(answer);
       };
       const timer = setTimeout(() => this.giveUp(stream), timeoutMs);
-      this.calls.set(stream, { pieces: [], length: 0, settle });
+      this.own.set(stream, { pieces: [], length: 0, settle });
     });
   }
 
-  private giveUp(stream: number): void {
-    this.asker.insert(printFrame(h2.RST_STREAM, 0, stream, printNumber(CANCEL)));
-    this.calls.get(stream)?.settle(null);
+  private giveUp(served: number): void {
+    this.asker.insert(printFrame(h2.RST_STREAM, 0, served, printNumber(CANCEL)));
+    this.own.get(served)?.settle(null);
   }
 
-  /** Ours lie between those that pass. */
-  private toServer(stream: number): number {
-    let there = stream;
-    for (const own of this.own) if (own <= there) there += 2;
-    return there;
-  }
-
-  private toAsker(there: number): number {
-    let stream = there;
-    for (const own of this.own) if (own < there) stream -= 2;
-    return stream;
+  /** Calls of ours lie between those that pass. */
+  private nextServed(): number {
+    this.lastServed += 2;
+    return this.lastServed;
   }
 
   private fromAsker(side: Side): ConstructorParameters<typeof FrameWalker>[0] {
+    const blocks = new FieldBlocks();
     return {
       pass: (bytes) => side.pass(bytes),
-      destinationOf: ({ type, flags, stream }) => {
-        if (this.block !== null && type !== h2.CONTINUATION) throw new Http2Fault('a header block is not continued');
-        switch (type) {
-          case h2.HEADERS:
-          case h2.CONTINUATION:
-          case h2.PRIORITY:
-            return null;
-          case h2.SETTINGS:
-            return (flags & h2.ACK) === 0 ? null : 0;
-          default:
-            if (stream === 0) return 0;
-            if (this.over.has(stream) || (type === h2.RST_STREAM && this.watched.has(stream))) return null;
-            return this.toServer(stream);
-        }
+      destinationOf: (frame) => {
+        blocks.begins(frame);
+        if (isRead(frame)) return null;
+        if (frame.stream === 0) return 0;
+        const call = this.byAsked.get(frame.stream);
+        if (call === undefined) return null;
+        if (endsStream(frame)) this.askedWhole(call);
+        return call.served;
       },
       take: (frame, payload) => {
+        const call = this.byAsked.get(frame.stream);
         switch (frame.type) {
           case h2.HEADERS:
-          case h2.CONTINUATION:
-            return this.addToBlock(side, frame, payload);
+          case h2.CONTINUATION: {
+            const block = blocks.add(frame, payload);
+            if (block !== null) this.takeCall(side, block);
+            return;
+          }
           case h2.SETTINGS:
             this.greeted = true;
-            return side.pass(withoutTable(payload));
+            return side.pass(asWeTake(payload));
           case h2.DATA:
             return this.server.refund(frame.length);
           case h2.RST_STREAM:
-            if (!this.watched.has(frame.stream)) return;
-            side.pass(printFrame(h2.RST_STREAM, 0, this.toServer(frame.stream), payload));
-            return this.forget(frame.stream);
+            if (call === undefined) return;
+            side.pass(printFrame(h2.RST_STREAM, 0, call.served, payload));
+            return this.giveUpPassing(call);
           default:
             // What else there is to say of a call that is over, and priorities, which bind nobody.
             return;
@@ -163,107 +160,98 @@ export class Http2Splice {
     };
   }
 
-  private addToBlock(side: Side, frame: FrameHead, payload: Buffer): void {
-    if (frame.type === h2.HEADERS) {
-      if ((frame.flags & (h2.PADDED | h2.HAS_PRIORITY)) !== 0)
-        throw new Http2Fault('padding and priorities are not read');
-      this.block = { frame, pieces: [], length: 0 };
-    }
-    const { block } = this;
-    if (block === null || block.frame.stream !== frame.stream) throw new Http2Fault('a header block of nothing');
-    block.pieces.push(payload);
-    block.length += payload.length;
-    if (block.length > MAX_BLOCK_BYTES) throw new Http2Fault('a header block is too large');
-    if ((frame.flags & h2.END_HEADERS) === 0) return;
-    this.block = null;
-    const { stream, flags } = block.frame;
-    if (this.over.has(stream)) return;
+  private takeCall(side: Side, { stream, ends, fields }: FieldBlock): void {
+    let call = this.byAsked.get(stream);
     if (stream > this.lastAsked) {
       this.lastAsked = stream;
-      const verdict = this.judge(readFieldBlock(Buffer.concat(block.pieces)));
+      const verdict = this.judge(readFieldBlock(fields));
       if (verdict !== 'pass' && 'refusedBy' in verdict) {
-        this.end(stream, verdict.refusedBy);
+        this.answer(stream, verdict.refusedBy);
         return;
       }
-      if (verdict !== 'pass') this.watched.set(stream, { watch: verdict.watch, held: [], heldBytes: 0 });
+      call = this.begin(stream, verdict === 'pass' ? null : verdict.watch);
     }
+    if (call === undefined) return;
     // A call of ours that waits has a lower number.
     side.between();
-    const there = this.toServer(stream);
-    block.pieces.forEach((piece, at) => {
-      const last = at === block.pieces.length - 1 ? h2.END_HEADERS : 0;
-      const first = at === 0 ? flags & h2.END_STREAM : 0;
-      side.pass(printFrame(at === 0 ? h2.HEADERS : h2.CONTINUATION, first | last, there, piece));
-    });
+    side.pass(printHeaders(call.served, ends, fields));
+    if (ends) this.askedWhole(call);
   }
 
-  /** The call is answered by us. */
-  private end(stream: number, fields: RawHeaders): void {
-    const block = printFieldBlock(fields);
-    if (block.length > MAX_FRAME_BYTES) throw new Http2Fault('an answer of ours is too long');
-    this.over.add(stream);
-    this.server.insert(printFrame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, stream, block));
+  private begin(asked: number, watch: Watch | null): Passing {
+    const served = this.nextServed();
+    const call = { asked, served, watch, held: [], heldBytes: 0, isAskedWhole: false, isAnsweredWhole: false };
+    this.byAsked.set(asked, call);
+    this.byServed.set(served, call);
+    return call;
   }
 
-  /** An answer that was watched goes no further: what was held takes no room. */
-  private forget(stream: number): void {
-    const watched = this.watched.get(stream);
-    if (watched === undefined) return;
-    this.watched.delete(stream);
-    this.over.add(stream);
-    this.asker.refund(watched.heldBytes);
+  private askedWhole(call: Passing): void {
+    call.isAskedWhole = true;
+    if (call.isAnsweredWhole) this.forget(call);
   }
 
-  /** The call that is answered on a stream of who serves. */
-  private askedOn(there: number): number {
-    const stream = this.toAsker(there);
-    if (there % 2 === 0 || stream > this.lastAsked) throw new Http2Fault('an answer to what was not asked');
-    return stream;
+  private answeredWhole(call: Passing): void {
+    call.isAnsweredWhole = true;
+    if (call.isAskedWhole) this.forget(call);
   }
 
-  /** Streams are named as who serves names them. */
+  private forget(call: Passing): void {
+    this.byAsked.delete(call.asked);
+    this.byServed.delete(call.served);
+  }
+
+  /** Nothing more of it passes: what was held takes no room. */
+  private giveUpPassing(call: Passing): void {
+    this.forget(call);
+    this.asker.refund(call.heldBytes);
+  }
+
+  /** The call is answered by us, or the rest of it. */
+  private answer(asked: number, fields: RawHeaders): void {
+    this.server.insert(printHeaders(asked, true, printFieldBlock(fields)));
+  }
+
   private fromServer(side: Side): ConstructorParameters<typeof FrameWalker>[0] {
+    const blocks = new FieldBlocks();
     return {
       pass: (bytes) => side.pass(bytes),
-      destinationOf: ({ type, flags, stream }) => {
-        switch (type) {
-          case h2.HEADERS:
-          case h2.CONTINUATION:
-          case h2.PRIORITY:
-          case h2.GOAWAY:
-            return null;
-          case h2.PUSH_PROMISE:
-            throw new Http2Fault('nothing is pushed here');
-          case h2.SETTINGS:
-            return (flags & h2.ACK) === 0 ? null : 0;
-          default: {
-            if (stream === 0) return type === h2.WINDOW_UPDATE ? null : 0;
-            if (this.own.includes(stream)) return null;
-            const asked = this.askedOn(stream);
-            return this.over.has(asked) || (type === h2.DATA && this.watched.has(asked)) ? null : asked;
-          }
+      destinationOf: (frame) => {
+        const { type, stream } = frame;
+        blocks.begins(frame);
+        if (type === h2.PUSH_PROMISE) throw new Http2Fault('nothing is pushed here');
+        if (stream > 0 && (stream % 2 === 0 || stream > this.lastServed))
+          throw new Http2Fault('an answer to what was not asked');
+        if (isRead(frame) || type === h2.GOAWAY) return null;
+        if (stream === 0) {
+          if (type === h2.DATA) throw new Http2Fault('an answer to nothing');
+          return type === h2.WINDOW_UPDATE ? null : 0;
         }
+        const call = this.byServed.get(stream);
+        if (call === undefined || (type === h2.DATA && call.watch !== null)) return null;
+        if (endsStream(frame)) this.answeredWhole(call);
+        return call.asked;
       },
       take: (frame, payload) => {
-        if (this.own.includes(frame.stream)) return this.takeAnswer(frame, payload);
-        const stream = frame.stream === 0 ? 0 : this.toAsker(frame.stream);
-        const isOver = this.over.has(stream);
         switch (frame.type) {
           case h2.HEADERS:
-          case h2.CONTINUATION:
-            side.inBlock = (frame.flags & h2.END_HEADERS) === 0;
-            if (!isOver) side.pass(printFrame(frame.type, frame.flags, this.askedOn(frame.stream), payload));
+          case h2.CONTINUATION: {
+            const block = blocks.add(frame, payload);
+            if (block !== null) this.takeAnswer(side, block);
             return;
+          }
           case h2.SETTINGS:
-            this.streamWindow = windowIn(payload) ?? this.streamWindow;
-            return side.pass(withoutTable(payload));
+            this.streamWindow = h2.settingIn(payload, h2.INITIAL_WINDOW_SIZE) ?? this.streamWindow;
+            return side.pass(asWeTake(payload));
           case h2.GOAWAY:
             return side.pass(printFrame(h2.GOAWAY, 0, 0, this.goodbye(payload)));
           case h2.WINDOW_UPDATE:
-            if (stream === 0) this.widen(side, payload);
+            if (frame.stream === 0) this.widen(side, payload);
             return;
           case h2.DATA:
-            return isOver ? this.asker.refund(frame.length) : this.watch(side, stream, frame, payload);
+            return this.takeData(side, frame, payload);
+          case h2.RST_STREAM:
+            return this.takeReset(side, frame.stream, payload);
           default:
             return;
         }
@@ -271,73 +259,111 @@ export class Http2Splice {
     };
   }
 
+  private takeAnswer(side: Side, { stream, ends, fields }: FieldBlock): void {
+    const own = this.own.get(stream);
+    if (own !== undefined && ends) own.settle(Buffer.concat(own.pieces));
+    const call = this.byServed.get(stream);
+    if (call === undefined) return;
+    this.release(side, call);
+    side.pass(printHeaders(call.asked, ends, fields));
+    if (ends) this.answeredWhole(call);
+  }
+
+  private takeReset(side: Side, served: number, payload: Buffer): void {
+    this.own.get(served)?.settle(null);
+    const call = this.byServed.get(served);
+    if (call === undefined) return;
+    side.pass(printFrame(h2.RST_STREAM, 0, call.asked, payload));
+    this.giveUpPassing(call);
+  }
+
+  private takeData(side: Side, frame: FrameHead, payload: Buffer): void {
+    const call = this.byServed.get(frame.stream);
+    if (call !== undefined && call.watch !== null) {
+      this.watch(side, call, call.watch, frame, payload);
+      return;
+    }
+    // The other side, which would say that there is room again, never hears of it.
+    this.asker.refund(frame.length);
+    const own = this.own.get(frame.stream);
+    if (own === undefined) return;
+    if (payload.length > 0) own.pieces.push(payload);
+    own.length += payload.length;
+    if ((frame.flags & h2.PADDED) !== 0 || own.length > MAX_ANSWER_BYTES) this.giveUp(frame.stream);
+    else if (endsStream(frame)) own.settle(Buffer.concat(own.pieces));
+  }
+
+  private watch(side: Side, call: Passing, watch: Watch, frame: FrameHead, payload: Buffer): void {
+    if ((frame.flags & h2.PADDED) !== 0) throw new Http2Fault('padding is not read');
+    const verdict = watch(payload);
+    call.heldBytes += payload.length;
+    if (typeof verdict === 'object') {
+      this.asker.insert(printFrame(h2.RST_STREAM, 0, call.served, printNumber(CANCEL)));
+      this.giveUpPassing(call);
+      this.answer(call.asked, verdict.endedBy);
+      return;
+    }
+    call.held.push(printFrame(h2.DATA, frame.flags, call.asked, payload));
+    if (call.heldBytes > MAX_HELD_BYTES || call.held.length > MAX_HELD_FRAMES)
+      throw new Http2Fault('an answer of which too much is held');
+    if (verdict === 'pass' || endsStream(frame)) this.release(side, call);
+    if (endsStream(frame)) this.answeredWhole(call);
+  }
+
+  private release(side: Side, call: Passing): void {
+    for (const one of call.held) side.pass(one);
+    call.held = [];
+    call.heldBytes = 0;
+  }
+
   /** A part of the room is kept for us. */
   private widen(side: Side, payload: Buffer): void {
     if (payload.length !== 4) throw new Http2Fault('a window of no size');
-    const room = payload.readUInt32BE() & 0x7fff_ffff;
+    const room = payload.readUInt32BE() & MAX_STREAM;
     const kept = Math.min(room, RESERVE_BYTES - this.reserve);
     this.reserve += kept;
     if (room > kept) side.pass(printFrame(h2.WINDOW_UPDATE, 0, 0, printNumber(room - kept)));
   }
 
+  /** The last of the calls that are served, as each side names it. */
   private goodbye(payload: Buffer): Buffer {
     if (payload.length < 8) throw new Http2Fault('a goodbye that breaks off');
     this.closing = true;
-    const last = payload.readUInt32BE() & 0x7fff_ffff;
-    for (const [stream, call] of [...this.calls]) if (stream > last) call.settle(null);
+    const last = payload.readUInt32BE() & MAX_STREAM;
+    for (const [stream, call] of [...this.own]) if (stream > last) call.settle(null);
     const told = Buffer.from(payload);
     // The largest number stands for all that are to come.
-    if (last < 0x7fff_fffe) told.writeUInt32BE(Math.max(this.toAsker(last), 0));
+    if (last < MAX_STREAM - 1) told.writeUInt32BE(this.lastServedUpTo(last));
     return told;
   }
 
-  private watch(side: Side, stream: number, frame: FrameHead, payload: Buffer): void {
-    if ((frame.flags & h2.PADDED) !== 0) throw new Http2Fault('padding is not read');
-    const watched = this.watched.get(stream) as Watched;
-    const verdict = watched.watch(payload);
-    watched.heldBytes += payload.length;
-    if (typeof verdict === 'object') {
-      this.watched.delete(stream);
-      this.asker.insert(printFrame(h2.RST_STREAM, 0, frame.stream, printNumber(CANCEL)));
-      this.asker.refund(watched.heldBytes);
-      this.end(stream, verdict.endedBy);
-      return;
-    }
-    watched.held.push(printFrame(h2.DATA, frame.flags, stream, payload));
-    if (watched.heldBytes > MAX_HELD_BYTES || watched.held.length > MAX_HELD_FRAMES)
-      throw new Http2Fault('an answer of which too much is held');
-    if (verdict === 'hold') return;
-    for (const one of watched.held) side.pass(one);
-    watched.held = [];
-    watched.heldBytes = 0;
-  }
-
-  private takeAnswer(frame: FrameHead, payload: Buffer): void {
-    // The other side, which would say that there is room again, never hears of it.
-    if (frame.type === h2.DATA) this.asker.refund(frame.length);
-    const call = this.calls.get(frame.stream);
-    if (call === undefined) return;
-    if (frame.type === h2.RST_STREAM) call.settle(null);
-    if (frame.type === h2.DATA) {
-      call.pieces.push(payload);
-      call.length += payload.length;
-      if ((frame.flags & h2.PADDED) !== 0 || call.length > MAX_ANSWER_BYTES) this.giveUp(frame.stream);
-    }
-    const mayEnd = frame.type === h2.DATA || frame.type === h2.HEADERS;
-    if (mayEnd && (frame.flags & h2.END_STREAM) !== 0) call.settle(Buffer.concat(call.pieces));
+  private lastServedUpTo(served: number): number {
+    if (served >= this.lastServed) return Math.max(this.lastAsked, 0);
+    return Math.max(0, ...[...this.byServed.values()].filter((one) => one.served <= served).map(({ asked }) => asked));
   }
 }
 
-/** SETTINGS with one more at their end, where the last word counts. */
-function withoutTable(settings: Buffer): Buffer {
-  return printFrame(h2.SETTINGS, 0, 0, Buffer.concat([settings, NO_TABLE]));
+/** What does not pass as it came, whosever it is. */
+function isRead({ type, flags }: FrameHead): boolean {
+  switch (type) {
+    case h2.HEADERS:
+    case h2.CONTINUATION:
+    case h2.PRIORITY:
+    case h2.RST_STREAM:
+      return true;
+    case h2.SETTINGS:
+      return (flags & h2.ACK) === 0;
+    default:
+      return false;
+  }
 }
 
-/** How much may be said on a new stream; null where these settings do not tell. */
-function windowIn(settings: Buffer): number | null {
-  let window: number | null = null;
-  for (let at = 0; at + 6 <= settings.length; at += 6) {
-    if (settings.readUInt16BE(at) === INITIAL_WINDOW_SIZE) window = settings.readUInt32BE(at + 2);
-  }
-  return window;
+function endsStream({ type, flags }: FrameHead): boolean {
+  return type === h2.DATA && (flags & h2.END_STREAM) !== 0;
+}
+
+/** The settings of one side, as both can be kept to. */
+function asWeTake(settings: Buffer): Buffer {
+  const tableless = h2.withSetting(settings, h2.HEADER_TABLE_SIZE, 0);
+  return printFrame(h2.SETTINGS, 0, 0, h2.withSetting(tableless, h2.MAX_FRAME_SIZE, h2.MAX_FRAME_BYTES));
 }

@@ -37,6 +37,8 @@ interface Bridged {
   readonly client: http2.ServerHttp2Session;
   /** What Berthgate itself has from the client. */
   readonly offer: Offer;
+  /** With why, where it did not just end. */
+  readonly ended: Promise<string | null>;
 }
 
 /** The engine's side of a session, and the client's, which gives room as BuildKit's clients do. */
@@ -48,7 +50,11 @@ async function bridged(windowBytes = 65_535): Promise<Bridged> {
     offer = one;
     return () => {};
   };
-  void bridgeSession(opened(clientEnd), opened(engineEnd), offered, new Frontends(['docker/dockerfile']));
+  const bridging = bridgeSession(opened(clientEnd), opened(engineEnd), offered, new Frontends(['docker/dockerfile']));
+  const ended = bridging.then(
+    () => null,
+    (fault: Error) => fault.message,
+  );
   const client = http2.performServerHandshake(clientSocket);
   client.setLocalWindowSize(1 << 20);
   const engine = http2.connect('http://localhost', {
@@ -59,7 +65,7 @@ async function bridged(windowBytes = 65_535): Promise<Bridged> {
   await once(engine, 'remoteSettings');
   engine.setLocalWindowSize(windowBytes);
   if (offer === null) throw new Error('nothing is offered');
-  return { engine, client, offer };
+  return { engine, client, offer, ended };
 }
 
 type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
@@ -148,7 +154,7 @@ test.each([
 });
 
 test('a name of a frontend without end ends its transfer, or its session, and nobody else is harmed', async () => {
-  const { engine, client } = await bridged(32 << 20);
+  const { engine, client, ended: over } = await bridged(32 << 20);
   const asking = (bytes: number): Buffer => packet({ Type: 2, ID: 1, Data: `# syntax=${'%'.repeat(bytes)}\n` });
   serve(client, (stream, headers) => {
     stream.respond({ ':status': 200 });
@@ -162,4 +168,5 @@ test('a name of a frontend without end ends its transfer, or its session, and no
   const gone = once(engine, 'close');
   call(engine, FILES, { 'dir-name': 'dockerfile', length: String(6 << 20) }).resume();
   await gone;
+  expect(await over).toBe('a session ended by an answer of which too much is held');
 });
