@@ -3,18 +3,18 @@
  * container that holds it. The labels of these containers are all that is kept: who is killed reads them again.
  */
 
-import { linkArchive } from '../docker/entry-archive.ts';
 import { listedState } from '../docker/inspected-container.ts';
-import { listEndpoints, listIn, messageIn, type NamedThing, thingIn, thingsIn } from '../docker/named-things.ts';
+import { listEndpoints, listIn, type NamedThing, thingIn, thingsIn } from '../docker/named-things.ts';
 import { imageNoticeOf, type NoticedEvent, noticeOf } from '../docker/noticed-events.ts';
 import { INSTALLATION_LABEL, JOB_LABEL, NAMESPACE_LABEL, SOCKET_LABEL } from '../docker/reserved-labels.ts';
-import { readSocketNote, SOCKET_FOLDER, SOCKET_NAME, type SocketNote } from '../docker/socket-note.ts';
+import { readSocketNote, type SocketNote } from '../docker/socket-note.ts';
 import type { EngineDesk } from '../exchange/engine-desk.ts';
 import type { EventFeed } from '../exchange/event-feed.ts';
 import { Refusal } from '../ground/refusal.ts';
 import { Job, type ServedSocket, type SocketHolder } from './job.ts';
 import { isJobId } from './job-id.ts';
 import { JobRemoval, type JobRemovalOptions } from './job-removal.ts';
+import { linkSocket } from './link-socket.ts';
 import type { SocketFolders } from './socket-folders.ts';
 import { isTrueNote } from './true-note.ts';
 
@@ -120,8 +120,8 @@ export class JobSockets {
   known(): Promise<void> {
     if (this.looked) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const late = new Refusal('engine-timeout', 'the engine does not say which jobs there are');
-      const timer = setTimeout(reject, KNOWN_MS, late);
+      const late = (): void => reject(new Refusal('engine-timeout', 'the engine does not say which jobs there are'));
+      const timer = setTimeout(late, KNOWN_MS);
       this.onKnown.push(() => resolve(clearTimeout(timer)));
     });
   }
@@ -157,7 +157,7 @@ export class JobSockets {
     const holder = this.holders.get(note.folder);
     if (holder === undefined) throw new Refusal('own-fault', 'the job has ended');
     this.identify(holder, container);
-    await this.link(note, container);
+    await linkSocket(this.options.desk, note, container);
     this.watch(note.job);
   }
 
@@ -177,14 +177,12 @@ export class JobSockets {
 
   /** Again where the engine does not say what is there. */
   private look(): void {
+    const again = (fault: unknown): never => {
+      setTimeout(() => this.look(), AGAIN_MS).unref();
+      throw fault;
+    };
     this.next(async () => {
-      if (this.leave === null) return;
-      try {
-        await this.reconcile();
-      } catch (fault) {
-        setTimeout(() => this.look(), AGAIN_MS).unref();
-        throw fault;
-      }
+      if (this.leave !== null) await this.reconcile().catch(again);
     });
   }
 
@@ -252,7 +250,7 @@ export class JobSockets {
       await this.options.folders.restore(note.folder);
       await this.serve(holder);
       // Whoever was killed before it could put the links there has told nobody of the container.
-      if (state === 'created') await this.link(note, id);
+      if (state === 'created') await linkSocket(this.options.desk, note, id);
     }
   }
 
@@ -298,19 +296,6 @@ export class JobSockets {
     const job = this.jobs.get(holder.note.job);
     // The job was ended while it did not run, or by somebody who did not want what it did.
     if ((holder.served === null || job?.over === true) && job?.ending === null) await this.serve(holder);
-  }
-
-  /** @throws Refusal */
-  private async link({ linked }: SocketNote, container: string): Promise<void> {
-    for (const path of linked) {
-      const { status, answer } = await this.options.desk.order('PutContainerArchive', {
-        parameters: { id: container },
-        query: { path: '/' },
-        bytes: linkArchive(path, `${SOCKET_FOLDER}/${SOCKET_NAME}`),
-      });
-      if (status < 300) continue;
-      throw new Refusal('engine-garbage', `the socket cannot be put at ${path}`, { cause: messageIn(answer) });
-    }
   }
 
   private async lose(holder: SocketHolder): Promise<void> {

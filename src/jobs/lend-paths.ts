@@ -11,7 +11,9 @@ export async function makeLentFolders(desk: EngineDesk, caller: string, lent: re
   for (const { source, mountedAt, below } of lent) {
     if (below === '') continue;
     const parameters = { id: caller };
-    const { status } = await desk.order('ContainerArchiveInfo', { parameters, query: { path: source } });
+    // The source may be a link that leads there.
+    const path = `${mountedAt === '/' ? '' : mountedAt}/${below}`;
+    const { status } = await desk.order('ContainerArchiveInfo', { parameters, query: { path } });
     if (status !== 404) continue;
     const query = { path: mountedAt, noOverwriteDirNonDir: true };
     const made = await desk.order('PutContainerArchive', { parameters, query, bytes: folderArchive(below) });
