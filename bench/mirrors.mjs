@@ -217,12 +217,6 @@ async function serve({ staleIfError, ca = { life: '7d', rotate: '2d' } }) {
   const args = [...who, ...may, process.execPath, options.berthgate, 'serve', '--config', file];
   served = startProcess('setpriv', args, { log: join(options.folder, 'berthgate.log') });
   await waitUntilOpen({ path: join(state, 'docker.sock') });
-  // Containers that are made before it has its addresses are not pointed to it.
-  for (let pointed = false; !pointed; ) {
-    const id = (await through('create', `${NAME}:${chosen[0]}`, 'true')).stdout.trim();
-    pointed = (await direct('inspect', '--format', '{{.HostConfig.ExtraHosts}}', id)).stdout.includes(mirrors.hosts[0]);
-    await direct('rm', id);
-  }
 }
 
 async function counted() {

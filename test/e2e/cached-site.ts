@@ -101,7 +101,7 @@ export function takeIpv6Address(engine: TestEngine, last: number) {
 async function take(address: string, bits: number): Promise<{ address: string; give: () => Promise<void> }> {
   const change = async (verb: string): Promise<void> => {
     const { code, stderr } = await run('ip', ['addr', verb, `${address}/${bits}`, 'dev', 'lo']);
-    if (code !== 0 && !/exists/.test(stderr)) throw new Error(stderr);
+    if (code !== 0 && !/exists|already assigned/.test(stderr)) throw new Error(stderr);
   };
   await change('add');
   return { address, give: () => change('del') };

@@ -35,11 +35,22 @@ export interface Redirection {
 
 export interface ServedContainersOptions {
   readonly redirection: () => Redirection;
+  /** Resolves when it is known where containers are pointed to; null where it is. */
+  readonly beginning: () => Promise<void> | null;
   readonly trust: ContainerTrust;
   readonly log: PolicyLog;
 }
 
 const MADE = 201;
+/** What is to be served has to know where. */
+const WAITING: ReadonlySet<string> = new Set([
+  'ContainerCreate',
+  'ImageBuild',
+  'BuildkitSolve',
+  'BuildkitBridgeSolve',
+  'ContainerStart',
+  'ContainerRestart',
+]);
 
 export class ServedContainers implements Policy {
   readonly name = 'cache';
@@ -50,6 +61,11 @@ export class ServedContainers implements Policy {
   }
 
   judge(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
+    const beginning = WAITING.has(call.endpoint.id) ? this.options.beginning() : null;
+    return beginning === null ? this.serve(call, context) : beginning.then(() => this.serve(call, context));
+  }
+
+  private serve(call: Call, context: PolicyContext): Verdict | Promise<Verdict> {
     switch (call.endpoint.id) {
       case 'ContainerCreate':
         return this.create(call, context);

@@ -30,6 +30,8 @@ import type { Standby } from './standby.ts';
 /** An engine that does not tell its addresses, and an address that is not there yet, is tried again. */
 const RETRY_MS = 2000;
 const START_MS = 3000;
+/** So long those wait who make containers before it is known where they are to be pointed. */
+const BEGIN_MS = 10_000;
 const NOWHERE: CacheAddresses = { address: [], passAddress: [] };
 
 interface Made {
@@ -54,6 +56,9 @@ export class Cache {
   private retry: NodeJS.Timeout | null = null;
   private mending: NodeJS.Timeout | null = null;
   private fault: string | null = null;
+  /** Until it listens for the first time, or cannot; an engine that is not there yet is waited for. */
+  private beginning: Promise<void> | null = null;
+  private begun = (): void => {};
 
   /** What HTTP was spoken, whoever it was for. */
   readonly httpTally = new HttpCacheTally();
@@ -130,6 +135,7 @@ export class Cache {
     return new ServedContainers({
       trust,
       log: this.log,
+      beginning: () => this.beginning,
       redirection: () => ({
         hosts: this.made?.config.cache?.hosts ?? [],
         addresses: this.reached('address'),
@@ -144,8 +150,11 @@ export class Cache {
     ready: (key: string) => readonly number[],
   ): { readonly commit: (desks: readonly EngineDesk[]) => Promise<void>; readonly discard: () => void } {
     const next = this.make(loaded);
+    // Listeners may have clients before it is committed.
+    if (next !== null && this.made === null) this.begin();
     return {
       discard: () => {
+        if (this.made === null) this.begun();
         next?.authority?.end();
         void next?.wayOut.close();
       },
@@ -167,6 +176,16 @@ export class Cache {
         await Promise.race([this.listen(ready), pause(START_MS, undefined, { ref: false })]);
       },
     };
+  }
+
+  private begin(): void {
+    const listens = new Promise<void>((resolve) => {
+      this.begun = resolve;
+    });
+    const beginning = Promise.race([listens, pause(BEGIN_MS, undefined, { ref: false })]).then(() => {
+      if (this.beginning === beginning) this.beginning = null;
+    });
+    this.beginning = beginning;
   }
 
   /** Another process goes on with the sockets; whoever is connected stays. */
@@ -270,9 +289,11 @@ export class Cache {
     const { made } = this;
     if (made === null) return;
     let fault: string | null = null;
+    let isFound = true;
     try {
       this.addresses = await findAddresses(made.config, this.desks);
     } catch (caught) {
+      isFound = false;
       this.addresses = saidAddresses(made.config);
       fault = (caught as Error).message;
     }
@@ -299,6 +320,7 @@ export class Cache {
     } catch (caught) {
       fault = (caught as Error).message;
     }
+    if (isFound) this.begun();
     const hosts = (made.config.cache?.hosts ?? []).map(({ host }) => host);
     this.standby.keep({ state, hosts, site: made.site }, this.sockets());
     await standing?.served();

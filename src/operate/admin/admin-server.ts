@@ -61,13 +61,14 @@ export function makeAdminServer(
   sources: AdminSources,
   apis: readonly AnswerApi[],
   stalledMs = STALLED_MS,
+  requestMs = REQUEST_MS,
 ): HandedConnections {
   const server = http.createServer(
     {
-      headersTimeout: REQUEST_MS,
-      requestTimeout: REQUEST_MS,
+      headersTimeout: requestMs,
+      requestTimeout: requestMs,
       keepAliveTimeout: 60_000,
-      connectionsCheckingInterval: LOOK_EVERY_MS,
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestMs),
       maxHeaderSize: 16 * 1024,
     },
     (request, response) => {

@@ -11,6 +11,7 @@ async function admin(
   facts: Partial<AdminSources> = {},
   namespaces: NamespaceAdministration | null = null,
   stalledMs?: number,
+  requestMs?: number,
 ): Promise<string> {
   const sockets = new Set<net.Socket>();
   const handed = makeAdminServer(
@@ -23,6 +24,7 @@ async function admin(
     },
     namespaces === null ? [] : [namespacesApi(namespaces)],
     stalledMs,
+    requestMs,
   );
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -150,4 +152,23 @@ test('what an administrator asks for may take long, and nobody else holds a conn
   for (let i = 0; i < 2; i++) await expect(fetch(`${endless}/metrics`)).rejects.toThrow();
   finish('late\n');
   expect(await (await owners).text()).toBe('late\n');
+});
+
+test('who does not say what it wants is let go after a while', async () => {
+  const impatient = await admin({}, null, undefined, 50);
+  const told = (words: string, url = impatient): Promise<string> =>
+    new Promise((resolve) => {
+      let said = '';
+      const client = net.connect(Number(new URL(url).port), '127.0.0.1', () => client.write(words));
+      client.on('data', (bytes) => {
+        said += bytes;
+      });
+      client.on('error', () => {});
+      client.once('close', () => resolve(said));
+    });
+  expect(await told('GET /metrics HTTP/1.1\r\nHo')).toMatch(/^HTTP\/1\.1 408 /);
+  expect(await told('')).toMatch(/^HTTP\/1\.1 408 |^$/);
+  // The control: who says all of it gets it.
+  const whole = 'GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  expect(await told(whole, await admin())).toContain('berthgate_up 1');
 });
