@@ -10,9 +10,9 @@ Asks the server that runs, over its admin socket (admin.url). The server does th
 configuration has gc.
 
 What goes: images that jobs have pulled, when they were not used for gc.keepImages; and where the engine's disk is fuller
-than gc.high, down to gc.low, those that are younger too, the one that was not used for longest first, and then the build
-cache that was not used for gc.keepImages. Layers that somebody has an image of stay. Where gc.idleNamespaces says so, and the
-disk is still fuller than gc.low, namespaces in which nothing runs and that nobody has used for so long go last, whole.
+than gc.high, down to gc.low, whatever was not used for longest first: those images that are younger, the build cache, and,
+where gc.idleNamespaces says so, whole namespaces in which nothing runs and that nobody has used for so long. Layers that
+somebody has an image of stay.
 
 Examples:
   berthgate gc --dry-run
@@ -46,7 +46,7 @@ export const gc: AddCommand = (program, terminal) => {
 
 function print(engines: readonly GarbageReport[]): string {
   const rows = engines.flatMap(({ engine, garbage }) =>
-    garbage.map(({ kind, name, bytes, used, why }) => [engine, kind, name, String(bytes ?? '-'), used ?? '-', why]),
+    garbage.map(({ kind, name, bytes, used, why }) => [engine, kind, name, String(bytes ?? '-'), used, why]),
   );
   const disks = engines.map(({ engine, disk }) => `${engine}: disk ${disk === null ? 'unknown' : `${disk}%`}\n`);
   const table = rows.length === 0 ? '' : printTable(['ENGINE', 'KIND', 'NAME', 'BYTES', 'LAST USE', 'WHY'], rows);

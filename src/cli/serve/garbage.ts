@@ -64,7 +64,7 @@ export class GarbageCollection {
 function told({ disk, garbage }: Collected): Omit<GarbageReport, 'engine'> {
   const list = garbage.map(({ usedAtMs, ...one }) => ({
     ...one,
-    used: usedAtMs === null ? null : new Date(usedAtMs).toISOString(),
+    used: new Date(usedAtMs).toISOString(),
   }));
   return { disk, garbage: list };
 }

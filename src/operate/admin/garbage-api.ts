@@ -10,8 +10,8 @@ export interface GarbageReport {
     readonly kind: string;
     readonly name: string;
     readonly bytes: number | null;
-    /** ISO 8601; null where it is of many things. */
-    readonly used: string | null;
+    /** ISO 8601; of parts of the build cache: since when nothing of them was used. */
+    readonly used: string;
     readonly why: string;
   }[];
 }

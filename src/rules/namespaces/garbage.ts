@@ -1,5 +1,6 @@
 /** The engine's disk kept in bounds: what nobody needs goes, and what was not used for longest goes first. */
 
+import { imagesIn } from '../../docker/image-listings.ts';
 import { freedBytes } from '../../docker/joined-answers.ts';
 import { thingsIn } from '../../docker/named-things.ts';
 import { INSTALLATION_LABEL, NAMESPACE_LABEL } from '../../docker/reserved-labels.ts';
@@ -8,6 +9,7 @@ import { destroyNamespace } from './destroy.ts';
 import type { EngineSide } from './engine-side.ts';
 import { dropKept, type KeptImage, keptImages } from './kept-images.ts';
 import { ownerOf } from './ownership.ts';
+import { keptSteps } from './shared-steps.ts';
 import { survey } from './survey.ts';
 
 export interface GarbageLimits {
@@ -21,9 +23,9 @@ export interface GarbageLimits {
 
 export interface Garbage {
   readonly kind: 'image' | 'build cache' | 'namespace';
-  /** An image's id, a namespace; of the cache what of it is meant. */
+  /** An image's id, a namespace; of BuildKit's cache what of it is meant. */
   readonly name: string;
-  readonly usedAtMs: number | null;
+  readonly usedAtMs: number;
   /** Null where the engine is to say; layers that others have too stay. */
   readonly bytes: number | null;
   readonly why: 'expired' | 'disk';
@@ -36,11 +38,20 @@ export interface Collected {
 }
 
 const PRUNE_MS = 600_000;
+/** Parts of the cache that are closer to each other in time go at once. */
+const CACHE_PART_MS = 600_000;
 const DESTROY_MS = 600_000;
 const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
 
 /** Percent of the engine's disk; null where nobody here can say. */
 export type DiskUsed = () => Promise<number | null>;
+
+/** What may go while the disk is too full. */
+interface Candidate extends Pick<Garbage, 'kind' | 'name' | 'bytes'> {
+  readonly usedAtMs: number;
+  /** Whether it went, with what it was by then. */
+  take(): Promise<Pick<Garbage, 'bytes'> | null>;
+}
 
 /** `dryRun`: tells what would go; of the disk's, what could. @throws Refusal, Error where the engine does not answer */
 export async function collectGarbage(
@@ -51,31 +62,73 @@ export async function collectGarbage(
 ): Promise<Collected> {
   const { high, low, keepImagesMs, idleMs } = limits;
   const garbage: Garbage[] = [];
-  const take = async (image: KeptImage, why: Garbage['why']): Promise<void> => {
-    if (!dryRun && !(await dropKept(side, image))) return;
-    const { id, usedAtMs, bytes } = image;
-    garbage.push({ kind: 'image', name: id, usedAtMs, bytes, why });
-  };
   const disk = await used();
-  const all = await keptImages(side);
-  const expired = all.filter(({ usedAtMs }) => usedAtMs + keepImagesMs <= Date.now());
-  for (const image of expired) await take(image, 'expired');
+  const images = imagesIn(await side.desk.ask('ImageList', { query: { digests: true } }));
+  const kept = keptImages(images);
+  const expired = kept.filter(({ usedAtMs }) => usedAtMs + keepImagesMs <= Date.now());
+  for (const image of expired) {
+    if (dryRun || (await dropKept(side, image))) garbage.push({ ...imageIn(image), why: 'expired' });
+  }
   if (disk === null || disk <= high) return { disk, garbage };
-  for (const image of all.filter((one) => !expired.includes(one))) {
-    if (!dryRun && ((await used()) ?? 0) <= low) return { disk, garbage };
-    await take(image, 'disk');
-  }
-  if (dryRun || ((await used()) ?? 0) > low) {
-    const idle = `${Math.ceil(keepImagesMs / 1000)}s`;
-    const bytes = dryRun ? null : await pruneCache(side, idle);
-    garbage.push({ kind: 'build cache', name: `not used for ${idle}`, usedAtMs: null, bytes, why: 'disk' });
-  }
-  for (const { name, usedAtMs } of idleMs === null ? [] : await idleNamespaces(side, idleMs)) {
+  const idle = idleMs === null ? [] : await idleNamespaces(side, idleMs);
+  const taking = (image: KeptImage): Pick<Candidate, 'take'> => ({
+    take: async () => ((await dropKept(side, image)) ? { bytes: image.bytes } : null),
+  });
+  const others: readonly Candidate[] = [
+    ...kept.flatMap((image) => (expired.includes(image) ? [] : { ...imageIn(image), ...taking(image) })),
+    ...keptSteps(side.addresses, images).map((image) => ({
+      ...imageIn(image),
+      kind: 'build cache' as const,
+      ...taking(image),
+    })),
+    ...idle.map(({ name, usedAtMs }) => ({
+      kind: 'namespace' as const,
+      name,
+      usedAtMs,
+      bytes: null,
+      take: async () => ((await destroyIdle(side, name, idleMs as number)) ? { bytes: null } : null),
+    })),
+  ];
+  const cache = cacheOf(side, others, keepImagesMs);
+  for (const { take, ...one } of lineOf(others, dryRun ? cache.slice(-1) : cache)) {
     if (!dryRun && ((await used()) ?? 0) <= low) break;
-    if (!dryRun && !(await destroyIdle(side, name, idleMs as number))) continue;
-    garbage.push({ kind: 'namespace', name, usedAtMs, bytes: null, why: 'disk' });
+    const gone = dryRun ? one : await take();
+    if (gone !== null) garbage.push({ ...one, ...gone, why: 'disk' });
   }
   return { disk, garbage };
+}
+
+/** What was not used for longest stands first; of the same age, the cache does. */
+function lineOf(others: readonly Candidate[], cache: readonly Candidate[]): readonly Candidate[] {
+  return [...cache, ...others].sort((one, other) => one.usedAtMs - other.usedAtMs);
+}
+
+function imageIn({ id, usedAtMs, bytes }: KeptImage) {
+  return { kind: 'image' as const, name: id, usedAtMs, bytes };
+}
+
+/**
+ * The build cache in parts, since an engine takes all of it away that was not used for so long: one before each of the others, one
+ * for what is older than images may be, and all of it.
+ */
+function cacheOf(side: EngineSide, others: readonly Candidate[], keepImagesMs: number): readonly Candidate[] {
+  const nowMs = Date.now();
+  const times = [...others.map(({ usedAtMs }) => usedAtMs), nowMs - keepImagesMs].sort((one, other) => one - other);
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const apart = times.filter((atMs) => {
+    if (atMs - lastMs < CACHE_PART_MS) return false;
+    lastMs = atMs;
+    return true;
+  });
+  return [...apart, nowMs].map((usedAtMs) => {
+    const idle = usedAtMs === nowMs ? null : `${Math.ceil((nowMs - usedAtMs) / 1000)}s`;
+    const name = idle === null ? 'whatever no build uses' : `not used for ${idle}`;
+    const take = async () => {
+      const bytes = await pruneCache(side, idle);
+      return bytes === 0 ? null : { bytes };
+    };
+    return { kind: 'build cache' as const, name, usedAtMs, bytes: null, take };
+  });
 }
 
 /** Those in which nothing runs, and that nobody has called for so long; the one that was not used for longest first. */
@@ -105,8 +158,9 @@ async function destroyIdle(side: EngineSide, name: string, idleMs: number): Prom
   return (await destroyNamespace(side, name, () => {}, AbortSignal.timeout(DESTROY_MS))).length === 0;
 }
 
-async function pruneCache({ desk }: EngineSide, idle: string): Promise<number> {
-  const query = { all: true, filters: { until: [idle] } };
+/** `idle`: not used for so long; null for whatever is not in use. Gives the bytes that went. */
+async function pruneCache({ desk }: EngineSide, idle: string | null): Promise<number> {
+  const query = { all: true, ...(idle === null ? {} : { filters: { until: [idle] } }) };
   const { answer } = await desk.order('BuildPrune', { query, deadlineMs: PRUNE_MS });
   return freedBytes(answer);
 }

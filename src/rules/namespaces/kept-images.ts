@@ -3,7 +3,7 @@
  * of one asks its registry as always, with the credentials of whoever pulls, and finds the layers here.
  */
 
-import { imagesIn } from '../../docker/image-listings.ts';
+import { imagesIn, type ListedImage } from '../../docker/image-listings.ts';
 import { reasonOf } from '../../docker/named-things.ts';
 import type { EngineSide } from './engine-side.ts';
 import { ownerIn } from './image-holdings.ts';
@@ -38,9 +38,8 @@ export async function keepPulled(side: EngineSide, job: string): Promise<void> {
   }
 }
 
-/** The one that was not used for longest first. @throws Refusal, Error where the engine does not answer */
-export async function keptImages({ desk }: EngineSide): Promise<readonly KeptImage[]> {
-  const listed = imagesIn(await desk.ask('ImageList', { query: { digests: true } }));
+/** The one that was not used for longest first. */
+export function keptImages(listed: readonly ListedImage[]): readonly KeptImage[] {
   const kept = listed.flatMap(({ id, tags, bytes }) => {
     const references = tags.filter((tag) => KEPT.test(tag));
     const times = references.map((tag) => secondsIn(tag) * 1000);

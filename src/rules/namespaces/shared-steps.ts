@@ -6,11 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import type { ListedImage } from '../../docker/image-listings.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
+import type { KeptImage } from './kept-images.ts';
 import type { OwnImages } from './own-images.ts';
 
 /** Images of one scope: what was used last stays. */
 const MOST_KEPT = 60;
 const TIME_DIGITS = 12;
+const STEP = /^([^/]+)\/s_[^/]+\/cache:t([0-9a-f]{12})-/;
 
 export class SharedSteps {
   private readonly repository: string;
@@ -49,6 +51,20 @@ export class SharedSteps {
   private tag(): string {
     return `t${Date.now().toString(16).padStart(TIME_DIGITS, '0')}-${randomBytes(8).toString('hex')}`;
   }
+}
+
+/** Of all scopes, also of those that build no more. */
+export function keptSteps(addresses: ReadonlySet<string>, images: readonly ListedImage[]): readonly KeptImage[] {
+  return images.flatMap(({ id, tags, bytes }) => {
+    const kept = tags.flatMap((name) => {
+      const [, address = '', time = ''] = STEP.exec(name) ?? [];
+      return addresses.has(address) ? [{ name, usedAtMs: Number.parseInt(time, 16) }] : [];
+    });
+    if (kept.length === 0) return [];
+    return [
+      { id, references: kept.map(({ name }) => name), usedAtMs: Math.max(...kept.map((one) => one.usedAtMs)), bytes },
+    ];
+  });
 }
 
 /** Null where the namespace's own images are its cache. */

@@ -10,20 +10,23 @@ const id = (digit: string): string => digit.repeat(64);
 const keptAt = (digit: string, agoMs: number): string =>
   `berthgate.invalid/kept:${id(digit)}-${Math.floor((Date.now() - agoMs) / 1000)}`;
 const HOUR_MS = 3_600_000;
-const images: Json = [
+const images: readonly Json[] = [
   { Id: `sha256:${id('a')}`, RepoTags: [keptAt('a', 1 * HOUR_MS)], Size: 1 },
   { Id: `sha256:${id('b')}`, RepoTags: [keptAt('b', 3 * HOUR_MS), keptAt('b', 30 * HOUR_MS)], Size: 2 },
   { Id: `sha256:${id('c')}`, RepoTags: [keptAt('c', 25 * HOUR_MS)], Size: 3 },
   { Id: `sha256:${id('d')}`, RepoTags: ['somebody/else:1', 'berthgate.invalid/kept:latest'], Size: 4 },
 ];
+const ADDRESS = '127.0.0.1:5350';
+const stepAt = (address: string, agoMs: number): string =>
+  `${address}/s_word/cache:t${(Date.now() - agoMs).toString(16).padStart(12, '0')}-0123456789abcdef`;
 
 /** What the engine was told, in order. */
-function engine() {
+function engine(more: readonly Json[] = []) {
   const told: string[] = [];
   const side = engineSide(
     {
       ...emptyDesk('engine'),
-      ask: async (endpoint) => (endpoint === 'ImageList' ? images : null),
+      ask: async (endpoint) => (endpoint === 'ImageList' ? [...images, ...more] : null),
       order: async (endpoint, { parameters = {}, query = {} } = {}) => {
         told.push(endpoint === 'BuildPrune' ? `prune ${JSON.stringify(query)}` : `${endpoint} ${parameters.name}`);
         return { status: 200, answer: { SpaceReclaimed: 7 } };
@@ -46,16 +49,29 @@ test('an image goes that was not used for long, and nothing else while there is 
   expect(disk).toBe(85);
 });
 
-test('a full disk takes kept images, the longest unused first, and then idle build cache', async () => {
-  const { side, told } = engine();
-  const { garbage } = await collectGarbage(side, full, limits, false);
-  expect(garbage.map(({ kind, name, why }) => [kind, name.slice(-1), why])).toEqual([
-    ['image', 'c', 'expired'],
-    ['image', 'b', 'disk'],
-    ['image', 'a', 'disk'],
-    ['build cache', 's', 'disk'],
+test('a full disk takes whatever was not used for longest first, images as well as build cache', async () => {
+  const { side, told } = engine([
+    { Id: `sha256:${id('5')}`, RepoTags: [stepAt(ADDRESS, 2 * HOUR_MS), stepAt(ADDRESS, 9 * HOUR_MS)], Size: 5 },
+    // Of another Berthgate.
+    { Id: `sha256:${id('6')}`, RepoTags: [stepAt('127.0.0.9:5350', 90 * HOUR_MS)], Size: 6 },
   ]);
-  expect(told.at(-1)).toBe('prune {"all":true,"filters":{"until":["86400s"]}}');
+  side.addresses.add(ADDRESS);
+  const { garbage } = await collectGarbage(side, full, limits, false);
+  expect(garbage.map(({ kind, name, why }) => [kind, name.replace(/^.*(.)\1+$/, '$1'), why])).toEqual([
+    ['image', 'c', 'expired'],
+    ['build cache', 'not used for 86400s', 'disk'],
+    ['build cache', expect.stringMatching(/^not used for 1080\ds$/), 'disk'],
+    ['image', 'b', 'disk'],
+    ['build cache', expect.stringMatching(/^not used for 720\ds$/), 'disk'],
+    ['build cache', '5', 'disk'],
+    ['build cache', expect.stringMatching(/^not used for 360\ds$/), 'disk'],
+    ['image', 'a', 'disk'],
+    ['build cache', 'whatever no build uses', 'disk'],
+  ]);
+  expect(told.filter((line) => line.startsWith('prune'))).toHaveLength(5);
+  expect(told).toContain('prune {"all":true,"filters":{"until":["86400s"]}}');
+  expect(told.at(-1)).toBe('prune {"all":true}');
+  expect(told.filter((line) => line.includes('/s_word/'))).toHaveLength(2);
   // Every name of the one that was kept twice.
   expect(told.filter((line) => line.includes(id('b')))).toHaveLength(2);
   expect(told.join()).not.toContain('latest');
@@ -65,7 +81,18 @@ test('no more goes than it takes until there is room', async () => {
   const { side, told } = engine();
   const used = async (): Promise<number> => (told.some((line) => line.includes(id('b'))) ? 70 : 86);
   const { garbage } = await collectGarbage(side, used, limits, false);
-  expect(garbage.map(({ name }) => name.slice(-1))).toEqual(['c', 'b']);
+  expect(garbage.filter(({ kind }) => kind === 'image').map(({ name }) => name.slice(-1))).toEqual(['c', 'b']);
+  expect(told.at(-1)).toContain(id('b'));
+});
+
+test('what is of nearly the same age takes no build cache one by one', async () => {
+  const near = [1, 2, 3].map((digit) => ({
+    Id: `sha256:${id(String(digit))}`,
+    RepoTags: [keptAt(String(digit), HOUR_MS + digit * 1000)],
+  }));
+  const { side, told } = engine(near);
+  await collectGarbage(side, full, limits, false);
+  expect(told.filter((line) => line.startsWith('prune'))).toHaveLength(4);
 });
 
 test('a dry run removes nothing, and a disk that is not at this machine is never full', async () => {
@@ -100,7 +127,7 @@ test('an image that one job after the other pulls has one name that keeps it, no
   expect(told).toEqual([`ImageTag sha256:${id('e')}`, `ImageDelete ${tags[0]}`, `ImageDelete ${tags[1]}`]);
 });
 
-test('on a full disk a namespace goes last in which nothing runs and that nobody has used for long, and no other', async () => {
+test('on a full disk a namespace goes in which nothing runs and that nobody has used for long, and no other', async () => {
   const told: string[] = [];
   const gone = new Set<string>();
   const job = `j-${'0'.repeat(20)}`;
@@ -155,5 +182,6 @@ test('on a full disk a namespace goes last in which nothing runs and that nobody
   } finally {
     vi.useRealTimers();
   }
-  expect(told).toEqual(['BuildPrune ', 'ContainerDelete idle']);
+  // Of the cache what was not used for as long, and what is younger where that was not enough.
+  expect(told).toEqual(['BuildPrune ', 'BuildPrune ', 'ContainerDelete idle', 'BuildPrune ']);
 });

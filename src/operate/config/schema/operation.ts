@@ -33,11 +33,11 @@ export const gc = z.strictObject({
   low: percent().prefault('70%').meta({ description: 'Down to where they are removed; less than `high`.' }),
   keepImages: duration().prefault('24h').meta({
     description:
-      'For how long an image that a job has pulled stays on the engine for the next one, and how long build cache must have been idle to go.',
+      'For how long an image that a job has pulled stays on the engine for the next one, where the disk has room.',
   }),
   idleNamespaces: duration().nullable().prefault(null).meta({
     description:
-      'After how long without a call a namespace in which no container runs may be removed, with its volumes and all else, while the disk is fuller than `low` and nothing else is left to go. At least `24h`; absent: never. Counted from the start of the server where nothing is known from before.',
+      'After how long without a call a namespace in which no container runs may be removed, with its volumes and all else, when its turn comes while the disk is too full: the longest unused goes first. At least `24h`; absent: never. Counted from the start of the server where nothing is known from before.',
   }),
 });
 
