@@ -21,6 +21,7 @@ import type { Namespacing } from './namespacing.ts';
 import type { Policy, PolicyContext } from './policy.ts';
 import { printCall } from './print-call.ts';
 import type { Rehearsal } from './rehearsal.ts';
+import { needsRoom } from './room-on-disk.ts';
 import { negotiate } from './version.ts';
 
 /** The call that is asked about, as a client would make it. */
@@ -41,6 +42,16 @@ export interface Circumstances {
   readonly api: ApiRange;
   readonly policies: readonly Policy[];
   readonly context: PolicyContext;
+  /** Absent where it does not matter. */
+  readonly disk?: RehearsedDisk | null;
+}
+
+/** The engine's, as it is now. */
+export interface RehearsedDisk {
+  /** Percent above which what fills it is refused. */
+  readonly high: number;
+  /** Null where it cannot be seen from here. */
+  readonly used: number | null;
 }
 
 /** Namespaces of an engine that does nothing. */
@@ -71,6 +82,8 @@ export interface Explanation {
   /** Query keys that are not sent. */
   readonly dropped: readonly string[];
   readonly decisions: readonly Decision[];
+  /** Null for what does not depend on it. */
+  readonly disk: RehearsedDisk | null;
   /** Whose names the call speaks; null where clients see the engine as it is, or none can be chosen. */
   readonly namespace: string | null;
   /** What Berthgate itself would have the engine do, before the call or in its place. */
@@ -85,7 +98,7 @@ const MAX_DEPTH = 64;
 
 /** @throws Refusal for what is refused before anybody judges it */
 export async function explainCall(question: Question, circumstances: Circumstances): Promise<Explanation> {
-  const { listener, identity, namespacing, api, policies, context } = circumstances;
+  const { listener, identity, namespacing, api, policies, context, disk = null } = circumstances;
   const target = readTarget(question.target);
   const matched = matcher.match(question.method, target.path);
   if (matched === null || matched.endpoint.risk === 'never') throw new Refusal('page-not-found', 'page not found');
@@ -106,12 +119,19 @@ export async function explainCall(question: Question, circumstances: Circumstanc
     unknown: [...query.unknown, ...(read?.unknown ?? [])],
   };
   const meanings = meaningsOf(said);
-  const known = { endpoint, meanings, unknown: said.unknown, dropped: query.dropped };
+  const known = {
+    endpoint,
+    meanings,
+    unknown: said.unknown,
+    dropped: query.dropped,
+    disk: endpoint.fills === true ? disk : null,
+  };
   let namespace: string | null = null;
   try {
     const own = (await namespacing?.of(said)) ?? null;
     namespace = own?.name ?? null;
     const call = { ...said, namespace };
+    if (disk !== null && (disk.used ?? 0) > disk.high) needsRoom({ disk: { isFull: true, roomBytes: 0 } }, endpoint);
     if ((own?.answerAlone(call) ?? null) !== null) return { ...known, ...NOTHING, namespace };
     const judgement = await judge(policies, call, own?.context ?? context);
     judgement.ended(0);
@@ -167,7 +187,7 @@ function parse(data: string): Json {
 
 /** As the reference of the `--json` form: plain values only. */
 export function plain(explanation: Explanation): Json {
-  const { endpoint, meanings, unknown, dropped, namespace, decisions, ordered, sent, refusal } = explanation;
+  const { endpoint, meanings, unknown, dropped, disk, namespace, decisions, ordered, sent, refusal } = explanation;
   return {
     endpoint: {
       id: endpoint.id,
@@ -183,6 +203,7 @@ export function plain(explanation: Explanation): Json {
     meanings: meanings.map(({ place, value, means }) => ({ place, value, means })),
     unknown: unknown.map(({ place, value }) => ({ place, value })),
     dropped,
+    disk: disk === null ? null : { high: disk.high, used: disk.used },
     decisions: decisions.map(({ policy, rule, changes, wouldRefuse }) => ({
       policy,
       rule,

@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts';
 import type { LoadJudge } from './load-judge.ts';
 
 /** @throws Refusal */
-export function needsRoom({ disk }: Engine, { fills }: Endpoint): void {
+export function needsRoom({ disk }: Pick<Engine, 'disk'>, { fills }: Endpoint): void {
   if (fills !== true || disk?.isFull !== true) return;
   throw diskFull("the engine's disk is full, so nothing is made, pulled or built until there is room");
 }

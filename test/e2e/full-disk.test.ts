@@ -4,11 +4,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serveListeners } from '../engine/in-process.ts';
-import { type CommandResult, describeEachEngine, docker, dockerCli } from '../engines/index.ts';
+import {
+  type CommandResult,
+  describeEachEngine,
+  docker,
+  dockerCli,
+  dockerClis,
+  dockerEnvironment,
+  run,
+} from '../engines/index.ts';
 
 const TOLD_MS = 60_000;
+const program = process.env.BERTHGATE_PROGRAM ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 describeEachEngine(
   'an engine whose disk is full',
@@ -50,6 +60,37 @@ describeEachEngine(
       expect(stderr).toContain("berthgate: the engine's disk is full");
       expect(stderr).toContain('ask the administrator');
       expect(code).not.toBe(0);
+    });
+
+    test('explain tells it, and a command of berthgate run is told the same', async () => {
+      const file = join(folder, 'berthgate.yaml');
+      const listener = { name: 'open', url: `unix://${folder}/unused.sock`, auth: ['anonymous'], namespace: null };
+      const config = (high: number) => ({
+        state: join(folder, 'state'),
+        firewall: { apply: false },
+        engines: [{ name: 'engine', url: engine.host, gateway: null }],
+        images: { shared: ['busybox'] },
+        listeners: [listener],
+        gc: { high: `${high}%`, low: '1%' },
+      });
+      const told = (...args: readonly string[]): Promise<CommandResult> =>
+        run(process.execPath, [program, ...args], { env: dockerEnvironment(engine) });
+      const create = ['POST', '/containers/create', '--data', '{"Image":"busybox"}'];
+      const docker = dockerClis[0]?.path as string;
+      const both = async (high: number): Promise<readonly CommandResult[]> => {
+        writeFileSync(file, JSON.stringify(config(high)));
+        return Promise.all([
+          told('explain', '--config', file, ...create),
+          told('run', '--config', file, '--', docker, 'create', 'busybox'),
+        ]);
+      };
+      const [explained, ran] = await both(2);
+      expect(explained?.stdout).toMatch(/more than 2 % .* \d+ % of it are used now\n\nrefused: 507 disk-full/);
+      expect(explained?.code).toBe(1);
+      expect(ran?.stderr).toContain("berthgate: the engine's disk is full");
+      expect(ran?.code).toBe(1);
+      // The control.
+      expect((await both(100)).map(({ code }) => code)).toEqual([0, 0]);
     });
 
     test('what is there is started, looked at and removed', async () => {

@@ -35,6 +35,8 @@ export interface Circumstance extends Omit<Circumstances, 'api'> {
 interface Asked {
   readonly desk: EngineDesk;
   readonly api: ApiRange | null;
+  /** Percent of its disk; null where it cannot be seen from here. */
+  readonly used: number | null;
   readonly close: () => void;
 }
 
@@ -54,7 +56,7 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
   const index = listeners.findIndex(({ name }) => standing.listener === undefined || name === standing.listener);
   const listener = listeners[index];
   if (listener === undefined) throw new CommandFailed(`berthgate: no listener is called ${standing.listener}`);
-  const { desk, api, close } = await askEngine(loaded, listener.engine, terminal);
+  const { desk, api, used, close } = await askEngine(loaded, listener.engine, terminal);
   const kinds = await loadKinds(loaded);
   const log = { info: () => {}, warn: () => {} };
   const policies = makePolicies(loaded, index, { kinds: kinds.policies, engine: desk, log });
@@ -67,7 +69,10 @@ export async function circumstancesOf(standing: Standing, terminal: Terminal): P
     job: null,
   });
   const namespacing = namespaces === null ? null : { engine, of: (call: Call) => namespaces.of(call) };
-  return { listener: listener.name, identity, namespacing, policies, context: { lookUp: lookUpOf(desk) }, api, close };
+  const { gc } = loaded.config;
+  const disk = gc === null ? null : { high: gc.high, used };
+  const context = { lookUp: lookUpOf(desk) };
+  return { listener: listener.name, identity, namespacing, policies, context, disk, api, close };
 }
 
 /** What a call refers to is looked up where the engine answers; else it counts as absent, and that is said. */
@@ -77,11 +82,12 @@ async function askEngine(loaded: LoadedConfig, name: string | undefined, termina
   const engine = new DockerEngine({ ...config, buffers: new ReadBuffers() });
   try {
     const api = offered(await engine.api());
-    return { desk: new LiveEngineDesk(engine), api, close: () => engine.close() };
+    const used = loaded.config.gc === null ? null : await engine.disk.used();
+    return { desk: new LiveEngineDesk(engine), api, used, close: () => engine.close() };
   } catch (fault) {
     if (!(fault instanceof Refusal)) throw fault;
     engine.close();
     terminal.err(`berthgate: engine ${config.name}: ${fault.message}; what the call refers to is taken as absent\n`);
-    return { desk: emptyDesk(config.name), api: null, close: () => {} };
+    return { desk: emptyDesk(config.name), api: null, used: null, close: () => {} };
   }
 }

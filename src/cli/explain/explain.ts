@@ -19,7 +19,7 @@ line behind -- is run against this command itself: each of its calls is explaine
 
 With --config and --listener the policies of that listener judge the call, for the user and groups that are given, and its
 namespace gives it the engine's names, ports and addresses. What the call refers to is looked up at the listener's engine,
-which is told to do nothing.
+which is told to do nothing. Where the configuration has gc, a call that fills the engine's disk is told how full that is.
 
 Examples:
   berthgate explain GET /info

@@ -1,6 +1,6 @@
 /** An explanation, for people. */
 
-import type { Explanation, Sent } from '../../exchange/explain-call.ts';
+import type { Explanation, RehearsedDisk, Sent } from '../../exchange/explain-call.ts';
 import type { Decision } from '../../exchange/judge.ts';
 import { type Json, printJson } from '../../ground/json.ts';
 import type { Refusal } from '../../ground/refusal.ts';
@@ -8,7 +8,7 @@ import type { Refusal } from '../../ground/refusal.ts';
 const LONGEST_VALUE = 100;
 
 export function printExplanation(explanation: Explanation): string {
-  const { endpoint, meanings, unknown, dropped, namespace, decisions, ordered, sent, refusal } = explanation;
+  const { endpoint, meanings, unknown, dropped, disk, namespace, decisions, ordered, sent, refusal } = explanation;
   const versions = endpoint.until === undefined ? `since ${endpoint.since}` : `${endpoint.since} to ${endpoint.until}`;
   const lines = [
     `${endpoint.id}  ${endpoint.method} ${endpoint.path}`,
@@ -20,12 +20,18 @@ export function printExplanation(explanation: Explanation): string {
   if (unknown.length > 0) lines.push('', 'what the table does not know:');
   for (const { place, value } of unknown) lines.push(`  ${place} = ${short(value)}`);
   if (dropped.length > 0) lines.push('', `query keys that are not sent: ${dropped.join(', ')}`);
+  if (disk !== null) lines.push('', printDisk(disk));
   for (const decision of decisions) lines.push('', ...printDecision(decision));
   if (refusal !== null) lines.push('', ...printRefusal(refusal));
   if (namespace !== null) lines.push('', `namespace ${namespace}`);
   for (const one of ordered) lines.push('', 'Berthgate itself has the engine do:', ...printSent(one));
   if (sent !== null) lines.push('', 'the engine gets:', ...printSent(sent));
   return `${lines.join('\n')}\n`;
+}
+
+function printDisk({ high, used }: RehearsedDisk): string {
+  const now = used === null ? 'how full it is cannot be seen from here' : `${used} % of it are used now`;
+  return `while more than ${high} % of the engine's disk are used, it is refused (507 disk-full); ${now}`;
 }
 
 function printSent({ line, headers, body }: Sent): readonly string[] {

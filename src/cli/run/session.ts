@@ -12,6 +12,7 @@ import type { LoadedConfig } from '../../operate/config/index.ts';
 import { Audit, CallRecorder, DecisionRecorder, type OpenLog, recordedBy } from '../../operate/signals/index.ts';
 import type { EngineSide } from '../../rules/namespaces/index.ts';
 import { ReadBuffers } from '../../wire/read-buffers.ts';
+import { DiskWatch } from '../serve/disk-watch.ts';
 import { Engines } from '../serve/engines.ts';
 import { Gateways } from '../serve/gateways.ts';
 import { JobSweeps, processJobsOn } from '../serve/job-sweeps.ts';
@@ -41,6 +42,7 @@ export class Session {
   private readonly registries: RegistryCache;
   private readonly gateways: Gateways;
   private readonly listening: Listening;
+  private readonly disks: DiskWatch;
   private readonly audit: Audit;
   private sweeps: JobSweeps | null = null;
   private sweeping: Promise<void> = Promise.resolve();
@@ -59,6 +61,8 @@ export class Session {
     this.registries = new RegistryCache(log.log);
     this.gateways = new Gateways(log.log);
     const recorder = recordedBy(new CallRecorder(log), new DecisionRecorder(this.audit));
+    // What is kept goes by the server's or a later command's hand.
+    this.disks = new DiskWatch({ disks: () => this.engines.disks(), onFull: () => {}, log: log.log });
     this.listening = new Listening(recorder, buffers, log.log, new Jobs(recorder, buffers, log.log));
   }
 
@@ -137,6 +141,7 @@ export class Session {
     const [side] = this.listening.sides();
     if (side === undefined) throw new Error('the listener has no namespace');
     side.keepsPulled = loaded.config.gc !== null;
+    await this.disks.use(loaded.config.gc?.high ?? null);
     return side;
   }
 
@@ -147,6 +152,7 @@ export class Session {
     await this.sweeping;
     clearTimeout(late);
     this.sweeps?.stop();
+    this.disks.stop();
     await this.listening.stop();
     this.gateways.close();
     this.registries.close();

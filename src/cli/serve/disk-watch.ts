@@ -21,12 +21,12 @@ export class DiskWatch {
     this.options = options;
   }
 
-  /** Percent above which a disk is full from now on; null for none. */
-  use(high: number | null): void {
+  /** Percent above which a disk is full from now on; null for none. Resolves when it was looked at. Never throws. */
+  use(high: number | null): Promise<void> {
     this.stop();
     this.high = high;
-    void this.look();
     if (high !== null) this.timer = setInterval(() => void this.look(), AGAIN_MS).unref();
+    return this.look();
   }
 
   stop(): void {

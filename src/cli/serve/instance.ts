@@ -349,7 +349,7 @@ export class Instance {
     for (const name of used) this.inherited.delete(name);
     for (const commit of commits) await commit();
     this.garbage.use(loaded.config.gc);
-    this.disks.use(loaded.config.gc?.high ?? null);
+    void this.disks.use(loaded.config.gc?.high ?? null);
     this.enginesHere = new Set(loaded.config.engines.flatMap(({ name, url }) => (url.kind === 'unix' ? [name] : [])));
   }
 

@@ -21,7 +21,7 @@ async function explain(...args: string[]): Promise<{ code: number; out: string; 
 }
 
 /** A listener under `conservative`; its engine is not there, so everything that a call refers to is absent. */
-function conservative(listener = 'namespace: null'): string {
+function conservative(listener = 'namespace: null', more = ''): string {
   const folder = mkdtempSync(join(tmpdir(), 'bg-explain-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'berthgate.yaml');
@@ -31,7 +31,7 @@ function conservative(listener = 'namespace: null'): string {
 engines: [{ name: local, url: "unix://${folder}/no-engine.sock" }]
 listeners:
   - { name: people, url: "unix://${folder}/b.sock", auth: [anonymous], ${listener}, policies: [conservative] }
-`,
+${more}`,
   );
   return file;
 }
@@ -55,6 +55,14 @@ test('a call that can be read in two ways is refused with its place', async () =
   const { code, out } = await explain(...create, '--data', '{"HostConfig":{"privileged":true}}');
   expect(code).toBe(1);
   expect(out).toContain('HostConfig.privileged');
+});
+
+test('what depends on the disk of an engine is told so, also where nobody sees how full that is', async () => {
+  const config = conservative('namespace: null', 'gc: {high: 80%}\n');
+  const made = await explain('--config', config, ...create, '--data', '{"Image":"busybox"}');
+  expect(made.code).toBe(0);
+  expect(made.out).toContain("while more than 80 % of the engine's disk are used, it is refused (507 disk-full); how");
+  expect((await explain('--config', config, 'GET', '/info')).out).not.toContain('disk');
 });
 
 test('what is not in the table does not exist', async () => {

@@ -74,7 +74,7 @@ async function front() {
     await fake.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  watch.use(HIGH);
+  await watch.use(HIGH);
   const becomes = async (used: number): Promise<void> => {
     disk.used = used;
     await watch.look();
@@ -203,10 +203,10 @@ test('that it is full is told once, and forgotten with the setting', async () =>
   expect([engine.disk.isFull, disk.turnedFull]).toEqual([true, 1]);
   // Where it keeps its things is not asked each time.
   expect(asked('SystemInfo')).toBe(1);
-  watch.use(null);
-  await expect.poll(() => engine.disk.isFull).toBe(false);
-  watch.use(HIGH);
-  await expect.poll(() => disk.turnedFull).toBe(2);
+  await watch.use(null);
+  expect(engine.disk.isFull).toBe(false);
+  await watch.use(HIGH);
+  expect(disk.turnedFull).toBe(2);
 });
 
 test('the disk of an engine at another machine, or of one that does not answer, is never full', async () => {
