@@ -1,6 +1,7 @@
 /** What a thing that is there already gives to those who use it, as the request that would make it now. */
 
 import { isList, isObject, type Json, type JsonObject } from '../ground/json.ts';
+import { Refusal } from '../ground/refusal.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Kind } from './marks.ts';
 import { table } from './table.ts';
@@ -46,6 +47,13 @@ export const lenders: Partial<Record<Kind, Lender>> = {
   },
   volume: { inspect: 'VolumeInspect', parameter: 'name', maker: endpointOf('VolumeCreate'), missing: null },
 };
+
+/** What is not there, in dockerd's words; `endpoint`: of the call that names it. */
+export function absence(kind: Kind, reference: string, endpoint?: Endpoint): Refusal {
+  const words = lenders[kind]?.missing?.(reference) ?? `get ${reference}: no such ${kind}`;
+  // For 404 clients pull the image of the container, and ask again (docker/cli, container/create.go).
+  return new Refusal(endpoint?.id === 'ContainerCreate' ? 'absent-in-create' : 'not-found', words);
+}
 
 function endpointOf(id: string): Endpoint {
   return table.find((endpoint) => endpoint.id === id) as Endpoint;

@@ -11,6 +11,7 @@ import { challengesOf } from './challenges.ts';
 const VERBATIM: ReadonlySet<string> = new Set([
   'page-not-found',
   'not-found',
+  'absent-in-create',
   'ambiguous',
   'version-too-old',
   'version-too-new',

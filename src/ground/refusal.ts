@@ -60,6 +60,12 @@ export const reasons = {
     source: 'client',
     about: "What the call names is not there, or is another's; the words are dockerd's own.",
   },
+  'absent-in-create': {
+    status: 400,
+    source: 'client',
+    about:
+      "What the create of a container names besides its image is not there, or is another's; the words are dockerd's own. Clients take 404 for the image's absence, and pull it.",
+  },
   ambiguous: {
     status: 400,
     source: 'client',

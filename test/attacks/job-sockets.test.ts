@@ -220,8 +220,8 @@ describeEachEngine(
       const theirs = await startJob('lender', 'others');
       const from = (id: string) => sleeping({}, { VolumesFrom: [id] });
       for (const id of [theirs.container, theirs.container.slice(0, 12), `${ns}-o.lender`]) {
-        expect((await at('ci', 'POST', '/containers/create', from(id))).status, id).toBe(404);
-        expect((await mine.call('POST', '/containers/create', { body: from(id) })).status, id).toBe(404);
+        expect((await at('ci', 'POST', '/containers/create', from(id))).status, id).toBe(400);
+        expect((await mine.call('POST', '/containers/create', { body: from(id) })).status, id).toBe(400);
       }
       // To the job's own container and to one's own it gives the volumes, and a socket of its own.
       const own = await mine.call('POST', '/containers/create?name=own', { body: from(mine.container) });

@@ -71,7 +71,7 @@ describeTwoUsers('another namespace', ({ mine, theirs, alice, bob, direct, alice
     for (const reference of references()) {
       const body = { Image: 'busybox', Cmd: ['true'], HostConfig: hostConfig(reference) };
       const refused = await alice('POST', '/containers/create', { body });
-      expect([refused.status, refused.json().message]).toEqual([404, `No such container: ${reference}`]);
+      expect([refused.status, refused.json().message]).toEqual([400, `No such container: ${reference}`]);
     }
     // The control: bob himself makes such a container, so it is no fault of the request.
     const body = { Image: 'busybox', Cmd: ['true'], HostConfig: hostConfig('web') };

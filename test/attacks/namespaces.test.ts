@@ -134,7 +134,7 @@ describeEachEngine(
       const answer = await toAlice('POST', '/containers/create', {
         body: { Image: 'busybox', HostConfig: hostConfig() },
       });
-      expect([403, 404]).toContain(answer.status);
+      expect([400, 403]).toContain(answer.status);
       expect(answer.text).not.toMatch(new RegExp(`berthgate.namespace|"${theirs}`));
     });
 
@@ -142,7 +142,7 @@ describeEachEngine(
       await toAlice('POST', '/networks/create', { body: { Name: 'own' } });
       const EndpointsConfig = { own: { NetworkID: bobs().network } };
       const body = { Image: 'busybox', HostConfig: { NetworkMode: 'own' }, NetworkingConfig: { EndpointsConfig } };
-      expect((await toAlice('POST', '/containers/create', { body })).status).toBe(404);
+      expect((await toAlice('POST', '/containers/create', { body })).status).toBe(400);
       const connect = { Container: bobs().container, EndpointConfig: {} };
       expect((await toAlice('POST', '/networks/own/connect', { body: connect })).status).toBe(404);
       expect((await toAlice('POST', `/networks/${bobs().network}/connect`, { body: connect })).status).toBe(404);

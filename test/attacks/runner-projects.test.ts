@@ -132,7 +132,7 @@ describeEachEngine(
         ['network of a container', container(one, { HostConfig: { NetworkMode: `container:${of(other).container}` } })],
         ['volumes', container(one, { HostConfig: { VolumesFrom: [of(other).container] } })],
       ] as const) {
-        expect((await ask('POST', '/containers/create', body)).status, name).toBe(404);
+        expect((await ask('POST', '/containers/create', body)).status, name).toBe(400);
       }
       const connect = { Container: of(one).container };
       expect((await ask('POST', `/networks/${of(other).network}/connect`, connect)).status).toBe(404);

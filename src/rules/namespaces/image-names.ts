@@ -139,7 +139,9 @@ export class ImageNames {
       (said, url: string | undefined, address: string | undefined, path: string) => {
         if (url !== undefined) return this.toldUrl(path) ?? said;
         // A sentence goes on behind a name.
-        const [, name = path, rest = ''] = /^(.*?)([.:@]*)$/.exec(path) ?? [];
+        let end = path.length;
+        while ('.:@'.includes(path[end - 1] ?? ' ')) end--;
+        const [name, rest] = [path.slice(0, end), path.slice(end)];
         const reference = readReference(`${names.addresses.names}/${name}`);
         const client = reference === null ? null : this.toClient(reference);
         if (client === null) return said;

@@ -1,6 +1,7 @@
 /** What of a namespace a client's references mean: containers, networks, volumes and the commands in containers. */
 
 import { LRUCache } from 'lru-cache';
+import { absence } from '../../docker/lends.ts';
 import type { NamedKind } from '../../docker/named-things.ts';
 import { containerOfExec } from '../../docker/own-requests.ts';
 import type { Call } from '../../exchange/call.ts';
@@ -8,7 +9,7 @@ import type { Found } from './directory.ts';
 import type { EngineSide } from './engine-side.ts';
 import { DEFAULT_NETWORK } from './names.ts';
 import type { OwnNetwork } from './own-network.ts';
-import { keyOf, missing, type Reference, type Resolved } from './references.ts';
+import { keyOf, type Reference, type Resolved } from './references.ts';
 import type { SharedNetworks } from './shared-networks.ts';
 
 const EXECS_KEPT = 10_000;
@@ -40,7 +41,7 @@ export class OwnThings {
       const found = await this.findOne(reference, call);
       if (found !== null) resolved.set(keyOf(kind, text), found);
       else if (call.endpoint.id === 'VolumeDelete' && call.query.force === true) return null;
-      else if (!made && !(filter && kind !== 'container')) throw missing(reference);
+      else if (!made && !(filter && kind !== 'container')) throw absence(kind, text, call.endpoint);
     }
     return resolved;
   }
@@ -67,7 +68,7 @@ export class OwnThings {
       reference.kind === 'network' && reference.text === DEFAULT_NETWORK
         ? await this.network.need()
         : await this.findThing(reference.kind, reference.text);
-    if (found === null) throw missing(reference);
+    if (found === null) throw absence(reference.kind, reference.text);
     return found.id;
   }
 
@@ -77,7 +78,7 @@ export class OwnThings {
     if (known !== undefined && this.side.directory.isOwn(this.name, known)) return;
     const container = containerOfExec(await this.side.desk.ask('ExecInspect', { parameters: { id } }));
     const found = await this.side.directory.find(this.name, 'container', container ?? id);
-    if (container === null || found?.id !== container) throw missing({ kind: 'exec', text: id });
+    if (container === null || found?.id !== container) throw absence('exec', id);
     this.execs.set(id, container);
   }
 }

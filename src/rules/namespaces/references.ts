@@ -89,23 +89,16 @@ function isNetwork(mark: Mark): boolean {
   return mark.mark === 'uses' && mark.kind === 'network' && mark.spelling === 'any';
 }
 
-function unreadable({ place, value }: Leaf): Refusal {
+function unreadable({ place, value, shape }: Leaf): Refusal {
+  const form = shape.kind === 'text' ? shape.grammar?.form : undefined;
   return new Refusal(
     place.startsWith('query') ? 'unreadable-query' : 'unreadable-body',
     `${JSON.stringify(value)} is not understood`,
-    {
-      place,
-    },
+    { place, ...(form === undefined ? {} : { hint: `write ${form}` }) },
   );
 }
 
-/** dockerd's own words for what is not there. */
-export function missing({ kind, text }: Pick<Reference, 'kind' | 'text'>): Refusal {
-  const words = lenders[kind]?.missing;
-  return new Refusal('not-found', words === null || words === undefined ? `get ${text}: no such volume` : words(text));
-}
-
-/** The same for what begins several ids. */
+/** dockerd's own words for what begins several ids. */
 export function ambiguous(kind: NamedKind, text: string, matches: number): Refusal {
   return new Refusal('ambiguous', lenders[kind]?.ambiguous?.(text, matches) ?? `${text} is ambiguous`);
 }

@@ -135,4 +135,47 @@ describe('what a client of one namespace is told', () => {
     const shown = passage.names.told({ message: `in use by nsb.web ${idOf('nsb', 'container')}` }, 409);
     expect(printJson(shown ?? null)).not.toMatch(/nsb|b{12}/);
   });
+
+  const layer = `/var/lib/docker/overlay2/${'1'.repeat(64)}/merged`;
+  test.each([
+    [
+      'a folder of a volume',
+      'lstat /srv/docker/volumes/nsa.data/_data/a/b: no such file',
+      'lstat data/a/b: no such file',
+    ],
+    ["a volume that is not the namespace's", 'source "/d/volumes/nsb.data/_data"', 'source "(hidden)"'],
+    ['a file of a container', `source ${layer}/etc/passwd is not directory`, 'source /etc/passwd is not directory'],
+    ['the root of a container', `lstat ${layer}: gone`, 'lstat /: gone'],
+    ['a mount of containerd', `src=/d/rootfs/overlayfs/${'1'.repeat(64)}/etc, dst=/x`, 'src=/etc, dst=/x'],
+    ['what only looks so', 'exec: "/src/volumes/readme"', 'exec: "/src/volumes/readme"'],
+  ])('names no path of the host in errors: %s', async (_, message, told) => {
+    for (const endpoint of ['ContainerStart', 'NetworkCreate']) {
+      const passage = await twoNamespaces()
+        .of('nsa')
+        .enter(callOf(endpoint, { body: { Name: 'other' } }));
+      expect(passage.names.told({ message }, 409)).toEqual({ message: told });
+    }
+  });
+
+  // A time that grows with the square of the length would be hours.
+  test.each([
+    '/a',
+    'a',
+    'a.',
+    'nsa.a',
+    'nsa.a/',
+    'nsa.a@',
+    '/jobs/',
+    '/volumes/',
+    `${'b'.repeat(64)} `,
+    '127.0.0.1:5350/nsa/..:',
+  ])('an error in which a client has the engine repeat %j a million times is told at once', async (unit) => {
+    const message = unit.repeat(1e6 / unit.length);
+    for (const endpoint of ['ContainerStart', 'NetworkCreate']) {
+      const passage = await twoNamespaces()
+        .of('nsa')
+        .enter(callOf(endpoint, { body: { Name: 'other', Driver: message } }));
+      expect(passage.names.told({ message: `${message}!` }, 409)).toMatchObject({ message: expect.any(String) });
+    }
+  });
 });

@@ -112,7 +112,7 @@ describe('what was made elsewhere', () => {
       message: 'No such exec instance: x',
     });
     expect(await refused(host({ NetworkMode: 'nowhere' }))).toMatchObject({
-      status: 404,
+      status: 400,
       message: 'network nowhere not found',
     });
   });

@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Endpoint } from '../../../docker/endpoint.ts';
 import {
+  absence,
   containerOf,
   type EngineDefaults,
   engineDefaults,
@@ -23,7 +24,6 @@ import { refuse } from '../../../exchange/judge.ts';
 import type { Change, PolicyContext } from '../../../exchange/policy.ts';
 import { isObject, type JsonObject } from '../../../ground/json.ts';
 import { valueAt } from '../../../ground/json-path.ts';
-import { Refusal } from '../../../ground/refusal.ts';
 import type { Changed } from './changed.ts';
 import { type Bounds, ClosedList, type Finding } from './closed-list.ts';
 
@@ -55,6 +55,8 @@ export class Borrowed {
         const message = `must not use a ${kind} that was made with ${finding.place}`;
         throw refuse(this.name, `lent-${finding.rule}`, message, { place: leaf.place, hint });
       });
+      // What the call names must be there; what that was made with may be gone by now.
+      if (id === null && lenders[kind]?.missing !== null) throw absence(kind, reference, call.endpoint);
       if (kind === 'container' && id !== null && id !== reference) ids.set(reference, id);
     }
     return ids.size === 0 ? { call, changes: [] } : named(call, ids);
@@ -69,7 +71,7 @@ export class Borrowed {
     return defaults;
   }
 
-  /** The full id; null for what need not be there. */
+  /** The full id; null for what is not there. */
   private async judge(
     kind: Kind,
     reference: string,
@@ -82,11 +84,7 @@ export class Borrowed {
     const lender = lenders[kind];
     if (lender === undefined) throw new Error(`a ${kind} lends nothing that is known`);
     const inspection = await context.lookUp(lender.inspect, { [lender.parameter]: reference });
-    if (!isObject(inspection)) {
-      // What the thing was made with may be gone by now; what the client names must be there.
-      if (lender.missing === null || before.size > 0) return null;
-      throw new Refusal('not-found', lender.missing(reference));
-    }
+    if (!isObject(inspection)) return null;
     const id = idOf(inspection);
     if (before.has(`${kind} ${id}`)) return id;
     if (before.size >= MOST_STEPS) throw refuse(this.name, 'borrowed', 'too many containers use each other');
