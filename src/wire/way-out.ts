@@ -137,8 +137,8 @@ export class WayOut {
 
   private connector(ca: string[], destination: Destination): buildConnector.connector {
     const { named, certifiedAs, connectMs: timeout = CONNECT_MS } = destination;
-    const checked = buildConnector({ ca, timeout, lookup: this.lookup });
-    const free = buildConnector({ ca, timeout, ...identityOf(named, certifiedAs) });
+    const checked = inTime(buildConnector({ ca, timeout, lookup: this.lookup }), timeout);
+    const free = inTime(buildConnector({ ca, timeout, ...identityOf(named, certifiedAs) }), timeout);
     return (said, callback) => {
       // A certificate is for whom we ask, whatever the `Host` field calls them.
       const { servername: _, ...options } = said;
@@ -186,6 +186,22 @@ export class WayOut {
       return name.startsWith('.') ? host.endsWith(name) || host === name.slice(1) : host === name;
     });
   }
+}
+
+/** undici looks at its clock twice a second only. */
+function inTime(connect: buildConnector.connector, ms: number): buildConnector.connector {
+  return (options, callback) => {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      callback(Object.assign(new Error('connect'), { code: 'ETIMEDOUT' }), null);
+    }, ms);
+    connect(options, (...result) => {
+      clearTimeout(timer);
+      if (isLate) result[1]?.destroy();
+      else callback(...result);
+    });
+  };
 }
 
 function connected(socket: net.Socket, url: URL): Promise<net.Socket> {

@@ -16,6 +16,7 @@ import {
   startEngine,
   type TestEngine,
 } from '../engines/index.ts';
+import { LIES } from './lying-registry.ts';
 import {
   APP,
   CLOSED,
@@ -33,19 +34,7 @@ import {
 
 const NAMES = ['20.10-pulls', '26.1-pulls', '28.5-pulls', '28.5-containerd-pulls'] as const;
 /** A tag for each way, since an engine that has had an image would not ask for it again. */
-const TAGS = [
-  'mirrors',
-  'hosts',
-  'prefix',
-  'login',
-  'proxy',
-  'dns',
-  'gateway',
-  'build',
-  'build-dns',
-  'hosts-build',
-  'gone',
-];
+const TAGS = ['mirrors', 'hosts', 'prefix', 'login', 'proxy', 'dns', 'gateway', 'build', 'build-dns', 'hosts-build'];
 
 describe.skipIf(!hasRegistry() || !canStartEngines())('the registry cache', () => {
   let registries: Registries;
@@ -193,25 +182,122 @@ describe.skipIf(!hasRegistry() || !canStartEngines())('the registry cache', () =
     }
   });
 
+  const eachEngine = (check: (engine: TestEngine, slug: string) => Promise<unknown>): Promise<unknown> =>
+    Promise.all([...engines.values()].map((engine) => check(engine, engine.name.replace(/[^a-z0-9]/g, ''))));
+
+  test('of a registry that lies nothing false is had, and what is true afterwards is', async () => {
+    const { liar } = registries;
+    const lies = {
+      'wrong-bytes': /EOF|answers with other bytes than sha256:/,
+      'short-bytes': /EOF|answers with other bytes than sha256:/,
+      'wrong-digest': /answers with other bytes than sha256:0000|manifest unknown|:0{64} not found/,
+      'redirect-loop': /redirects too often/,
+    };
+    await eachEngine((engine, slug) =>
+      Promise.all(
+        (Object.keys(lies) as (keyof typeof lies)[]).map(async (lie) => {
+          const tag = `${lie}-${slug}`;
+          await registries.putTrue(tag);
+          const image = `${site.mirror}/${LIES}/lies/${lie}/${slug}:${tag}`;
+          const { code, stderr } = await dockerCli(engine, ['pull', image]);
+          expect({ lie, code }).toEqual({ lie, code: 1 });
+          expect(stderr).toMatch(lies[lie]);
+          // The control: it was for the lie alone, of which nothing was kept.
+          expect(liar.told).toContain(tag);
+          liar.honest.add(tag);
+          expect(await word(engine, image)).toBe('true');
+        }),
+      ),
+    );
+  });
+
+  test('a password goes along no redirect and to no foreign realm, and signatures that have died are asked for anew', async () => {
+    const { liar } = registries;
+    const auth = Buffer.from('alice:secret').toString('base64');
+    const shown = () => liar.askedElsewhere.filter(({ authorization }) => authorization === `Basic ${auth}`);
+    await eachEngine(async (engine, slug) => {
+      const [alice, config] = [site.socket('alice', engine), makeDockerConfig()];
+      await writeFile(join(config, 'config.json'), JSON.stringify({ auths: { [LIES]: { auth } } }));
+      await registries.putTrue(`dead-signature-${slug}`);
+      const image = `${LIES}/lies/dead-signature/${slug}:dead-signature-${slug}`;
+      expect(await word(alice, image, config)).toBe('true');
+      expect(liar.told).toContain(`dead-signature-${slug}`);
+      const env = { DOCKER_CONFIG: config };
+      const { stderr } = await dockerCli(alice, ['pull', `${LIES}/lies/foreign-realm/${slug}:1`], { env });
+      expect(stderr).toContain('they were not sent');
+    });
+    expect(liar.asked.some(({ authorization }) => authorization === `Basic ${auth}`)).toBe(true);
+    expect(liar.askedElsewhere.length).toBeGreaterThan(0);
+    expect(liar.askedElsewhere.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+    // The control: an engine by itself shows it to whom it is sent to.
+    const env = { DOCKER_CONFIG: makeDockerConfig() };
+    const [engine] = engines.values();
+    await dockerCli(engine as TestEngine, ['login', '-u', 'alice', '--password-stdin', liar.host], {
+      input: 'secret',
+      env,
+    });
+    expect(shown()).not.toEqual([]);
+  });
+
+  test('a registry with no pulls left, or asked too much at once: what is there is given, the rest is not said to be missing', async () => {
+    const { liar } = registries;
+    await eachEngine(async (engine, slug) => {
+      for (const lie of ['no-pulls-left', 'too-many-at-once'] as const) {
+        const tag = `${lie}-${slug}`;
+        await registries.putTrue(tag);
+        const image = `${site.mirror}/${LIES}/lies/${lie}/${slug}`;
+        liar.honest.add(tag);
+        expect(await word(engine, `${image}:${tag}`)).toBe('true');
+        liar.honest.delete(tag);
+        expect(await word(engine, `${image}:${tag}`)).toBe('true');
+        const { code, stderr } = await dockerCli(engine, ['pull', `${image}:gone`]);
+        expect({ lie, code }).toEqual({ lie, code: 1 });
+        expect(stderr).toContain(`the registry ${LIES} has had too many requests (429)`);
+        expect(liar.told).toContain(tag);
+      }
+    });
+    const told = site.log().filter(({ msg }) => msg === 'the registry has few pulls left');
+    expect(told).toMatchObject([
+      { level: 'warn', registry: LIES, account: 'none', limit: 100, remaining: 9 },
+      { level: 'warn', registry: LIES, account: 'clients' },
+    ]);
+  });
+
   test('each blob was asked of its registry once', () => {
     for (const { log } of Object.values(registries.by)) {
-      const asked = [...log().matchAll(/"GET (\/v2\/\S+\/blobs\/\S+) /g)].map(([, path]) => path);
+      const asked = [...log().matchAll(/"GET (\/v2\/team\/cached-\S+\/blobs\/\S+) /g)].map(([, path]) => path);
       expect(asked.length).toBeGreaterThan(0);
       expect(asked.sort()).toEqual([...new Set(asked)].sort());
     }
   });
 
-  test('with the registry gone, what was pulled is there, and what was not is an error that names it', async () => {
-    const engine = engines.get('28.5-pulls') as TestEngine;
-    expect(await word(engine, `${site.mirror}/${ONE}/${APP}:gone`)).toBe('one');
-    await registries.by.one.stop();
-    expect(await word(engine, `${site.mirror}/${ONE}/${APP}:gone`)).toBe('one');
-    const missing = await dockerCli(engine, ['pull', `${site.mirror}/${ONE}/${APP}:none`]);
-    expect(missing.stderr).toContain(`the registry ${ONE} cannot be reached`);
-    // Also what is private, for who had the right to it.
-    const config = await login(engine, CLOSED);
-    await registries.by.closed.stop();
-    expect(await word(engine, `${CLOSED}/${APP}:proxy`, config)).toBe('closed');
-    await expectRefused(engine, `${CLOSED}/${APP}:proxy`);
+  test('with the registries gone, what was pulled is there by each way, and what was not is an error that names its registry', async () => {
+    // While it can be asked. A login is to the registry itself.
+    const config = await login(engines.get('28.5-pulls') as TestEngine, CLOSED);
+    await Promise.all(Object.values(registries.by).map((registry) => registry.stop()));
+    await eachEngine(async (engine) => {
+      const alice = site.socket('alice', engine);
+      const ways: readonly (readonly [string, TestEngine | string, string, string, string])[] = [
+        ['mirrors', engine, 'docker.io', APP, 'hub'],
+        ...(engine.keepsImagesInContainerd
+          ? ([['hosts', engine, HOSTS.one, `${HOSTS.one}/${APP}`, 'one']] as const)
+          : []),
+        ['prefix', engine, ONE, `${site.mirror}/${ONE}/${APP}`, 'one'],
+        ['proxy', engine, ONE, `${ONE}/${APP}`, 'one'],
+        ['dns', engine, DNS.one, `${DNS.one}/${APP}`, 'one'],
+        ['gateway', alice, ONE, `${ONE}/${APP}`, 'one'],
+      ];
+      for (const [way, host, registry, name, said] of ways) {
+        expect(await word(host, `${name}:${way}`)).toBe(said);
+        const { code, stderr } = await dockerCli(host, ['pull', `${name}:none`]);
+        expect({ way, code }).toEqual({ way, code: 1 });
+        // By a mirror without the image, an engine goes to the registry itself at last.
+        if (way !== 'hosts') expect(stderr).toContain(`the registry ${registry} cannot be reached`);
+        else expect(stderr).toContain(registry);
+      }
+      // Also what is private, for who had the right to it.
+      expect(await word(engine, `${CLOSED}/${APP}:proxy`, config)).toBe('closed');
+      await expectRefused(engine, `${CLOSED}/${APP}:proxy`);
+    });
   });
 });

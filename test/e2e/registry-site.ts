@@ -18,9 +18,11 @@ import {
   type TestEngine,
   type TestRegistry,
 } from '../engines/index.ts';
+import { ELSEWHERE, LIES, type LyingRegistry, startLyingRegistry } from './lying-registry.ts';
 import { makeCertificates } from './registry-certificates.ts';
 
 const run = randomBytes(3).toString('hex');
+const TRUE = `team/true-${run}`;
 export const APP = `team/cached-${run}`;
 export const ONE = 'one.example.org';
 /** With a CA of its own. */
@@ -37,10 +39,13 @@ type Served = Awaited<ReturnType<typeof serveListeners<string>>>;
 
 export interface Registries {
   readonly by: Readonly<Record<Names, TestRegistry>>;
+  readonly liar: LyingRegistry;
   /** The file of the CA. */
   readonly ca: string;
   /** Puts an image into each that says in its layer, and in the label `word`, whose it is. */
   put(tag: string): Promise<void>;
+  /** The same for what the liar says when it is true. */
+  putTrue(tag: string): Promise<void>;
   /** Requests that a registry has answered, of a method, for what the path says. */
   requests(name: Names, method: string, path: string): number;
   stop(): Promise<void>;
@@ -59,26 +64,29 @@ export async function startRegistries(): Promise<Registries> {
     startRegistry(),
   ]);
   const by = { one, other, closed, hub };
+  const liar = await startLyingRegistry(one.url, TRUE);
   return {
     by,
+    liar,
     ca,
     put: async (tag) => {
-      for (const [name, registry] of Object.entries(by)) await putImage(registry, tag, name);
+      for (const [name, registry] of Object.entries(by)) await putImage(registry, APP, tag, name);
     },
+    putTrue: (tag) => putImage(one, TRUE, tag, 'true'),
     requests: (name, method, path) =>
       by[name]
         .log()
         .split('\n')
         .filter((line) => line.includes(`"${method} /v2/${APP}/${path}`)).length,
     stop: async () => {
-      await Promise.all(Object.values(by).map((registry) => registry.stop()));
+      await Promise.all([...Object.values(by), liar].map((registry) => registry.stop()));
       await rm(folder, { recursive: true });
     },
   };
 }
 
 /** By the registry's own interface: an engine takes seconds for it. */
-async function putImage({ url }: TestRegistry, tag: string, word: string): Promise<void> {
+async function putImage({ url }: TestRegistry, repository: string, tag: string, word: string): Promise<void> {
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
   const authorization = `Basic ${Buffer.from('alice:secret').toString('base64')}`;
   const send = async (method: string, path: string, type: string, body: Uint8Array | null): Promise<string> => {
@@ -105,7 +113,7 @@ async function putImage({ url }: TestRegistry, tag: string, word: string): Promi
     ),
   ];
   for (const blob of [packed, config]) {
-    const place = await send('POST', `/v2/${APP}/blobs/uploads/`, 'application/octet-stream', null);
+    const place = await send('POST', `/v2/${repository}/blobs/uploads/`, 'application/octet-stream', null);
     const target = `${place}${place.includes('?') ? '&' : '?'}digest=${sha256(blob)}`;
     await send('PUT', target, 'application/octet-stream', blob);
   }
@@ -116,7 +124,7 @@ async function putImage({ url }: TestRegistry, tag: string, word: string): Promi
     config: describe(config, 'application/vnd.docker.container.image.v1+json'),
     layers: [describe(packed, 'application/vnd.docker.image.rootfs.diff.tar.gzip')],
   };
-  await send('PUT', `/v2/${APP}/manifests/${tag}`, mediaType, Buffer.from(JSON.stringify(manifest)));
+  await send('PUT', `/v2/${repository}/manifests/${tag}`, mediaType, Buffer.from(JSON.stringify(manifest)));
   await dispatcher.close();
 }
 
@@ -138,6 +146,8 @@ export interface Places {
 export interface Site extends Places {
   /** The socket of a namespace of alice's or bob's on an engine. */
   socket(who: 'alice' | 'bob', engine: TestEngine): string;
+  /** The lines of the log so far. */
+  log(): readonly Readonly<Record<string, unknown>>[];
   stop(): Promise<void>;
 }
 
@@ -151,7 +161,11 @@ export async function choosePlaces(): Promise<Places> {
   };
 }
 
-export async function serve(engines: readonly TestEngine[], { by, ca }: Registries, places: Places): Promise<Site> {
+export async function serve(
+  engines: readonly TestEngine[],
+  { by, liar, ca }: Registries,
+  places: Places,
+): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'berthgate-cache-'));
   const gateways = await Promise.all(engines.map(async () => `127.0.0.1:${await freePort()}`));
   const nameOf = ({ name }: TestEngine): string => `e${name.replace(/[^a-z0-9]/g, '')}`;
@@ -165,6 +179,7 @@ export async function serve(engines: readonly TestEngine[], { by, ca }: Registri
   const served: Served = await serveListeners(engine.host, Object.fromEntries(listeners), {
     engines: engines.map((one, i) => ({ name: nameOf(one), url: one.host, gateway: gateways[i] })),
     cache: { store: join(folder, 'store') },
+    outbound: { allowPrivate: [`${ELSEWHERE}/32`] },
     registry: {
       mirror: `http://${places.mirror}`,
       login: `http://${places.login}`,
@@ -178,12 +193,14 @@ export async function serve(engines: readonly TestEngine[], { by, ca }: Registri
         { host: DNS.closed, url: by.closed.url, ca },
         { host: HOSTS.one, url: by.one.url },
         { host: HOSTS.closed, url: by.closed.url, ca },
+        { host: LIES, url: liar.url },
         { host: 'docker.io', url: by.hub.url },
       ],
     },
   });
   return {
     ...places,
+    log: served.log,
     socket: (who, engine) => `unix://${served.sockets[`${who}-${nameOf(engine)}`]}`,
     async stop() {
       await served.stop();

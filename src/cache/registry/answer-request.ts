@@ -8,7 +8,17 @@ import type { GatewayParts } from './gateway-parts.ts';
 import { type Granted, nameOf } from './grants.ts';
 import { OciError } from './oci-error.ts';
 import type { NamedRoute } from './route.ts';
-import { answerTags, Counting, dropBody, ignoreFaults, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
+import {
+  answerTags,
+  beginAnswer,
+  Counting,
+  dropBody,
+  ignoreFaults,
+  nextOf,
+  sendBody,
+  statusFor,
+  TOLD,
+} from './tell-answer.ts';
 import { challengeFor } from './token-realm.ts';
 import type { Resource, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
@@ -50,7 +60,7 @@ export async function answerRequest(
     }
     headers['www-authenticate'] = challengeFor(request, 'insufficient_scope');
   }
-  response.writeHead(statusFor(request, route.kind, answer.status), headers);
+  beginAnswer(response, statusFor(request, route.kind, answer.status), headers, answer.why);
   const most = route.kind === 'manifest' ? MOST_MANIFEST_BYTES : Number.POSITIVE_INFINITY;
   await sendBody(nameOf(repository), answer, request, response, most, (bytes) => {
     parts.tally.bytesOut += bytes;

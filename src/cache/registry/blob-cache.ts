@@ -5,7 +5,7 @@
 
 import { Readable } from 'node:stream';
 import { isDigest } from '../../docker/image-reference.ts';
-import type { Body, Fill, Store } from '../store.ts';
+import { type Body, type Fill, type Store, WrongBody } from '../store.ts';
 import { type Asker, askerOf } from './asker.ts';
 import { fillBlob } from './blob-fill.ts';
 import { readRange } from './byte-ranges.ts';
@@ -22,6 +22,11 @@ import type { LiveAnswer, UpstreamAnswer, UpstreamRequest } from './upstream.ts'
 const MOST_TURNS = 3;
 /** Whatever a blob takes; the silence of a registry ends it much earlier. */
 const LONGEST_FILL_MS = 6 * 3_600_000;
+/**
+ * Up to this size nothing is given before all of it is proved. containerd keeps what it has had of a blob and goes on from
+ * there: of a configuration that was wrong once it would never get a right one.
+ */
+const PROVED_FIRST_BYTES = 64 * 1024;
 
 interface BlobParts {
   readonly store: Store;
@@ -35,8 +40,8 @@ interface BlobParts {
 interface Arriving {
   readonly fill: Fill;
   readonly size: number | null;
-  /** Never rejects. */
-  readonly ended: Promise<void>;
+  /** Why it was no whole blob; null where it was. Never rejects. */
+  readonly ended: Promise<Error | null>;
 }
 
 type Begun = Arriving | { readonly answer: LiveAnswer } | 'came meanwhile';
@@ -144,7 +149,13 @@ export class BlobCache {
     if (begun === 'came meanwhile') return (await this.give(wanted)) ?? this.pass(wanted);
     if (begun !== null && 'fill' in begun) {
       const body = begun.fill.follow();
-      if (body !== null) return this.answer(wanted, body, begun.size, isFirst ? 'miss' : 'follower');
+      if (body !== null) {
+        const isSmall = begun.size !== null && begun.size <= PROVED_FIRST_BYTES;
+        const fault = isSmall ? await begun.ended : null;
+        if (fault === null) return this.answer(wanted, body, begun.size, isFirst ? 'miss' : 'follower');
+        body.close();
+        throw notWhole(wanted, fault);
+      }
       // It is being put away, or cannot be kept and its beginning is gone.
       if (begun.fill.notKept === null) await begun.ended;
       return (await this.give(wanted)) ?? this.pass(wanted);
@@ -203,6 +214,7 @@ export class BlobCache {
       this.arriving.delete(key);
       if (fault !== null)
         onFault(repository.registry, new Error(`${asker.name}@${digest}: ${fault.message}`, { cause: fault }));
+      return fault;
     });
     return { fill, size, ended };
   }
@@ -245,4 +257,9 @@ export class BlobCache {
   private withoutBody(status: number, headers: Readonly<Record<string, string>>): UpstreamAnswer {
     return { status, headers, body: Readable.from([]), url: NOWHERE };
   }
+}
+
+function notWhole({ asker: { repository }, digest }: Wanted, fault: Error): OciError {
+  const what = fault instanceof WrongBody ? `answers with other bytes than ${digest}` : 'broke off';
+  return new OciError('UNAVAILABLE', `the registry ${repository.registry} ${what}`, fault);
 }

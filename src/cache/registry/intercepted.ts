@@ -18,7 +18,7 @@ import { errorBody, OciError } from './oci-error.ts';
 import type { Registry } from './registries.ts';
 import { isGone } from './registry-server.ts';
 import { type NamedRoute, type Route, readRoute } from './route.ts';
-import { dropBody, ignoreFaults, sendBody, statusFor, TOLD } from './tell-answer.ts';
+import { beginAnswer, dropBody, ignoreFaults, ownStatusFor, sendBody, statusFor, TOLD } from './tell-answer.ts';
 import type { Upstream, UpstreamRequest } from './upstream.ts';
 
 const MOST_MANIFEST_BYTES = 8 * 1024 * 1024;
@@ -64,7 +64,7 @@ function isKept(route: Route): route is { readonly name: string } & Kept {
 }
 
 async function answerKept(
-  { upstream }: InterceptedParts,
+  { upstream, passwordsAsked }: InterceptedParts,
   registry: Registry,
   { name, ...resource }: { readonly name: string } & Kept,
   credentials: RegistryCredentials | null,
@@ -89,7 +89,10 @@ async function answerKept(
   for (const field of [...TOLD, 'www-authenticate']) {
     if (answer.headers[field] !== undefined) told[field] = answer.headers[field];
   }
-  response.writeHead(statusFor(request, resource.kind, answer.status), told);
+  // containerd asks for nothing else before.
+  const asks = [answer.headers['www-authenticate'] ?? ''].flat()[0] ?? '';
+  if (answer.status === 401 && credentials === null && isForPassword(asks)) passwordsAsked.set(registry.host, asks);
+  beginAnswer(response, statusFor(request, resource.kind, answer.status), told, answer.why);
   const most = resource.kind === 'blob' ? Number.POSITIVE_INFINITY : MOST_MANIFEST_BYTES;
   await sendBody(nameOf(repository), answer, request, response, most, () => {});
 }
@@ -104,18 +107,22 @@ async function pass(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): Promise<void> {
-  const { url, out, host } = registry;
+  const { url, out, host, absences } = registry;
   const { method = '', headers } = request;
   refuseLoop(registry, headers.via);
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
   const said = carried(request.rawHeaders, ['host', 'x-forwarded-proto', 'via']);
-  const answer = await out.send(below(url, request.url ?? '/'), {
+  absences.expect(host);
+  const sent = out.send(below(url, request.url ?? '/'), {
     method: method as 'GET',
     // What the registry calls itself is what the client knows it by.
     headers: [...said, 'Host', authority, 'X-Forwarded-Proto', scheme, 'Via', viaOf(registry, headers.via)],
     body: hasBody ? (request as Readable) : null,
     signal,
     responseHeaders: 'raw',
+  });
+  const answer = await sent.catch((fault: unknown) => {
+    throw absences.named(host, fault);
   });
   answer.body.on('error', () => {});
   const isChange = (method === 'PUT' || method === 'DELETE') && answer.statusCode < 400;
@@ -126,11 +133,15 @@ async function pass(
   if (route?.kind === 'root' && headers.authorization === undefined) {
     const raw = (answer.headers as unknown as readonly (string | Buffer)[]).map(String);
     const asks = raw[raw.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'www-authenticate') + 1];
-    if (answer.statusCode === 401 && asks?.toLowerCase().startsWith('basic ')) passwordsAsked.set(host, asks);
+    if (answer.statusCode === 401 && asks !== undefined && isForPassword(asks)) passwordsAsked.set(host, asks);
     else passwordsAsked.delete(host);
   }
   response.writeHead(answer.statusCode, carried(answer.headers as unknown as readonly string[], []));
   await pipeline(answer.body, response);
+}
+
+function isForPassword(challenge: string): boolean {
+  return challenge.toLowerCase().startsWith('basic ');
 }
 
 /** Names and values in turn; with the length, by which a client sees that a body is whole. */
@@ -166,19 +177,21 @@ function tell(
   if (!(fault instanceof OciError) && !isGone(fault)) onFault(host, fault);
   if (response.headersSent || response.destroyed) return void response.destroy();
   // Whoever asks whether the registry is there goes on, and gets what the cache has.
-  const isPing =
-    route?.kind === 'root' && fault instanceof OutFault && !['tls', 'inner-address'].includes(fault.reason);
+  const isAway = fault instanceof OutFault && !['tls', 'inner-address'].includes(fault.reason);
+  const isPing = route?.kind === 'root' && isAway;
   const { code, status, message } = asOciError(fault, host);
   const body = isPing ? '{}' : errorBody(code, message);
   // With a password it gets what it had the right to; a token nobody could give it now.
-  const asks = isPing ? passwordsAsked.get(host) : undefined;
-  const pinged = asks === undefined ? 200 : 401;
-  response.writeHead(isPing ? pinged : statusFor(request, route?.kind ?? 'none', status), {
+  const isAsked = isPing || (isAway && request.headers.authorization === undefined);
+  const asks = isAsked ? passwordsAsked.get(host) : undefined;
+  const said = asks !== undefined ? 401 : isPing ? 200 : ownStatusFor(request, status);
+  const headers = {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Docker-Distribution-Api-Version': 'registry/2.0',
     ...(asks === undefined ? {} : { 'WWW-Authenticate': asks }),
-  });
+  };
+  beginAnswer(response, said, headers, isPing ? undefined : message);
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 

@@ -70,8 +70,7 @@ export class LiveRegistry implements LiveUpstream {
     if (url.origin !== registry.url.origin) return this.send(hop, null);
     // A body passes once only, so that it is known before how to ask.
     if (request.body !== null && !this.challenges.has(registry.url.href)) await this.learn(registry, request.signal);
-    const challenge = this.challenges.get(registry.url.href)?.challenge ?? null;
-    const answer = await this.send(hop, await this.authorization(hop, challenge, hop.scopes, false));
+    const answer = await this.send(hop, await this.rememberedAuthorization(hop));
     if (answer.status !== 401) return answer;
     const asked = readChallenge(answer.headers['www-authenticate']);
     if (asked === null) return answer;
@@ -92,6 +91,21 @@ export class LiveRegistry implements LiveUpstream {
       this.challenges.set(url.href, {
         challenge: statusCode === 401 ? readChallenge(headers['www-authenticate']) : null,
       });
+    }
+  }
+
+  /** As the registry wanted it last; null where it did not. */
+  private async rememberedAuthorization(hop: Hop): Promise<string | null> {
+    const { href } = hop.registry.url;
+    try {
+      return await this.authorization(hop, this.challenges.get(href)?.challenge ?? null, hop.scopes, false);
+    } catch (fault) {
+      const isAnswer = fault instanceof OciError && (fault.code === 'UNAUTHORIZED' || fault.code === 'TOOMANYREQUESTS');
+      if (isAnswer) throw fault;
+      // The realm may be another one by now, or for another repository: the registry says which.
+      this.challenges.delete(href);
+      if (hop.request.body !== null) throw fault;
+      return null;
     }
   }
 

@@ -13,7 +13,17 @@ import type { MirrorTally } from './mirror-tally.ts';
 import { OciError } from './oci-error.ts';
 import { asOciError, isGone, makeRegistryServer, sayError } from './registry-server.ts';
 import { takesMethod } from './route.ts';
-import { answerTags, dropBody, ignoreFaults, nextOf, sendBody, statusFor, TOLD } from './tell-answer.ts';
+import {
+  answerTags,
+  beginAnswer,
+  dropBody,
+  ignoreFaults,
+  nextOf,
+  ownStatusFor,
+  sendBody,
+  statusFor,
+  TOLD,
+} from './tell-answer.ts';
 import { challengeFor } from './token-realm.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
@@ -111,7 +121,7 @@ async function answer(
   }
   if (route.kind === 'tags' && said.status === 200)
     return answerTags(mode === 'prefix' ? name : repository.path, said, response);
-  response.writeHead(statusFor(request, route.kind, said.status), toldHeaders(named, said));
+  beginAnswer(response, statusFor(request, route.kind, said.status), toldHeaders(named, said), said.why);
   const most = route.kind === 'blob' ? Number.POSITIVE_INFINITY : MOST_MANIFEST_BYTES;
   await sendBody(nameOf(repository), said, request, response, most, () => {});
 }
@@ -194,6 +204,5 @@ function tell(
   // A part of an answer must never look like the whole.
   if (response.headersSent || response.destroyed) return void response.destroy();
   const { code, status, message } = asOciError(fault);
-  const kind = route?.kind === 'named' ? route.route.kind : 'none';
-  sayError(response, statusFor(request, kind, status), code, message);
+  sayError(response, ownStatusFor(request, status), code, message);
 }

@@ -5,7 +5,6 @@
 
 import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
-import { OutFault, type OutFaultReason } from '../../wire/way-out.ts';
 import type { Asker } from './asker.ts';
 import type { Repository } from './engine-names.ts';
 import type { MirrorTally } from './mirror-tally.ts';
@@ -14,25 +13,14 @@ import { letGo } from './read-whole.ts';
 import type { Registries } from './registries.ts';
 import type { LiveAnswer, LiveUpstream, UpstreamRequest } from './upstream.ts';
 
-/** A registry that was not there a moment ago is not waited for by everybody in turn. */
-const GONE_MS = 3000;
 /** Whatever a registry asks for. */
 const LONGEST_REST_MS = 15 * 60_000;
 const MOST_RESTING = 10_000;
-
-const words: Partial<Record<OutFaultReason, string>> = {
-  timeout: 'does not answer',
-  slow: 'does not answer',
-  'unknown-host': 'has a name that cannot be resolved',
-  unreachable: 'cannot be reached',
-  broken: 'broke off, or answers what is not HTTP',
-};
 
 export class Origin {
   private readonly live: LiveUpstream;
   private readonly registries: Registries;
   private readonly tally: MirrorTally;
-  private readonly gone = new LRUCache<string, OutFault>({ max: 1000, ttl: GONE_MS });
   /** By the asker's key and what was asked for, since quotas are of manifests: until when, in ms since 1970. */
   private readonly resting = new LRUCache<string, number>({ max: MOST_RESTING });
 
@@ -45,8 +33,8 @@ export class Origin {
   /** With the requester's own credentials, or none. @throws OutFault, OciError */
   async ask(request: UpstreamRequest, { key }: Asker): Promise<LiveAnswer> {
     const { registry } = request.repository;
-    const fault = this.gone.get(registry);
-    if (fault !== undefined) throw fault;
+    const { absences } = this.registries.find(registry);
+    absences.expect(registry);
     const what = `${request.resource.kind} ${key}`;
     const restMs = (this.resting.get(what) ?? 0) - Date.now();
     if (restMs > 0) return overloaded(registry, 429, Math.ceil(restMs / 1000));
@@ -58,7 +46,7 @@ export class Origin {
       if (answer.status === 429) this.rest(what, answer.headers['retry-after']);
       return answer;
     } catch (fault) {
-      throw this.named(registry, fault);
+      throw absences.named(registry, fault);
     }
   }
 
@@ -94,15 +82,6 @@ export class Origin {
     const ms = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
     if (ms > 0) this.resting.set(what, Date.now() + Math.min(ms, LONGEST_REST_MS));
   }
-
-  private named(registry: string, fault: unknown): unknown {
-    if (!(fault instanceof OutFault)) return fault;
-    const said = words[fault.reason];
-    if (said === undefined) return fault;
-    const named = new OutFault(fault.reason, `the registry ${registry} ${said}`, fault);
-    if (fault.reason === 'timeout' || fault.reason === 'slow') this.gone.set(registry, named);
-    return named;
-  }
 }
 
 /** Somebody could be asked, and has said no: the registry's realm, or the configuration. */
@@ -122,9 +101,11 @@ function overloaded(registry: string, status: number, after: string | number | n
       : status === 508
         ? ['LOOP', 'leads back to this very mirror (508)']
         : ['UNAVAILABLE', `has a fault of its own (${status})`];
-  const body = Buffer.from(errorBody(code, `the registry ${registry} ${what}`));
+  const why = `the registry ${registry} ${what}`;
+  const body = Buffer.from(errorBody(code, why));
   return {
     status,
+    why,
     headers: {
       'content-type': 'application/json',
       'content-length': String(body.length),

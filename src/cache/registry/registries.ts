@@ -8,6 +8,7 @@ import { compileGlob } from '../../ground/glob.ts';
 import type { Json } from '../../ground/json.ts';
 import type { Config } from '../../operate/config/index.ts';
 import type { Out, WayOut } from '../../wire/way-out.ts';
+import { Absences } from './absences.ts';
 import { OciError } from './oci-error.ts';
 
 export interface Registry {
@@ -22,10 +23,11 @@ export interface Registry {
   readonly realms: readonly string[];
   /** What we leave on the way to it. */
   readonly ownName: string;
+  readonly absences: Absences;
 }
 
-/** Whoever waits for an image shall know within two seconds that the registry is not there. */
-const CONNECT_MS = 1800;
+/** Whoever waits for an image shall know within two seconds that the registry is not there. A lost packet is sent again after one. */
+const CONNECT_MS = 1500;
 
 /** Whether a registry, as images name it, may be used by the patterns of the configuration. */
 export function allowedBy(patterns: readonly string[]): (registry: string) => boolean {
@@ -42,12 +44,14 @@ export class Registries {
   readonly isAllowed: (name: string) => boolean;
   private readonly named: ReadonlyMap<string, Registry>;
   private readonly others: Out;
+  private readonly absences = new Absences();
   private readonly ownName = `berthgate-${randomBytes(6).toString('hex')}`;
 
   /** @throws Error for a file that cannot be read */
   constructor({ upstreams, allow }: Pick<Config['registry'], 'upstreams' | 'allow'>, wayOut: WayOut) {
+    const { ownName, absences } = this;
     this.isAllowed = allowedBy(allow);
-    this.named = new Map(upstreams.map((one) => [one.host, readUpstream(one, wayOut, this.ownName)]));
+    this.named = new Map(upstreams.map((one) => [one.host, readUpstream(one, wayOut, { ownName, absences })]));
     this.others = wayOut.to({ connectMs: CONNECT_MS });
   }
 
@@ -89,7 +93,8 @@ export class Registries {
     if (!this.isAllowed(host)) throw new OciError('DENIED', `the registry ${name} may not be used here`);
     const named = this.named.get(host);
     if (named !== undefined) return named;
-    return { host, url: new URL(registryUrlOf(host)), out: this.others, own: null, realms: [], ownName: this.ownName };
+    const { ownName, absences } = this;
+    return { host, url: new URL(registryUrlOf(host)), out: this.others, own: null, realms: [], ownName, absences };
   }
 }
 
@@ -119,7 +124,7 @@ export function maySendTo({ url }: Registry, target: URL): boolean {
 function readUpstream(
   { host, url, ca, credentials, private: guarded, realms }: UpstreamConfig,
   wayOut: WayOut,
-  ownName: string,
+  { ownName, absences }: Pick<Registry, 'ownName' | 'absences'>,
 ): Registry {
   const named = new URL(url ?? registryUrlOf(host));
   const own = wireName(host).replace(/:\d+$/, '');
@@ -130,7 +135,7 @@ function readUpstream(
     ...(ca === undefined ? {} : { ca: [readFileSync(ca, 'utf8')] }),
   };
   const account = credentials === undefined || guarded ? null : readOwn(credentials);
-  return { host, url: named, out: wayOut.to(destination), own: account, realms, ownName };
+  return { host, url: named, out: wayOut.to(destination), own: account, realms, ownName, absences };
 }
 
 /** As clients say them: `{"username": "…", "password": "…"}`. */

@@ -4,7 +4,7 @@ import http from 'node:http';
 import { LOOK_EVERY_MS } from '../../wire/handed-connections.ts';
 import { OutFault } from '../../wire/way-out.ts';
 import { errorBody, OciError } from './oci-error.ts';
-import { isPipelined } from './tell-answer.ts';
+import { beginAnswer, isPipelined } from './tell-answer.ts';
 
 const HEAD_MS = 10_000;
 const IDLE_MS = 60_000;
@@ -51,11 +51,12 @@ export function sayError(
   challenge: string | null = null,
 ): void {
   const body = errorBody(code, message);
-  response.writeHead(status, {
+  const headers = {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Docker-Distribution-Api-Version': 'registry/2.0',
     ...(challenge === null ? {} : { 'WWW-Authenticate': challenge }),
-  });
+  };
+  beginAnswer(response, status, headers, message);
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }

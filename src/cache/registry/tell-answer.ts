@@ -43,13 +43,30 @@ export const TOLD = [
  * gone it would say "unexpected HTTP status: 502", and nobody would know whose.
  */
 export function statusFor(request: http.IncomingMessage, kind: string, status: number): number {
-  return kind === 'manifest' ? ownStatusFor(request, status) : status;
+  return kind === 'manifest' || kind === 'blob' ? ownStatusFor(request, status) : status;
 }
 
 /** The same for what Berthgate itself says, which always tells what is wrong. */
 export function ownStatusFor({ headers }: http.IncomingMessage, status: number): number {
   const isDocker = headers['user-agent']?.startsWith('docker/') === true;
   return isDocker && status >= 500 ? FAILED_DEPENDENCY : status;
+}
+
+const LONGEST_REASON = 300;
+
+/**
+ * @param why an answer to HEAD has no words, but for those in its first line (RFC 9112 §4): containerd and BuildKit ask so, and
+ * show them
+ */
+export function beginAnswer(
+  response: http.ServerResponse,
+  status: number,
+  headers: http.OutgoingHttpHeaders,
+  why: string | undefined,
+): void {
+  const isHead = response.req.method === 'HEAD';
+  if (why === undefined || !isHead) response.writeHead(status, headers);
+  else response.writeHead(status, why.replace(/[^\x20-\x7e]/g, '?').slice(0, LONGEST_REASON), headers);
 }
 
 /**

@@ -91,7 +91,8 @@ export async function fetchToken(
   const { statusCode, body } = answer;
   const text = await readSome(body);
   if (statusCode === 429) throw new OciError('TOOMANYREQUESTS', `${registry.host}: too many requests to its realm`);
-  if (statusCode >= 500) throw new OciError('UNAVAILABLE', `${registry.host}: its realm answered with ${statusCode}`);
+  if (statusCode >= 500 || statusCode === 404 || statusCode === 410)
+    throw new OciError('UNAVAILABLE', `${registry.host}: its realm answered with ${statusCode}`);
   if (statusCode !== 200) throw new OciError('UNAUTHORIZED', realmMessage(text));
   return readToken(registry, text);
 }

@@ -38,6 +38,8 @@ export interface UpstreamAnswer {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Whoever gets it reads it or lets it go. */
   readonly body: Readable | KeptPart;
+  /** What our own words in the body say, where it is ours: an answer to HEAD has none. */
+  readonly why?: string;
   /** Where it came from: what relative places in it are relative to. */
   readonly url: URL;
 }

@@ -10,9 +10,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-async function lying(answerBlob: (layer: Buffer) => { readonly length: number; readonly bytes: Buffer }) {
+async function lying(
+  answerBlob: (layer: Buffer) => { readonly length: number; readonly bytes: Buffer },
+  layerBytes = 200_000,
+) {
   const fake = await registry();
-  const image = makeImage(200_000);
+  const image = makeImage(layerBytes);
   await push(fake, 'team/app', '1', image);
   const rig = await startRig([{ url: fake.url }]);
   await rig.ask(`${APP}/manifests/1`, { headers: ACCEPT });
@@ -45,8 +48,22 @@ test('wrong bytes never come to a whole blob, and are not kept', async () => {
   expect((await rig.ask(path)).body.equals(image.layer)).toBe(true);
 });
 
+test('of a small blob nothing wrong is given at all, and the error says whose it was', async () => {
+  const { path, rig, image, tellTheTruth } = await lying(
+    (layer) => ({ length: layer.length, bytes: Buffer.alloc(layer.length) }),
+    1000,
+  );
+  // Also to those who come while it does.
+  for (const { status, body } of await Promise.all([rig.ask(path), rig.ask(path)])) {
+    expect(status).toBe(502);
+    expect(String(body)).toContain(`the registry ${R} answers with other bytes than ${image.layerDigest}`);
+  }
+  tellTheTruth();
+  expect((await rig.ask(path)).body.equals(image.layer)).toBe(true);
+});
+
 test('a blob that is too short or too long is no blob', async () => {
-  const short = await lying((layer) => ({ length: 1000, bytes: layer.subarray(0, 1000) }));
+  const short = await lying((layer) => ({ length: 100_000, bytes: layer.subarray(0, 100_000) }));
   expect((await short.rig.ask(short.path)).broken).toBe(true);
   const long = await lying((layer) => ({
     length: layer.length + 4,
@@ -254,6 +271,32 @@ test('a large manifest is given from where it lies, whole and in parts of an ans
   }
   const condition = { ...ACCEPT, 'if-none-match': `"${sha(manifest)}"` };
   expect((await rig.ask(`${APP}/manifests/1`, { headers: condition })).status).toBe(304);
+});
+
+test('a registry that has moved its realm is asked where it is now', async () => {
+  const [before, now] = [await registry(), await registry()];
+  let realm = before;
+  const fake = await registry('bearer');
+  const image = makeImage(1000);
+  await push(fake, 'team/app', '1', image);
+  fake.answer = ({ headers: { authorization } }, response) => {
+    if (authorization?.startsWith('Bearer good-')) return false;
+    const challenge = `Bearer realm="${realm.url}/token",service="fake"`;
+    response.writeHead(401, { 'www-authenticate': challenge, 'content-length': 0 }).end();
+    return true;
+  };
+  const { hostname } = new URL(fake.url);
+  const rig = await startRig([{ url: fake.url, realms: [hostname] }], { allowPrivate: loopback });
+  const headers = { ...ACCEPT, ...loginFor(R, 'alice', 'secret') };
+  expect((await rig.ask(`${APP}/manifests/1`, { headers })).status).toBe(200);
+  realm = now;
+  await before.close();
+  // Whose token has ended, or who has none yet.
+  expect(
+    (await rig.ask(`${APP}/tags/list`, { headers: { ...headers, ...loginFor(R, 'alice', 'secret') } })).status,
+  ).toBe(200);
+  expect((await rig.ask('/v2/r.example.org__5000/team/other/manifests/1', { headers })).status).toBe(404);
+  expect(now.asked.length).toBeGreaterThan(0);
 });
 
 test('what a registry says of its quota is told before it is used up', async () => {

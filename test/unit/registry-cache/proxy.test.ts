@@ -116,6 +116,23 @@ test('with the registry gone, a public image is there for those who asked for it
     .toBe(200);
 });
 
+test('with the registry gone, who asks for nothing else before is asked for the password that gives what it gave', async () => {
+  const fake = await registry('basic');
+  const image = makeImage(1000);
+  await push(fake, 'team/app', '1', image);
+  const rig = await startProxyRig([{ host: HOST, url: fake.url }]);
+  const [at, path] = [`${HOST}:443`, '/v2/team/app/manifests/1'];
+  const asked = { method: 'HEAD', headers: { accept: MANIFEST_TYPE } };
+  expect((await rig.ask(at, path, asked)).status).toBe(401);
+  expect((await rig.ask(at, path, { headers: ALICE })).status).toBe(200);
+  await fake.close();
+  const gone = await rig.ask(at, path, asked);
+  expect(gone).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Basic realm="fake"' } });
+  expect((await rig.ask(at, path, { headers: ALICE })).body.equals(image.manifest)).toBe(true);
+  const wrong = { ...ALICE, authorization: basic('alice:guess') };
+  expect((await rig.ask(at, path, { headers: wrong })).status).toBe(502);
+});
+
 test('a host gets the CA and what it needs to be set up, and nothing of a header goes into it', async () => {
   const rig = await startProxyRig([]);
   const get = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${rig.port}${path}`)).text();
