@@ -2,6 +2,9 @@
 
 import { request } from 'node:http';
 
+/** Connections whose resets between two calls, as of an engine that is killed, are nobody's. */
+const heard = new WeakSet();
+
 /** `to`: the path of a unix socket, or `http://ADDRESS:PORT`. Gives `{status, text}`. */
 export function callEngine(to, method, path, body, timeoutMs = 60_000) {
   const where = to.startsWith('http://') ? { host: new URL(to).hostname, port: new URL(to).port } : { socketPath: to };
@@ -14,6 +17,10 @@ export function callEngine(to, method, path, body, timeoutMs = 60_000) {
       answer.on('end', () => resolve({ status: answer.statusCode, text: Buffer.concat(chunks).toString() }));
     });
     call.on('error', reject);
+    call.on('socket', (socket) => {
+      if (!heard.has(socket)) socket.on('error', () => {});
+      heard.add(socket);
+    });
     call.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

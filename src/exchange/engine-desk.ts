@@ -45,6 +45,8 @@ export interface DeskAnswer {
   readonly status: number;
   /** Null where there is none, or it is not JSON. */
   readonly answer: Json;
+  /** Absent where nobody was asked. */
+  readonly headers?: RawHeaders;
 }
 
 /** What a stream of documents brings, in this order. */
@@ -110,8 +112,8 @@ export class LiveEngineDesk implements EngineDesk {
 
   async order(endpointId: string, order: DeskOrder = {}): Promise<DeskAnswer> {
     const request = await this.requestFor(endpointId, { deadlineMs: ORDERED_MS, ...order });
-    const { status, body } = await answerFrom(new SharedAnswers(this.engine.pool, MOST_BYTES), '', request);
-    return { status, answer: readAnswer(body) };
+    const { status, headers, body } = await answerFrom(new SharedAnswers(this.engine.pool, MOST_BYTES), '', request);
+    return { status, headers, answer: readAnswer(body) };
   }
 
   follow(endpointId: string, question: DeskQuestion, followed: Followed): () => void {
@@ -201,15 +203,16 @@ export class LiveEngineDesk implements EngineDesk {
 
 interface Whole {
   readonly status: number;
+  readonly headers: RawHeaders;
   readonly body: Buffer;
 }
 
 function answerFrom(answers: SharedAnswers, key: string, request: OutboundRequest): Promise<Whole> {
   return new Promise((resolve, reject) => {
     answers.ask(key, request, {
-      onAnswer: ({ status }, body) => {
+      onAnswer: ({ status, headers }, body) => {
         // It is read in a later turn, when the wire may have read over it.
-        resolve({ status, body: Buffer.from(body) });
+        resolve({ status, headers, body: Buffer.from(body) });
         return true;
       },
       onTooLarge: () => reject(new Error(`the answer to ${request.method} ${request.target} is too large`)),

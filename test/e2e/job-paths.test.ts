@@ -7,8 +7,13 @@ describe.skipIf(!hasJobClient)('paths of a job', () => {
   describeJobs('on an engine', {}, ({ engine, at, within, tries, startJob, direct, ns, jobOf, endOf }) => {
     test('a directory that is a volume is that volume, with what the job may do to it', async () => {
       await startJob('whole', '-v', 'work:/builds', '-v', 'safe:/safe:ro');
-      await within('whole', 'echo mine >/builds/f');
+      await within('whole', 'echo mine >/builds/f && ln -s /builds /root/to-builds && ln -s /safe /builds/to-safe');
       expect(await within('whole', 'docker run --rm -v /builds:/src busybox cat /src/f')).toBe('mine');
+      expect(await within('whole', 'cd /root/to-builds && docker run --rm -v "$PWD":/src busybox cat /src/f')).toBe(
+        'mine',
+      );
+      const written = await tries('whole', 'docker run --rm -v /builds/to-safe:/src busybox touch /src/f');
+      expect(written.stderr).toContain('Read-only file system');
       await within('whole', 'docker run --rm -v /builds/:/src busybox sh -c "echo theirs >/src/f"');
       expect(await within('whole', 'cat /builds/f')).toBe('theirs');
       const { code } = await tries('whole', 'docker run --rm -v /safe:/src busybox touch /src/f');
@@ -99,13 +104,22 @@ describe.skipIf(!hasJobClient)('paths of a job', () => {
         const shown = await within('part', 'docker inspect -f "{{json .HostConfig.Binds}}{{json .Mounts}}" p-a-1');
         expect(shown).toContain('/builds/p/src:/src');
         expect(shown).not.toContain(ns);
+        await within('part', 'ln -s /builds/p /builds/link && ln -s p/src /builds/near && ln -s /builds/p /root/far');
+        for (const path of ['/builds/link/src', '/builds/near', '/root/far/src']) {
+          expect(await within('part', `cd ${path} && docker run --rm -v "$PWD":/src busybox cat /src/f`), path).toBe(
+            'here',
+          );
+        }
         await at('rm', '--force', 'part');
       });
 
       test('a directory that is not there is made, as an engine would', async () => {
         await startJob('made', '-v', 'work2:/builds');
         await within('made', 'docker run --rm -v /builds/new/dir:/out busybox touch /out/f');
-        expect(await within('made', 'ls /builds/new/dir')).toBe('f');
+        await within('made', 'ln -s /builds/new /root/new && docker run --rm -v /root/new/two:/out busybox true');
+        expect(await within('made', 'ls /builds/new/dir /builds/new')).toBe(
+          '/builds/new:\ndir\ntwo\n\n/builds/new/dir:\nf',
+        );
         await at('rm', '--force', 'made');
       });
 

@@ -1,9 +1,10 @@
 /**
  * Stands before the policies of job sockets: a path that a create mounts is one of the container that speaks, which the
- * engine cannot know. Where it lies on a volume of that container it becomes that volume; everywhere else it is refused, so
- * that no path of the host is ever meant.
+ * engine cannot know. Where it lies on a volume of that container, its links followed, it becomes that volume; everywhere
+ * else it is refused, so that no path of the host is ever meant.
  */
 
+import { clean } from '../../docker/container-create.ts';
 import {
   type AskedPath,
   askedPaths,
@@ -12,6 +13,7 @@ import {
   SUBPATH_SINCE,
   standingAt,
 } from '../../docker/lent-paths.ts';
+import { linkTargetIn, partsOf } from '../../docker/linked-path.ts';
 import { SOCKET_FOLDER, SOCKET_NAME, socketPathsOf } from '../../docker/socket-note.ts';
 import { readVersionAnswer } from '../../docker/version-answer.ts';
 import type { Call } from '../../exchange/call.ts';
@@ -23,6 +25,9 @@ import { withValueAt } from '../../ground/json-path.ts';
 import type { Refusal } from '../../ground/refusal.ts';
 
 const NAME = 'job-paths';
+
+/** Directories within each other: each is asked for. */
+const DEEPEST = 64;
 
 const VOLUME_HINT =
   'mount a volume at the directory when the container of the job is made (of GitLab Runner: `volumes`), or copy the files with docker cp or in a Dockerfile';
@@ -45,11 +50,14 @@ async function judgePaths(
   body: JsonObject,
   asked: readonly AskedPath[],
 ): Promise<Verdict> {
-  const { caller } = call;
-  const inspection = caller === undefined ? null : await desk.ask('ContainerInspect', { parameters: { id: caller } });
+  const { caller = '' } = call;
+  const inspection = caller === '' ? null : await desk.ask('ContainerInspect', { parameters: { id: caller } });
   if (inspection === null) throw refuse(NAME, 'nobody', 'the container of the job is not there any more');
   const sockets = new Set([`${SOCKET_FOLDER}/${SOCKET_NAME}`, ...socketPathsOf(inspection)]);
-  const lent = asked.filter(({ source }) => !sockets.has(source)).map((path) => resolvePath(path, inspection));
+  const lent: LentPath[] = [];
+  for (const path of asked.filter(({ source }) => !sockets.has(source))) {
+    lent.push(resolvePath(path, inspection, await followed(desk, caller, path)));
+  }
   const parts = lent.filter(({ from }) => 'volume' in from && from.subpath !== '');
   if (parts.length > 0) await requireSubpaths(desk, asked, parts[0] as LentPath);
   const changes: Change[] = listsWithout(body, asked).map(({ path, from, to }) => {
@@ -67,11 +75,32 @@ async function judgePaths(
   return { call: judged, rule: 'own-path', changes };
 }
 
-/** What stands at a path of the job's own container. @throws Refusal for what no other container can mount */
-export function resolvePath(asked: AskedPath, inspection: Json): LentPath {
+/**
+ * Where the path leads in the file system of the container. Who changes a link after that finds what the engine mounts: it
+ * follows none out of a volume.
+ */
+async function followed(desk: EngineDesk, caller: string, asked: AskedPath): Promise<string> {
+  const { source } = asked;
+  const parts = partsOf(source);
+  if (parts.length > DEEPEST)
+    throw no(asked, 'deep', `must have at most ${DEEPEST} directories within each other`, null);
+  for (const path of parts) {
+    const order = { parameters: { id: caller }, query: { path } };
+    const { status, headers = [] } = await desk.order('ContainerArchiveInfo', order);
+    const target = status < 300 ? linkTargetIn(headers) : null;
+    if (target !== null) return clean(target + source.slice(path.length));
+  }
+  return source;
+}
+
+/**
+ * What stands at a path of the job's own container; `leads`: where it leads. @throws Refusal for what no other container can
+ * mount
+ */
+export function resolvePath(asked: AskedPath, inspection: Json, leads = asked.source): LentPath {
   const { source, target, beyond, readOnly } = asked;
   if (beyond !== '') throw no(asked, 'mode', `must not ask for ${JSON.stringify(beyond)}`, null);
-  const standing = standingAt(inspection, source);
+  const standing = standingAt(inspection, leads);
   switch (standing.on) {
     case 'volume': {
       const { volume, subpath, mountedAt, below, writable } = standing;
