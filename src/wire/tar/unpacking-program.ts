@@ -14,8 +14,9 @@ const programs = {
 } as const;
 
 const MOST_AT_ONCE = 16;
-/** Who has sent nothing for so long makes room for others. */
-const STALLED_MS = 60_000;
+/** Who has moved less than this, as it came and unpacked, in so long makes room for others. */
+const LEAST_BYTES = 1024 * 1024;
+const LOOKED_AT_MS = 60_000;
 const running = new Set<UnpackingProgram>();
 
 export type ProgramName = keyof typeof programs;
@@ -23,7 +24,8 @@ export type ProgramName = keyof typeof programs;
 /** `error` is told where the program is missing, does not like what it reads, or cannot be had now. */
 export class UnpackingProgram extends Duplex {
   private readonly child: ChildProcess | null = null;
-  private takenAtMs = performance.now();
+  private movedBytes = 0;
+  private foundMovingMs = performance.now();
 
   constructor(name: ProgramName) {
     super();
@@ -51,6 +53,7 @@ export class UnpackingProgram extends Duplex {
     // Its exit says what was wrong.
     stdin?.on('error', () => {});
     stdout?.on('data', (bytes: Buffer) => {
+      this.movedBytes += bytes.length;
       if (!this.push(bytes)) stdout.pause();
     });
     // All that it has written is read by then.
@@ -61,8 +64,14 @@ export class UnpackingProgram extends Duplex {
     });
   }
 
-  get stalled(): boolean {
-    return performance.now() - this.takenAtMs > STALLED_MS;
+  /** Looks at what has moved since it was last found to move, where that is long enough ago to tell. */
+  hasStalled(nowMs: number): boolean {
+    const forMs = nowMs - this.foundMovingMs;
+    if (forMs < LOOKED_AT_MS) return false;
+    if (this.movedBytes < (LEAST_BYTES * forMs) / LOOKED_AT_MS) return true;
+    this.movedBytes = 0;
+    this.foundMovingMs = nowMs;
+    return false;
   }
 
   override _read(): void {
@@ -70,7 +79,7 @@ export class UnpackingProgram extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.takenAtMs = performance.now();
+    this.movedBytes += chunk.length;
     // The bytes are in use until the program has them.
     if (this.child?.stdin?.writable === true) this.child.stdin.write(chunk, () => done());
     else done();
@@ -89,7 +98,8 @@ export class UnpackingProgram extends Duplex {
 
 function makeRoom(): boolean {
   if (running.size < MOST_AT_ONCE) return true;
-  const [stalled] = [...running].filter((one) => one.stalled);
-  stalled?.destroy(new Error('nothing more of it has come'));
+  const nowMs = performance.now();
+  const stalled = [...running].find((one) => !one.destroyed && one.hasStalled(nowMs));
+  stalled?.destroy(new Error('too little of it comes, and others wait'));
   return stalled !== undefined;
 }
