@@ -11,8 +11,20 @@ import { isReserved, withLabels } from './reserved-labels.ts';
 export function committedConfig(inspection: Json, said: Json): JsonObject {
   const held = fieldOf(inspection, 'Config');
   const { Image: _, ...config } = isObject(said) ? said : held;
-  const ours = Object.keys(fieldOf(held, 'Labels')).filter(isReserved);
-  // moby takes the labels of the container to those of the call, where the call does not say them.
+  return withoutOurs(config, fieldOf(held, 'Labels'));
+}
+
+/** The same with the image; null where nothing is ours on the container, and the call does as it is. */
+export function configWithoutOurs(inspection: Json, said: Json): JsonObject | null {
+  const held = fieldOf(inspection, 'Config');
+  const labels = fieldOf(held, 'Labels');
+  const speaks = Object.entries(labels).some(([label, value]) => isReserved(label) && value !== '');
+  return speaks ? withoutOurs(isObject(said) ? said : held, labels) : null;
+}
+
+/** moby takes the labels of the container to those of the call, where the call does not say them. */
+function withoutOurs(config: JsonObject, labels: JsonObject): JsonObject {
+  const ours = Object.keys(labels).filter(isReserved);
   return withLabels(config, Object.fromEntries(ours.map((label) => [label, ''])));
 }
 

@@ -17,7 +17,7 @@ import { inMode, type Mode, modes } from '../../rules/policies/mode.ts';
 import { ownPaths } from '../../rules/policies/own-paths.ts';
 import { ownSockets } from '../../rules/policies/own-sockets.ts';
 import { ownVolumesFrom } from '../../rules/policies/own-volumes-from.ts';
-import { alwaysFirst, BuildsPolicy } from '../../rules/policies/policies.ts';
+import { alwaysFirst, alwaysLast, BuildsPolicy } from '../../rules/policies/policies.ts';
 import { forJobs, namespacedListener } from './namespaces.ts';
 import { ownPortsOf } from './own-ports.ts';
 
@@ -59,7 +59,7 @@ export function makePolicies(loaded: LoadedConfig, index: number, from: MadeFrom
   const addresses = addressesOf(listener);
   if ((policies.length === 0 && addresses === null) || listener === undefined) return policies;
   const builds = addresses === null ? [] : [new BuildsPolicy(addresses)];
-  return [...alwaysFirst, ...ownSocketsOf(loaded, listener, from), ...policies, ...builds];
+  return [...alwaysFirst, ...ownSocketsOf(loaded, listener, from), ...policies, ...builds, ...alwaysLast];
 }
 
 /** What builds may fetch; null where only the policies say: the engine as it is, with nothing said of builds. */

@@ -1,6 +1,7 @@
 /** The built-in policies by the name that a configuration gives them. */
 
 import type { Policy, PolicyKind } from '../../exchange/policy.ts';
+import { committedLabels } from './committed-labels.ts';
 import { conservativeKind } from './conservative/conservative.ts';
 import { endpointsKind } from './endpoints.ts';
 import { imagesKind } from './images.ts';
@@ -16,3 +17,6 @@ export const policyKinds: ReadonlyMap<string, PolicyKind> = new Map(kinds.map((k
 
 /** What every listener with a policy or a namespace has before its own. */
 export const alwaysFirst: readonly Policy[] = [reservedLabels];
+
+/** And behind them. */
+export const alwaysLast: readonly Policy[] = [committedLabels];
