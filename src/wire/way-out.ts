@@ -8,13 +8,17 @@ import http from 'node:http';
 import https from 'node:https';
 import net, { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ConnectionOptions, checkServerIdentity, rootCertificates } from 'node:tls';
+import tls, { type ConnectionOptions, checkServerIdentity, rootCertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent, request } from 'undici';
+import { type GatheredAnswer, GatheredCalls, type GatheredRequest } from './gathered-calls.ts';
 import { type Network, reachableAddresses } from './inner-addresses.ts';
+import type { Dial } from './outbound.ts';
 
 const CONNECT_MS = 10_000;
 const HEAD_MS = 60_000;
 const SILENT_MS = 120_000;
+/** How much of a large body may lie here until it is wanted. */
+const AHEAD_BYTES = 1024 * 1024;
 
 export interface WayOutOptions {
   /** `http://` or `https://`; null for none. */
@@ -58,6 +62,8 @@ export type OutRequest = Omit<Dispatcher.RequestOptions, 'origin' | 'path'>;
 export interface Out {
   /** Follows no redirect. @throws OutFault */
   send(url: URL, request: OutRequest): Promise<Dispatcher.ResponseData>;
+  /** GET of what may be large. Follows no redirect. @throws OutFault */
+  get(url: URL, request: GatheredRequest): Promise<Dispatcher.ResponseData | GatheredAnswer>;
 }
 
 type LookupAll = (
@@ -71,7 +77,7 @@ export class WayOut {
   private readonly resolve: LookupAll;
   private readonly reachable: (address: string) => boolean;
   private readonly tunnelMs: number;
-  private readonly opened: Dispatcher[] = [];
+  private readonly opened: { close(): Promise<void> }[] = [];
 
   /** @param resolve the machine's own resolver @param tunnelMs how long the proxy may take to reach a server */
   constructor(options: WayOutOptions, resolve: LookupAll = lookup, tunnelMs = CONNECT_MS) {
@@ -102,18 +108,34 @@ export class WayOut {
       });
       this.opened.push(proxied);
     }
+    const large = new GatheredCalls({
+      dial: (url) => this.dialer(url, [...ca], destination),
+      connectMs: destination.connectMs ?? CONNECT_MS,
+      headMs: HEAD_MS,
+      silentMs: SILENT_MS,
+      asFault: asOutFault,
+    });
+    this.opened.push(large);
+    const goesDirect = (url: URL): boolean =>
+      proxied === null || (isNamed(url, named) && !throughProxy) || this.isWithoutProxy(url.hostname);
+    const send: Out['send'] = async (url, options) => {
+      const isDirect = goesDirect(url);
+      if (!isDirect) await this.refuseInner(url, named);
+      try {
+        return await request(url, { ...options, dispatcher: isDirect ? direct : (proxied as Dispatcher) });
+      } catch (fault) {
+        // Of a proxy nobody knows whether it has reached the server.
+        if (isDirect && isSlow(fault)) throw new OutFault('slow', `${url.host} does not answer`, fault);
+        throw asOutFault(url, fault);
+      }
+    };
     return {
-      send: async (url, options) => {
-        const isExempt = (isNamed(url, named) && !throughProxy) || this.isWithoutProxy(url.hostname);
-        const goesDirect = proxied === null || isExempt;
-        if (!goesDirect) await this.refuseInner(url, named);
-        try {
-          return await request(url, { ...options, dispatcher: goesDirect ? direct : (proxied as Dispatcher) });
-        } catch (fault) {
-          // Of a proxy nobody knows whether it has reached the server.
-          if (goesDirect && isSlow(fault)) throw new OutFault('slow', `${url.host} does not answer`, fault);
-          throw asOutFault(url, fault);
+      send,
+      get: (url, options) => {
+        if (!goesDirect(url) || large.isBusy(url)) {
+          return send(url, { method: 'GET', highWaterMark: AHEAD_BYTES, ...options });
         }
+        return large.ask(url, options);
       },
     };
   }
@@ -149,6 +171,25 @@ export class WayOut {
       // An address is not looked up, so it is looked at here.
       if (isIP(host) !== 0 && !this.reachable(host)) return callback(new OutFault('inner-address', inner(host)), null);
       return checked(options, callback);
+    };
+  }
+
+  /** As `connector`. */
+  private dialer(url: URL, ca: string[], { named, certifiedAs }: Destination): Dial {
+    const host = bare(url.hostname);
+    const port = Number(portOf(url));
+    const isFree = isNamed(url, named);
+    const isRefused = !isFree && isIP(host) !== 0 && !this.reachable(host);
+    const secureContext = url.protocol === 'https:' ? tls.createSecureContext({ ca }) : null;
+    return (onread) => {
+      // What fails to connect is what is told; an exception is not.
+      if (isRefused) return new net.Socket(onread).destroy(new OutFault('inner-address', inner(host)));
+      const options = { ...onread, host, port, ...(isFree ? {} : { lookup: this.lookup }) };
+      if (secureContext === null) return net.connect(options);
+      // RFC 6066 §3: an address is not a server name.
+      const identity = { servername: isIP(host) === 0 ? host : '', ...(isFree ? identityOf(named, certifiedAs) : {}) };
+      const socket = tls.connect({ ...options, ...identity, secureContext, ALPNProtocols: ['http/1.1'] });
+      return socket.setNoDelay(true);
     };
   }
 
@@ -295,7 +336,7 @@ function asOutFault({ host }: URL, fault: unknown): unknown {
   if (name === 'AbortError') return fault;
   if (/TIMEOUT|ETIMEDOUT/.test(code)) return new OutFault('timeout', `${host} does not answer`, fault);
   if (/ENOTFOUND|EAI_AGAIN/.test(code)) return new OutFault('unknown-host', `there is no host ${host}`, fault);
-  if (/CERT|TLS|SSL|ISSUER|SIGNED/i.test(code)) {
+  if (/CERT|TLS|SSL|ISSUER|SIGNED|EPROTO/i.test(code)) {
     return new OutFault('tls', `the certificate of ${host} is not trusted, or TLS failed: ${message}`, fault);
   }
   if (/ECONNREFUSED|EHOSTUNREACH|ENETUNREACH/.test(code)) {

@@ -5,6 +5,7 @@
 
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
+import { GatheredBody } from '../../wire/gathered-body.ts';
 import type { Fill, NewRecord } from '../store.ts';
 import { readContentRange } from './byte-ranges.ts';
 import { letGo } from './read-whole.ts';
@@ -60,7 +61,7 @@ async function pour(
 ): Promise<Error | null> {
   let left = skip;
   try {
-    for await (const piece of inLargePieces(body)) {
+    for await (const piece of body instanceof GatheredBody ? gathered(body) : inLargePieces(body)) {
       onBytes(piece.length);
       const wanted = piece.subarray(Math.min(left, piece.length));
       left -= piece.length - wanted.length;
@@ -95,6 +96,14 @@ async function resume(
   }
   letGo(answer.body);
   return null;
+}
+
+async function* gathered(body: GatheredBody): AsyncIterable<Buffer> {
+  try {
+    yield* body.pieces();
+  } finally {
+    body.destroy();
+  }
 }
 
 /** What comes while a piece is used is one piece, so that what is slow to begin is begun seldom. */

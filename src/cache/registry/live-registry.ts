@@ -1,7 +1,6 @@
 /** A registry asked over the network: with the client's credentials where it wants some, along its redirects without. */
 
 import { LRUCache } from 'lru-cache';
-import type { Dispatcher } from 'undici';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
 import { type Challenge, readChallenge } from './challenge.ts';
 import { viaOf } from './loops.ts';
@@ -12,9 +11,8 @@ import type { LiveAnswer, LiveUpstream, Resource, UpstreamRequest } from './upst
 
 const REGISTRIES_KNOWN = 1000;
 const MOST_REDIRECTS = 5;
-/** How much of a body may lie here until it is wanted: of blobs as much as is well written at once. */
-const BLOB_AHEAD_BYTES = 1024 * 1024;
-const OTHER_AHEAD_BYTES = 64 * 1024;
+/** How much of a body may lie here until it is wanted. */
+const AHEAD_BYTES = 64 * 1024;
 
 /** Told of every host that a registry sends clients to: for credentials, or for what it has. */
 export type OnHost = (registry: string, kind: 'auth' | 'blobs', host: string) => void;
@@ -28,7 +26,7 @@ interface Hop {
   readonly credentials: RegistryCredentials | null;
 }
 
-type Answer = LiveAnswer & { readonly body: Dispatcher.ResponseData['body'] };
+type Answer = LiveAnswer & { readonly body: { dump(): Promise<void> } };
 
 export class LiveRegistry implements LiveUpstream {
   private readonly registries: Registries;
@@ -125,16 +123,18 @@ export class LiveRegistry implements LiveUpstream {
 
   private async send({ registry, url, request }: Hop, authorization: string | null): Promise<Answer> {
     const { method, body, signal, resource } = request;
-    const highWaterMark = resource.kind === 'blob' ? BLOB_AHEAD_BYTES : OTHER_AHEAD_BYTES;
     const headers = { ...request.headers, via: viaOf(registry, request.via) };
     const sent = authorization === null ? headers : { ...headers, authorization };
-    const answer = await registry.out.send(url, {
-      method: method as 'GET',
-      headers: sent,
-      body,
-      signal,
-      highWaterMark,
-    });
+    const isLarge = resource.kind === 'blob' && method === 'GET';
+    const answer = isLarge
+      ? await registry.out.get(url, { headers: sent, signal })
+      : await registry.out.send(url, {
+          method: method as 'GET',
+          headers: sent,
+          body,
+          signal,
+          highWaterMark: AHEAD_BYTES,
+        });
     return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
   }
 }

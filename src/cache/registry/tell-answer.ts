@@ -121,6 +121,8 @@ async function sendKept(
   response: http.ServerResponse,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
+  // What is not proved may break at once, and not before its head has left.
+  if (kept.digest === null) response.flushHeaders();
   try {
     onBytes(await kept.sendTo(response, range));
     response.end();

@@ -3,7 +3,7 @@
  * in memory that moves on with its readers, so that nobody's download breaks for want of room on our disk.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import {
   type Body,
@@ -17,6 +17,7 @@ import {
   type NotKept,
   WrongBody,
 } from '../store.ts';
+import { HashBeside, type HashThread } from './hash-thread.ts';
 import { OpenFile } from './open-file.ts';
 import type { SendBuffers } from './send-buffers.ts';
 import { piecesOf, type Source, sendSource } from './source.ts';
@@ -24,10 +25,13 @@ import { Window } from './window.ts';
 
 /** A body up to this size has no file before it is whole. */
 const IN_MEMORY = 64 * 1024;
+/** From here on hashing takes longer than to have another thread do it. */
+const HASHED_BESIDE = 4 * 1024 * 1024;
 
 /** What the fill needs of its store. */
 export interface FillHost {
   readonly buffers: SendBuffers;
+  readonly hashThread: HashThread;
   readonly maxBytes: number;
   /** Where the file is to be. */
   readonly path: string;
@@ -51,7 +55,7 @@ export interface WholeBody {
 export class FolderFill implements Fill {
   readonly #host: FillHost;
   readonly #expected: FillOptions;
-  readonly #hash = createHash('sha256');
+  readonly #hash: Hash | HashBeside;
   readonly #window = new Window();
   readonly #followers = new Set<Follower>();
   #memory: Buffer[] | null = [];
@@ -63,12 +67,15 @@ export class FolderFill implements Fill {
   #end: 'none' | 'whole' | Error = 'none';
   #digest: Digest | null = null;
   #waiting: (() => void)[] = [];
-  #keeping: Promise<void> | null = null;
+  #committing: Promise<unknown> | null = null;
 
   constructor(host: FillHost, expected: FillOptions) {
     this.#host = host;
     this.#expected = expected;
-    if ((expected.size ?? 0) > host.maxBytes) this.#notKept = 'larger than the store';
+    const size = expected.size ?? 0;
+    if (size > host.maxBytes) this.#notKept = 'larger than the store';
+    const isLarge = size >= HASHED_BESIDE && this.#notKept === null;
+    this.#hash = isLarge ? host.hashThread.begin() : createHash('sha256');
   }
 
   get written(): number {
@@ -98,12 +105,14 @@ export class FolderFill implements Fill {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    if (this.#end !== 'none') throw new Error('this fill has ended');
+    this.#refuseEnded();
     if (bytes.length === 0) return;
-    this.#hash.update(bytes);
     if (this.#notKept === null && this.#written + bytes.length > this.#host.maxBytes)
       this.#lose('larger than the store');
-    if (this.#notKept === null) await this.#keepBytes(bytes);
+    const keeping = this.#notKept === null ? this.#keepBytes(bytes) : null;
+    if (!(this.#hash instanceof HashBeside)) this.#hash.update(bytes);
+    await keeping;
+    if (this.#hash instanceof HashBeside) await this.#hashBeside(this.#hash, bytes);
     if (this.#notKept !== null) this.#window.add(this.#written, bytes);
     this.#written += bytes.length;
     this.#wake();
@@ -127,6 +136,16 @@ export class FolderFill implements Fill {
     } catch (fault) {
       this.#lose(reasonOf(fault));
     }
+  }
+
+  /** From the file as far as there is one. */
+  async #hashBeside(hash: HashBeside, bytes: Uint8Array): Promise<void> {
+    if (this.#notKept === null) {
+      if (this.#file !== null) hash.addFrom(this.#file, this.#based);
+      return;
+    }
+    if (hash.position < this.#based) await hash.add(Buffer.concat(this.#memory ?? []));
+    await hash.add(bytes);
   }
 
   async #writeAt(bytes: Uint8Array, position: number): Promise<void> {
@@ -183,9 +202,15 @@ export class FolderFill implements Fill {
     if (this.readable <= position && this.#end instanceof Error) throw this.#end;
   }
 
-  async commit(records: readonly NewRecord[]): Promise<Committed> {
-    if (this.#end !== 'none') throw new Error('this fill has ended');
-    const [digest, size] = [this.#hash.digest('hex'), this.#written];
+  commit(records: readonly NewRecord[]): Promise<Committed> {
+    const committed = this.#commit(records);
+    this.#committing = committed.catch(() => {});
+    return committed;
+  }
+
+  async #commit(records: readonly NewRecord[]): Promise<Committed> {
+    this.#refuseEnded();
+    const [digest, size] = [await this.#proof(), this.#written];
     const wrong = wrongness(this.#expected, digest, size);
     if (wrong !== null) {
       await this.#endWith(wrong);
@@ -194,34 +219,48 @@ export class FolderFill implements Fill {
     this.#digest = digest;
     this.#end = 'whole';
     this.#wake();
-    if (this.#notKept === null) {
-      this.#keeping = this.#keep(digest, size, records);
-      await this.#keeping;
-    }
+    if (this.#notKept === null) await this.#keep(digest, size, records);
     this.#host.onEnd(this.#notKept);
     this.#letGo();
     return this.#notKept === null ? { kept: true, digest, size } : { kept: false, digest, size, reason: this.#notKept };
   }
 
+  #refuseEnded(): void {
+    if (this.#end !== 'none') throw new Error('this fill has ended');
+  }
+
+  #proof(): Digest | Promise<Digest> {
+    if (!(this.#hash instanceof HashBeside)) return this.#hash.digest('hex');
+    return this.#hash.digest().catch(async (fault: Error) => {
+      await this.#endWith(new FillBroken(fault.message));
+      throw fault;
+    });
+  }
+
   async #keep(digest: Digest, size: number, records: readonly NewRecord[]): Promise<void> {
-    const content = this.#file === null ? Buffer.concat(this.#memory ?? []) : this.#file.handle;
+    // The last of its readers may go meanwhile.
+    const file = this.#file?.retain() ?? null;
+    const content = file === null ? Buffer.concat(this.#memory ?? []) : file.handle;
     try {
       await this.#host.keep({ digest, size, content }, records);
     } catch (fault) {
       this.#notKept = reasonOf(fault);
       await unlink(this.#host.path).catch(() => {});
+    } finally {
+      file?.release();
     }
   }
 
   async abort(reason: string): Promise<void> {
-    if (this.#end === 'none') await this.#endWith(new FillBroken(reason));
     // What is whole already is kept: whoever closes the store waits for it.
-    await this.#keeping;
+    await this.#committing;
+    if (this.#end === 'none') await this.#endWith(new FillBroken(reason));
   }
 
   async #endWith(fault: Error): Promise<void> {
     this.#end = fault;
     this.#wake();
+    if (this.#hash instanceof HashBeside) this.#hash.abandon();
     if (this.#file !== null) await unlink(this.#host.path).catch(() => {});
     this.#host.onEnd(this.#notKept);
     this.#letGo();

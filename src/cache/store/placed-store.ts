@@ -20,6 +20,7 @@ import type {
   VerifyStep,
 } from '../store.ts';
 import { FolderFill } from './fill.ts';
+import { HashThread } from './hash-thread.ts';
 import { recordName } from './layout.ts';
 import { entryOf, type Ledger } from './ledger.ts';
 import type { BodyPlace, RecordPlace } from './places.ts';
@@ -68,6 +69,7 @@ export class PlacedStore implements Store {
   readonly #notKept: Record<NotKept, number> = { 'disk full': 0, 'larger than the store': 0, 'fault of the disk': 0 };
   readonly #evicted = { records: 0, bytes: 0 };
   readonly #fills = new Set<FolderFill>();
+  readonly #hashThread = new HashThread();
   /** Bytes of fills that lie there and are not in the ledger. */
   #filling = 0;
   #evicting: Promise<boolean> | null = null;
@@ -123,6 +125,7 @@ export class PlacedStore implements Store {
     const fill: FolderFill = new FolderFill(
       {
         buffers: this.#place.buffers,
+        hashThread: this.#hashThread,
         maxBytes: Math.min(this.#maxBytes, this.#place.largestBody),
         path,
         makeRoom: (bytes) => this.#makeRoom(bytes),
@@ -291,6 +294,7 @@ export class PlacedStore implements Store {
     await this.#walked;
     await this.#evicting;
     await this.#writeTouches();
+    await this.#hashThread.close();
   }
 
   /** One at a time; whether something went. */
