@@ -1,8 +1,10 @@
 /** Clients that know nothing of Berthgate, by each way that they have: skopeo, and containerd's own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run as command, hasRegistry, newestEngine, type TestEngine } from '../engines/index.ts';
 import {
@@ -22,6 +24,12 @@ const engine = newestEngine();
 const SKOPEO = '/usr/bin/skopeo';
 const CTR = '/usr/bin/ctr';
 const containerd = engine?.socket.replace(/docker\.sock$/, 'exec/containerd/containerd.sock') ?? '';
+
+/** No package of Debian has it. */
+function hasBuildKit(): boolean {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return ['buildkitd', 'buildctl', 'runc'].every((name) => folders.some((one) => existsSync(join(one, name))));
+}
 
 describe.skipIf(!hasRegistry() || engine === undefined)('the registry cache', () => {
   let registries: Registries;
@@ -44,17 +52,23 @@ describe.skipIf(!hasRegistry() || engine === undefined)('the registry cache', ()
 
   type Way = 'proxy' | 'dns' | 'mirror';
 
+  const environmentOf = (way: Way): Record<string, string> => ({
+    SSL_CERT_FILE: join(folder, 'ca.crt'),
+    ...(way === 'proxy' ? { HTTPS_PROXY: `http://${site.proxy}` } : {}),
+  });
+
   /** As the program would be run on a host that is set up for the way. */
   function runAs(way: Way, program: string, args: readonly string[]): ReturnType<typeof command> {
-    const env = {
-      PATH: process.env.PATH ?? '',
-      HOME: folder,
-      SSL_CERT_FILE: join(folder, 'ca.crt'),
-      ...(way === 'proxy' ? { HTTPS_PROXY: `http://${site.proxy}` } : {}),
-    };
+    const env = { PATH: process.env.PATH ?? '', HOME: folder, ...environmentOf(way) };
     if (way !== 'dns') return command(program, args, { env });
     const bind = 'mount --bind "$0" /etc/hosts && exec "$@"';
     return command('unshare', ['-m', 'sh', '-c', bind, join(folder, 'hosts'), program, ...args], { env });
+  }
+
+  /** The same for what goes on until it is ended. */
+  function startAs(way: 'proxy', program: string, args: readonly string[]): ChildProcess {
+    const env = { PATH: process.env.PATH ?? '', HOME: folder, ...environmentOf(way) };
+    return spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { env, stdio: 'ignore' });
   }
 
   /** Gives what is in the image's own layer, or what skopeo says where it cannot have it. */
@@ -175,4 +189,75 @@ describe.skipIf(!hasRegistry() || engine === undefined)('the registry cache', ()
       await ctr('mirror', 'namespaces', 'rm', space);
     }
   });
+
+  // The last one: the registries go.
+  test.skipIf(!hasBuildKit())(
+    'BuildKit by itself pulls by each way, and with the registries gone what it has had (where buildkitd is on the PATH)',
+    async () => {
+      const at = await mkdtemp(join(folder, 'buildkit-'));
+      const mirrored = [HOSTS.one, HOSTS.closed].map(
+        (name) => `[registry."${name}"]\n  mirrors = ["${site.mirror}"]\n`,
+      );
+      const setup = await (await fetch(`http://${site.proxy}/setup/buildkit`)).text();
+      await writeFile(join(at, 'buildkitd.toml'), [setup, ...mirrored, ''].join('\n'));
+      const auth = (pair: string): object => ({ auth: Buffer.from(pair).toString('base64') });
+      const auths = { [CLOSED]: auth('alice:secret'), [site.login]: auth(`${CLOSED}/alice:secret`) };
+      await writeFile(join(at, 'config.json'), JSON.stringify({ auths }));
+      const socket = `unix://${at}/buildkitd.sock`;
+      const kept = ['--root', join(at, 'root'), '--oci-worker-snapshotter', 'native', '--oci-worker-net', 'host'];
+      const daemon = startAs('proxy', 'buildkitd', ['--config', join(at, 'buildkitd.toml'), '--addr', socket, ...kept]);
+      const buildctl = (config: string, ...args: string[]) =>
+        command('buildctl', ['--addr', socket, ...args], {
+          env: { PATH: process.env.PATH ?? '', HOME: at, DOCKER_CONFIG: config },
+        });
+      /** What the image says of itself in a build from it, or why it could not be had. */
+      async function build(image: string, config = '/nonexistent'): Promise<string> {
+        const [context, out] = [await mkdtemp(join(at, 'context-')), await mkdtemp(join(at, 'out-'))];
+        await writeFile(
+          join(context, 'Dockerfile'),
+          `FROM ${image} AS base\nFROM scratch\nCOPY --from=base /word /word\n`,
+        );
+        const locals = ['--local', `context=${context}`, '--local', `dockerfile=${context}`];
+        const { code, stderr } = await buildctl(
+          config,
+          ...['build', '--progress', 'plain', '--no-cache', '--frontend', 'dockerfile.v0', ...locals],
+          ...['--output', `type=local,dest=${out}`],
+        );
+        return code === 0 ? await readFile(join(out, 'word'), 'utf8') : stderr;
+      }
+      // An image of its own for each way: of one that it has, BuildKit asks for no more than its digest.
+      const prefixed = (registry: string): string => `${registry.replace(':', '__')}/${APP}:prefix`;
+      async function buildAll(): Promise<void> {
+        expect(await build(`${APP}:1`)).toBe('hub');
+        expect(await build(`${HOSTS.one}/${APP}:hosts`)).toBe('one');
+        expect(await build(`${site.mirror}/${prefixed(ONE)}`)).toBe('one');
+        expect(await build(`${site.mirror}/${prefixed(OTHER)}`)).toBe('other');
+        expect(await build(`${site.login}/${prefixed(CLOSED)}`, at)).toBe('closed');
+        expect(await build(`${ONE}/${APP}:proxy`)).toBe('one');
+        expect(await build(`${OTHER}/${APP}:proxy`)).toBe('other');
+        expect(await build(`${CLOSED}/${APP}:proxy`, at)).toBe('closed');
+        expect(await build(`${CLOSED}/${APP}:proxy`)).toMatch(/401|authorization failed/);
+        expect(await build(`${HOSTS.closed}/${APP}:hosts`)).toMatch(/failed to resolve|no such host/);
+      }
+      try {
+        await expect.poll(async () => (await buildctl(at, 'debug', 'workers')).code, { timeout: 60_000 }).toBe(0);
+        await buildAll();
+        const asked = () =>
+          Object.values(registries.by).map(({ log }) => [...log().matchAll(/"GET \S+\/blobs\//g)].length);
+        const before = asked();
+        await buildctl(at, 'prune', '--all');
+        await buildAll();
+        expect(asked()).toEqual(before);
+        await Promise.all(Object.values(registries.by).map((registry) => registry.stop()));
+        await buildctl(at, 'prune', '--all');
+        await buildAll();
+        for (const image of [`${site.mirror}/${ONE}/${APP}`, `${HOSTS.one}/${APP}`, `${ONE}/${APP}`]) {
+          expect(await build(`${image}:none`)).toMatch(/the registry one\.(hosts\.)?example\.org cannot be reached/);
+        }
+      } finally {
+        daemon.kill('SIGTERM');
+        await once(daemon, 'exit');
+      }
+    },
+  );
 });
