@@ -50,6 +50,7 @@ function servers({ folder, port, tlsPort, originPort }) {
     listen 127.0.0.1:${port};
     listen 127.0.0.1:${tlsPort} ssl;
     ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     ssl_certificate ${folder}/cert.pem;
     ssl_certificate_key ${folder}/key.pem;
     ssl_session_cache shared:tls:8m;

@@ -10,6 +10,8 @@ export interface Source {
   readonly readable: number;
   /** Nothing comes after `readable`. */
   readonly ended: boolean;
+  /** How many reads may be under way, where each gives all that it is asked for; absent: one. */
+  readonly readsAhead?: number;
   /** Bytes from `start`, at least one and at most to `end`, in `buffer` or in memory of its own. */
   read(buffer: Buffer, start: number, end: number): Buffer | Promise<Buffer>;
   /** Resolves when it can be read beyond `position`, or has ended. @throws where it has broken */
@@ -25,44 +27,49 @@ function endOf(source: Source, { end }: ByteRange): number | null {
 /** Above it a read of a large buffer is worth its memory. */
 const LARGE_FROM = 256 * 1024;
 
-/** While one piece is with whoever asked for it the next one is read, where it is there. */
+/** While one piece is with whoever asked for it the next ones are read, where they are there. */
 export async function* piecesOf(source: Source, range: ByteRange, buffers: SendBuffers): AsyncGenerator<Buffer> {
   let position = range.start;
-  const begin = (): Reading | null => {
-    const end = endOf(source, range);
-    const until = Math.min(end ?? source.readable, source.readable);
-    if (until <= position) return null;
-    const buffer = buffers.take(until - position >= LARGE_FROM);
-    const to = Math.min(until, position + buffer.length);
-    return { buffer, piece: read(source, buffer, position, to) };
+  const readings: Reading[] = [];
+  let next = position;
+  const begin = (): void => {
+    while (readings.length < (source.readsAhead ?? 1)) {
+      const end = endOf(source, range);
+      const until = Math.min(end ?? source.readable, source.readable);
+      if (until <= next) return;
+      const buffer = buffers.take(until - next >= LARGE_FROM);
+      const to = Math.min(until, next + buffer.length);
+      const piece = read(source, buffer, next, to);
+      piece.catch(ignore);
+      readings.push({ buffer, piece });
+      next = to;
+    }
   };
-  let reading: Reading | null = null;
   try {
     for (;;) {
-      reading ??= begin();
-      if (reading === null) {
+      begin();
+      const reading = readings.shift();
+      if (reading === undefined) {
         const end = endOf(source, range);
         if (end !== null && position >= end) return;
         await source.more(position);
         continue;
       }
       const { buffer, piece: coming } = reading;
-      reading = null;
       try {
         const piece = await coming;
         position += piece.length;
+        if (readings.length === 0) next = position;
         // A body of one piece, and the end of one, need no second buffer.
-        reading = begin();
-        reading?.piece.catch(() => {});
+        begin();
         yield piece;
       } finally {
         buffers.giveBack(buffer);
       }
     }
   } finally {
-    // It is read to its end: the buffer is somebody else's only then.
-    const left = reading;
-    if (left !== null) void left.piece.then(ignore, ignore).then(() => buffers.giveBack(left.buffer));
+    // They are read to their end: the buffers are somebody else's only then.
+    for (const left of readings) void left.piece.then(ignore, ignore).then(() => buffers.giveBack(left.buffer));
   }
 }
 

@@ -1,5 +1,7 @@
 // What answers at the cache's addresses, met by real TLS clients over real sockets. RED-TEAM 65 and 66.
+
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -355,6 +357,22 @@ function plain(port: number, options: http.RequestOptions): Promise<{ status: nu
     request.end();
   });
 }
+
+test('what is quickest of what is safe is spoken, whatever the client would rather', async () => {
+  const { tlsPort, roots } = await startRig();
+  for (const [minVersion, maxVersion, expected] of [
+    ['TLSv1.3', 'TLSv1.3', 'TLS_AES_128_GCM_SHA256'],
+    ['TLSv1.2', 'TLSv1.2', 'ECDHE-ECDSA-AES128-GCM-SHA256'],
+  ] as const) {
+    const ciphers =
+      'TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256';
+    const asking = { port: tlsPort, servername: CACHED, ca: roots, minVersion, maxVersion, ciphers };
+    const socket = tls.connect({ host: '127.0.0.1', ...asking });
+    await once(socket, 'secureConnect');
+    expect(socket.getCipher().name).toBe(expected);
+    socket.destroy();
+  }
+});
 
 test('plain HTTP is served for cached hosts, however it is asked for, and for no others', async () => {
   const { plainPort } = await startRig();
