@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** Where the program begins. */
 
+import './cli/node-version.ts';
+
 import { commands } from './cli/commands.ts';
 import { run } from './cli/program.ts';
 import { realTerminal } from './cli/terminal.ts';

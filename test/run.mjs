@@ -1,5 +1,6 @@
 // What `npm test` runs: brings the real engines up, builds and checks the house, runs every test, takes the engines down
 // again, and ends with the line "N passed, N failed". `node test/run.mjs --help` tells the rest.
+import './run/node-version.mjs';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

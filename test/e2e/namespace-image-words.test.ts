@@ -121,6 +121,12 @@ describeImageUsers(
       for (const name of [...names, 'bad@sha256:x', 'not/IT']) await docker('tag', `${app}:2`, name);
       await docker('image', 'inspect', '--format', '{{json .RepoTags}}', `${app}:2`);
       await docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', '--filter', `reference=${UPPER}/*`);
+      for (const name of [mine, 'busybox']) {
+        await docker('create', '--name', mine, name);
+        await docker('ps', '--all', '--filter', `name=${mine}`, '--format', '{{.Image}} {{.Names}}');
+        await docker('inspect', '--format', '{{.Config.Image}}', mine);
+        await docker('rm', mine);
+      }
       await docker('rmi', ...names);
       if (isNew) {
         writeFileSync(join(folder, 'Dockerfile'), `FROM ${app}:2\nCOPY --from=${app}:made /file /other\n`);

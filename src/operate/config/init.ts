@@ -2,6 +2,7 @@
 
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { runtimeFolder, stateFolder } from './defaults.ts';
 import {
   defaultEngineSocket,
@@ -86,7 +87,7 @@ ${socketAccess(machine)}
     # Who the client is: the uid on the other side of the socket.
     auth: [peer]
     # null: the engine as it is, so that clients see, stop and enter each other's containers. "{user}": a namespace for
-    # each; docs/namespaces.md says what is not there yet, such as builds.
+    # each; docs/namespaces.md says what differs there.
     namespace: null
     # What may be done: nothing that leads to more privilege or to the host.
     # {use: limits, memory: {max: 4GiB}} behind it would bound what a container takes.
@@ -108,8 +109,8 @@ shutdown: { grace: 30s }
 # audit: FILE adds a line for each call that is refused or changed, which \`berthgate audit\` reads.
 log: { level: info, format: json }
 
-# Where /metrics, /healthz and /readyz are served:
-# admin: { metrics: "http://127.0.0.1:9350" }
+# Where /metrics, /healthz and /readyz are served, and the socket of \`berthgate namespaces\`, \`jobs\`, \`gc\` and \`cache\`:
+# admin: { metrics: "http://127.0.0.1:9350", url: ${quoted(`unix://${dirname(machine.socket)}/admin.sock`)} }
 `;
 }
 

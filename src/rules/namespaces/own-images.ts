@@ -104,7 +104,7 @@ export class OwnImages {
 
   private async spell(text: string, { endpoint }: Call): Promise<string> {
     const found = await this.find(text);
-    if (found !== null) return found.spelling;
+    if (found !== null) return endpoint.id === 'ContainerCreate' ? asSaid(found, text) : found.spelling;
     const reference = readReference(text);
     // Of a name of ours that is not there, the engine says so, and finds nothing by it.
     if (reference !== null && this.names.hasGateway) return formatReference(this.names.toEngine(tagged(reference)));
@@ -194,6 +194,13 @@ export function needReference(text: string, place: string): ImageReference {
   throw new Refusal(place.startsWith('path') ? 'unreadable-path' : 'unreadable-query', 'invalid reference format', {
     place,
   });
+}
+
+/** A container shows the name that it was made with: without a tag, where nobody could take that for an id. */
+function asSaid({ spelling, byId, shared }: FoundImage, text: string): string {
+  const reference = readReference(text);
+  const isBare = reference !== null && reference.tag === null && reference.digest === null;
+  return isBare && !byId && !(shared && readsAsId(text)) ? spelling.replace(/:latest$/, '') : spelling;
 }
 
 function missingImage(text: string): Refusal {
