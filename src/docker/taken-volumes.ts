@@ -14,18 +14,21 @@ export interface Taken {
   /** As the client names it. */
   readonly container: string;
   readonly readOnly: boolean;
+  /** What it asks for beside that: labels of SELinux; empty for nothing. */
+  readonly beyond: string;
 }
 
 const PATH = ['HostConfig', 'VolumesFrom'] as const;
 const PLAIN: ReadonlySet<string> = new Set(['', 'rw', 'ro', 'consistent', 'cached', 'delegated']);
 
-/** Those that ask for nothing beside reading alone. */
 export function takenFrom(body: JsonObject): readonly Taken[] {
   return listAt(body, PATH).flatMap((text, at) => {
-    const [container = '', words = '', ...more] = typeof text === 'string' ? text.split(':') : [];
-    const said = words.split(',');
-    if (container === '' || more.length > 0 || !said.every((word) => PLAIN.has(word))) return [];
-    return [{ at, place: [...PATH, at], container: container.replace(/^\//, ''), readOnly: said.includes('ro') }];
+    const [container = '', ...words] = typeof text === 'string' ? text.split(':') : [];
+    if (container === '') return [];
+    const said = words.join(':').split(',');
+    const beyond = said.filter((word) => !PLAIN.has(word)).join(',');
+    const name = container.replace(/^\//, '');
+    return [{ at, place: [...PATH, at], container: name, readOnly: said.includes('ro'), beyond }];
   });
 }
 

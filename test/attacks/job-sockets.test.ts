@@ -223,6 +223,13 @@ describeEachEngine(
         expect((await at('ci', 'POST', '/containers/create', from(id))).status, id).toBe(400);
         expect((await mine.call('POST', '/containers/create', { body: from(id) })).status, id).toBe(400);
       }
+      // With a word that only the engine could heed it would have to be the engine that lends.
+      for (const refused of [
+        await at('ci', 'POST', '/containers/create', from('lender:z')),
+        await mine.call('POST', '/containers/create', { body: from(`${mine.container}:ro,Z`) }),
+      ]) {
+        expect([refused.status, refused.text]).toEqual([403, expect.stringContaining('of a container with a socket')]);
+      }
       // To the job's own container and to one's own it gives the volumes, and a socket of its own.
       const own = await mine.call('POST', '/containers/create?name=own', { body: from(mine.container) });
       expect(own.status, own.text).toBe(201);
@@ -237,10 +244,12 @@ describeEachEngine(
       expect((await at('ci', 'POST', '/containers/taker/start')).status).toBe(204);
 
       // The control: the engine would lend that one's socket.
-      const lent = await direct('POST', '/containers/create', from(`${ns}.lender`));
-      const { Id } = lent.json<Inspected>();
-      expect((await direct('GET', `/containers/${Id}/json`)).text).toContain(dirname(mine.socket));
-      await direct('DELETE', `/containers/${Id}`);
+      for (const word of ['', ':z']) {
+        const lent = await direct('POST', '/containers/create', from(`${ns}.lender${word}`));
+        const { Id } = lent.json<Inspected>();
+        expect((await direct('GET', `/containers/${Id}/json`)).text).toContain(dirname(mine.socket));
+        await direct('DELETE', `/containers/${Id}`);
+      }
       for (const name of ['taker', 'lender']) await at('ci', 'DELETE', `/containers/${name}?force=1`);
       await at('others', 'DELETE', '/containers/lender?force=1');
       for (const { id } of [mine, theirs]) await nothingLeft(id);

@@ -46,9 +46,10 @@ export class JoinedContainers {
 
   private recall(sinceMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const now = Math.floor(Date.now() / 1000);
+      // An engine waits for what is still to come; what happens from now on is told here.
+      const nowMs = Date.now() - 1;
       const filters = { type: ['network'], event: ['connect'] };
-      const query = { since: String(now - Math.ceil(sinceMs / 1000)), until: String(now + 1), filters };
+      const query = { since: secondsOf(nowMs - sinceMs), until: secondsOf(nowMs), filters };
       const timer = setTimeout(() => {
         stop();
         resolve();
@@ -61,4 +62,9 @@ export class JoinedContainers {
       const stop = this.desk.follow('SystemEvents', { query }, { onBegin: () => {}, onDocument, onEnd });
     });
   }
+}
+
+/** As an engine reads a moment. */
+function secondsOf(ms: number): string {
+  return (ms / 1000).toFixed(3);
 }

@@ -22,6 +22,7 @@ import { refuse } from '../../exchange/judge.ts';
 import type { Change, Policy, PolicyContext, Verdict } from '../../exchange/policy.ts';
 import { isObject, type Json, type JsonObject, placeOf } from '../../ground/json.ts';
 import { withValueAt } from '../../ground/json-path.ts';
+import type { Refusal } from '../../ground/refusal.ts';
 import { resolvePath } from './own-paths.ts';
 
 const NAME = 'job-volumes';
@@ -59,7 +60,9 @@ async function judgeTaken(
   const itself = mountedItself(body);
   for (const one of taken) {
     const own = isCaller(one, call) ? await ofCaller(desk, call, one) : await ofHolder(context, call, one);
-    if (own !== null) given.push(own);
+    if (own === null) continue;
+    if (one.beyond !== '') throw beyondVolumes(one);
+    given.push(own);
   }
   if (given.length === 0) return { call, rule: 'no-socket', changes: [] };
   const { path, from, to } = listWithout(
@@ -91,6 +94,13 @@ async function judgeTaken(
     rule: 'own-volumes',
     changes,
   };
+}
+
+/** Volumes that are said one by one cannot ask for it, and the engine by itself would lend the socket too. */
+function beyondVolumes({ place, beyond }: Taken): Refusal {
+  return refuse(NAME, 'mode', `must not ask for ${JSON.stringify(beyond)} of a container with a socket`, {
+    place: placeOf(place),
+  });
 }
 
 function isCaller({ container }: Taken, { caller }: Call): boolean {

@@ -24,9 +24,14 @@ const note = printSocketNote({
 const own = { Type: 'bind', Source: '/state/jobs/a', Destination: '/run/berthgate', RW: false };
 const volume = { Type: 'volume', Name: 'data', Destination: '/data', RW: true };
 
-async function judged(version: string, mounts: readonly JsonObject[], hostConfig: JsonObject = {}): Promise<Json> {
+async function judged(
+  version: string,
+  mounts: readonly JsonObject[],
+  hostConfig: JsonObject = {},
+  taken = 'holder:ro',
+): Promise<Json> {
   const holder = { Id: 'h', Config: { Labels: { 'berthgate.socket': note } }, Mounts: [own, ...mounts] };
-  const body = { Image: 'busybox', HostConfig: { VolumesFrom: ['holder:ro'] } };
+  const body = { Image: 'busybox', HostConfig: { VolumesFrom: [taken] } };
   const call = callOf({ path: `/v${version}/containers/create`, body });
   const known = { 'ContainerInspect holder': { ...holder, HostConfig: hostConfig } };
   const verdict = await ownVolumesFrom(emptyDesk('engine')).judge(call, contextOf(known));
@@ -46,4 +51,21 @@ test('what of it cannot be said by itself is refused: the engine would lend its 
   await expect(judged('1.44', [volume], part)).rejects.toThrow('a container with a socket has at /data');
   const [mounted] = [{ Type: 'volume', Source: 'data', VolumeOptions: { Subpath: 'part' } }];
   expect(await judged('1.45', [volume], part)).toMatchObject({ HostConfig: { VolumesFrom: [], Mounts: [mounted] } });
+});
+
+test.each(['holder:z', '/holder:ro,Z', 'holder:ro:z', 'holder:new'])(
+  '%s of a container with a socket is refused: the engine would lend the socket with the volumes',
+  async (taken) => {
+    await expect(judged('1.51', [volume], {}, taken)).rejects.toThrow(
+      /must not ask for .* of a container with a socket/,
+    );
+  },
+);
+
+test('what else is asked of a container without a socket is for the engine and the policies to judge', async () => {
+  const body = { Image: 'busybox', HostConfig: { VolumesFrom: ['other:z'] } };
+  const known = { 'ContainerInspect other': { Id: 'o', Config: { Labels: {} }, Mounts: [volume] } };
+  const call = callOf({ path: '/containers/create', body });
+  const verdict = await ownVolumesFrom(emptyDesk('engine')).judge(call, contextOf(known));
+  expect([verdict.rule, verdict.call]).toEqual(['no-socket', call]);
 });
