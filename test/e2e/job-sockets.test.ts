@@ -257,43 +257,94 @@ describe.skipIf(!hasJobClient)('job sockets', () => {
       expect(await leftOf(job)).toEqual([]);
     });
 
-    test('the shapes of GitLab Runner: stages in one container, a cache for the next job', async () => {
+    test('the shapes of GitLab Runner: services, a helper and stages on a network of the build, a cache for the next job', async () => {
       const project = randomBytes(4).toString('hex');
-      const cache = `runner-x-project-${project}-cache`;
+      const cache = `runner-x-project-${project}-cache-${'c'.repeat(32)}`;
       const runner = (args: readonly string[], input?: string) =>
         dockerCli(jobs.host('runner'), args, { timeoutMs: 60_000, ...(input === undefined ? {} : { input }) });
-      const labels = (job: string) =>
-        [`project.id=${project}`, `job.id=${job}`, 'managed=true'].flatMap((label) => [
+      const prepare = async (job: string) => {
+        const prefix = `runner-x-project-${project}-concurrent-0-${job}`;
+        const labels = [`project.id=${project}`, `job.id=${job}`, 'managed=true'].flatMap((label) => [
           '--label',
           `com.gitlab.gitlab-runner.${label}`,
         ]);
-      const prepare = async (job: string): Promise<string> => {
-        const name = `runner-x-project-${project}-concurrent-0-${job}-build`;
-        const mounts = ['-v', `${cache}:/cache`, '-v', `${SOCKET}:${SOCKET}`];
-        await done(runner(['volume', 'create', ...labels(job), cache]));
-        await done(runner(['create', '--name', name, '-i', ...labels(job), ...mounts, jobs.client(), 'sh']));
-        return name;
+        const net = `${prefix}-network`;
+        // All but the one that waits for the service have the volumes of the runner's configuration, the socket with them.
+        const mounts = ['-v', `${cache}:/cache`, '-v', `${prefix}-builds:/builds`, '-v', `${SOCKET}:${SOCKET}`];
+        const create = (type: string, alias: string, ...more: readonly string[]): Promise<string> =>
+          done(
+            runner(
+              ['create', '--name', `/${prefix}-${type}`, '--network', net, '--network-alias', alias].concat(
+                ...labels,
+                ...mounts,
+                ...more,
+              ),
+            ),
+          );
+        await done(runner(['network', 'create', ...labels, net]));
+        for (const volume of [cache, `${prefix}-builds`]) await done(runner(['volume', 'create', ...labels, volume]));
+        const owned = ['-v', `${cache}:/cache`, 'busybox', 'chmod', '777', '/cache'];
+        await done(runner(['run', '--rm', '--name', `${prefix}-cache-init`, ...labels, ...owned]));
+        const serves = ['sh', '-c', 'echo served >/f; exec httpd -f -p 80 -h /'];
+        await done(runner(['start', await create('group__web-0', 'web', 'busybox', ...serves)]));
+        const address = await done(
+          runner([
+            'inspect',
+            '-f',
+            `{{(index .NetworkSettings.Networks "${net}").IPAddress}}`,
+            `${prefix}-group__web-0`,
+          ]),
+        );
+        const waits = ['sh', '-c', 'until wget -qO- http://$WAIT_FOR_SERVICE_TCP_ADDR/f; do sleep 0.1; done'];
+        const waiter = ['--name', `/${prefix}-group__web-0-wait-for-service`, '--network', net, ...labels];
+        await done(runner(['create', ...waiter, '--env', `WAIT_FOR_SERVICE_TCP_ADDR=${address}`, 'busybox', ...waits]));
+        await done(runner(['start', waiter[1] as string]));
+        expect(await done(runner(['wait', waiter[1] as string]))).toBe('0');
+        await done(runner(['rm', '--force', '--volumes', waiter[1] as string]));
+        await create('predefined', 'build', '-i', jobs.client(), 'sh');
+        await create('build', 'build', '-i', jobs.client(), 'sh');
+        return { name: `${prefix}-build`, helper: `${prefix}-predefined`, web: `${prefix}-group__web-0`, net };
       };
+      /** Attached before it is started, with the script on its input, as often as there are stages. */
       const stage = (name: string, script: string): Promise<string> =>
         done(runner(['start', '-a', '-i', name], script));
-      const name = await prepare('1');
+      const first = await prepare('1');
+      const { name, helper } = first;
       const namespace = (
         await jobs.direct('GET', `/volumes?filters=${encodeURIComponent(JSON.stringify({ name: [cache] }))}`)
       ).json<{ Volumes: { Labels: Record<string, string> }[] }>().Volumes[0]?.Labels['berthgate.namespace'];
       const job = await jobOf(name, namespace);
-      await stage(
+      for (const other of [helper, first.web]) expect(await jobOf(other, namespace)).toBe(job);
+      await stage(helper, 'mkdir /builds/p && echo sources >/builds/p/f');
+      const script = 'cat /builds/p/f && wget -qO- http://web/f && echo kept >/cache/f && echo made >/builds/p/out';
+      const makes = 'docker volume create of-script && docker run -d --name db busybox sleep 900';
+      expect(await stage(name, `${script} && (${makes}) >/dev/null`)).toBe('sources\nserved');
+      // What runs steps, and the terminal of a job, is executed in the container while that runs.
+      const after = stage(
         name,
-        'echo kept >/cache/f && docker volume create of-script && docker run -d --name db busybox sleep 900',
+        'docker ps --format "{{.Names}}"; docker volume ls -q; until [ -e /go ]; do sleep 0.1; done',
       );
-      expect(await stage(name, 'docker ps --format "{{.Names}}" && docker volume ls -q')).toBe('db\nof-script');
+      const step = async (): Promise<number | null> => (await runner(['exec', '-i', name, 'sh'], 'touch /go')).code;
+      await expect.poll(step, { timeout: 60_000 }).toBe(0);
+      expect(await after).toBe('db\nof-script');
       expect(await stage(name, 'docker run --rm -v /cache:/c busybox cat /c/f')).toBe('kept');
-      await done(runner(['rm', '--force', '--volumes', name]));
+      expect(await stage(helper, 'cat /builds/p/out /cache/f')).toBe('made\nkept');
+      // What is on the network, and what it has made itself and runs no more.
+      const cleanUp = async ({ net, name, helper }: Awaited<ReturnType<typeof prepare>>): Promise<void> => {
+        const format = '{{range $id, $one := .Containers}}{{$id}}{{end}}';
+        const web = await done(runner(['network', 'inspect', '-f', format, net]));
+        await done(runner(['network', 'disconnect', '--force', net, web]));
+        await done(runner(['rm', '--force', '--volumes', web, helper, name]));
+        await done(runner(['network', 'rm', net]));
+        await done(runner(['volume', 'rm', net.replace('-network', '-builds')]));
+      };
+      await cleanUp(first);
       await endOf(job);
       expect(await leftOf(job)).toEqual([]);
       const next = await prepare('2');
-      expect(await jobOf(next, namespace)).not.toBe(job);
-      expect(await stage(next, 'cat /cache/f && docker ps -aq && docker volume ls -q')).toBe('kept');
-      await done(runner(['rm', '--force', '--volumes', next]));
+      expect(await jobOf(next.name, namespace)).not.toBe(job);
+      expect(await stage(next.name, 'cat /cache/f && docker ps -aq && docker volume ls -q')).toBe('kept');
+      await cleanUp(next);
       await done(runner(['volume', 'rm', cache]));
     });
 
