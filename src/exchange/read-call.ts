@@ -18,6 +18,8 @@ export interface ReadBody {
   readonly unknown: readonly Unknown[];
 }
 
+/** Of a body: what is judged and translated value by value keeps everybody else waiting. No client says a hundredth of it. */
+const MAX_VALUES = 20_000;
 const NO_BODY: ReadBody = { body: null, unknown: [] };
 const FORMS = /^(application\/x-www-form-urlencoded|multipart\/)/i;
 
@@ -70,7 +72,7 @@ async function readJsonBody(
   }
   let value: Json;
   try {
-    value = readJson(bytes, limits.jsonDepth);
+    value = readJson(bytes, limits.jsonDepth, MAX_VALUES);
   } catch (fault) {
     if (!(fault instanceof JsonFault)) throw fault;
     throw new Refusal('unreadable-body', fault.message, { place: fault.place || 'body', cause: fault });

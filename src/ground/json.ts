@@ -31,20 +31,20 @@ export class JsonFault extends Error {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Reads one document. @throws JsonFault */
-export function readJson(bytes: Uint8Array, maxDepth: number): Json {
+/** Reads one document. `maxValues`: of all that stands in it, at every depth. @throws JsonFault */
+export function readJson(bytes: Uint8Array, maxDepth: number, maxValues = Number.POSITIVE_INFINITY): Json {
   let text: string;
   try {
     text = utf8.decode(bytes);
   } catch {
     throw new JsonFault('the body is not UTF-8', '', 0);
   }
-  return readJsonText(text, maxDepth);
+  return new Reader(text, maxDepth, maxValues).document();
 }
 
 /** The same for a text that is already characters (a query parameter, a header). @throws JsonFault */
 export function readJsonText(text: string, maxDepth: number): Json {
-  return new Reader(text, maxDepth).document();
+  return new Reader(text, maxDepth, Number.POSITIVE_INFINITY).document();
 }
 
 const QUOTE = 0x22;
@@ -67,10 +67,13 @@ class Reader {
   private readonly path: (string | number)[] = [];
   private readonly text: string;
   private readonly maxDepth: number;
+  private readonly maxValues: number;
+  private values = 0;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, maxValues: number) {
     this.text = text;
     this.maxDepth = maxDepth;
+    this.maxValues = maxValues;
   }
 
   document(): Json {
@@ -94,6 +97,7 @@ class Reader {
   }
 
   private value(): Json {
+    if (++this.values > this.maxValues) this.fail(`more than ${this.maxValues} values`);
     switch (this.text[this.at]) {
       case '{':
         return this.object();

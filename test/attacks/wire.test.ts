@@ -1,7 +1,7 @@
 // RED-TEAM 1 and 10 to 14: bytes. What a proxy of the usual kind does with them is shown beside what we do.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serveInFrontOf } from '../engine/in-process.ts';
-import { ask, RawClient, requestBytes } from '../engine/raw-client.ts';
+import { ask, RawClient, requestBytes, type WholeAnswer } from '../engine/raw-client.ts';
 import { startNaiveProxy } from './naive-proxy.ts';
 import { describeAttacks, type FakeSetting, type Setting, say, setUpFake } from './setting.ts';
 
@@ -222,6 +222,19 @@ describe('what never ends, or is too much', () => {
       expect([refused.status, refused.json().message]).toEqual([400, expect.stringContaining('nested deeper than 16')]);
     }
     expect(fake.asked()).toEqual([]);
+  });
+
+  test('13: such as a document of millions of values, each of which is to be judged, is refused', async () => {
+    const create = (count: number): Promise<WholeAnswer> =>
+      ask(fake.through, 'POST', '/v1.51/containers/create', {
+        headers: { 'Content-Type': 'application/json' },
+        body: `{"Image":"busybox","Cmd":[${'0,'.repeat(count)}0]}`,
+      });
+    const refused = await create(20_000);
+    expect([refused.status, refused.json().message]).toEqual([400, expect.stringContaining('more than 20000 values')]);
+    expect(fake.asked()).toEqual([]);
+    // The control: what is less is judged.
+    expect((await create(19_000)).json().message).not.toContain('values');
   });
 
   test('13: such as more connections than there may be is refused, and those that are there live on', async () => {

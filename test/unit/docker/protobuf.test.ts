@@ -64,8 +64,8 @@ describe('a message of BuildKit', () => {
     ['within another message', message([2, text('')]), (fields: Uint8Array) => message([8, fields])],
   ])('is refused with more fields than any has: %s', (_, field, around) => {
     const of = (count: number): Uint8Array => around(Buffer.alloc(count * field.length, field));
-    expect(Object.keys(readMessage(solve, of(199_000)).value)).toHaveLength(1);
-    expect(() => readMessage(solve, of(4_000_000))).toThrow('more than 200000 fields');
+    expect(Object.keys(readMessage(solve, of(49_000)).value)).toHaveLength(1);
+    expect(() => readMessage(solve, of(4_000_000))).toThrow('more than 50000 fields');
   });
 
   it('keeps what is not known, tells where it stands, and prints it again', () => {

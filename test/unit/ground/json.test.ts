@@ -253,6 +253,13 @@ describe('depth', () => {
   });
 });
 
+test('how many values there may be is limited where the caller says so', () => {
+  const of = (text: string): unknown => readJson(new TextEncoder().encode(text), DEPTH, 4);
+  expect(of('{"a":[1,{}]}')).toEqual({ a: [1, {}] });
+  for (const text of ['{"a":[1,2,3]}', '[[],[],[],[]]', '{"a":{"b":{"c":{"d":1}}}}'])
+    expect(() => of(text)).toThrow('more than 4 values');
+});
+
 describe('a place', () => {
   test('is written as people write it', () => {
     expect(placeOf(['HostConfig', 'Binds', 2])).toBe('HostConfig.Binds[2]');
