@@ -3,7 +3,7 @@
  * never to an inner address unless that is allowed. A name is resolved once, and what was looked at is connected to.
  */
 
-import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns';
+import { lookup } from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
 import net, { isIP, type LookupFunction } from 'node:net';
@@ -12,9 +12,12 @@ import tls, { type ConnectionOptions, checkServerIdentity, rootCertificates } fr
 import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent, request } from 'undici';
 import { type GatheredAnswer, GatheredCalls, type GatheredRequest } from './gathered-calls.ts';
 import { type Network, reachableAddresses } from './inner-addresses.ts';
+import { KnownAddresses, type LookupAll } from './known-addresses.ts';
 import type { Dial } from './outbound.ts';
 
 const CONNECT_MS = 10_000;
+/** A proxy looks a name up itself, and says something of its own when it has failed. */
+const PROXY_MORE_MS = 2000;
 const HEAD_MS = 60_000;
 const SILENT_MS = 120_000;
 /** How much of a large body may lie here until it is wanted. */
@@ -66,15 +69,10 @@ export interface Out {
   get(url: URL, request: GatheredRequest): Promise<Dispatcher.ResponseData | GatheredAnswer>;
 }
 
-type LookupAll = (
-  hostname: string,
-  options: LookupAllOptions,
-  callback: (fault: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
-) => void;
-
 export class WayOut {
   private readonly options: WayOutOptions;
   private readonly resolve: LookupAll;
+  private readonly known: KnownAddresses;
   private readonly reachable: (address: string) => boolean;
   private readonly tunnelMs: number;
   private readonly opened: { close(): Promise<void> }[] = [];
@@ -83,6 +81,7 @@ export class WayOut {
   constructor(options: WayOutOptions, resolve: LookupAll = lookup, tunnelMs = CONNECT_MS) {
     this.options = options;
     this.resolve = resolve;
+    this.known = new KnownAddresses(resolve);
     this.tunnelMs = tunnelMs;
     this.reachable = reachableAddresses(options.allowPrivate);
   }
@@ -98,7 +97,8 @@ export class WayOut {
     const { proxy } = this.options;
     let proxied: Dispatcher | null = null;
     if (proxy !== null) {
-      const tunnels = { headersTimeout: this.tunnelMs };
+      const { connectMs } = destination;
+      const tunnels = { headersTimeout: connectMs === undefined ? this.tunnelMs : connectMs + PROXY_MORE_MS };
       proxied = new ProxyAgent({
         ...limits,
         uri: proxy,
@@ -207,17 +207,8 @@ export class WayOut {
   private async refuseInner(url: URL, named: URL | undefined): Promise<void> {
     const host = bare(url.hostname);
     if (isNamed(url, named)) return;
-    const found = isIP(host) === 0 ? await this.addressesOf(host) : [host];
+    const found = isIP(host) === 0 ? await this.known.of(host) : [host];
     if (found.some((address) => !this.reachable(address))) throw new OutFault('inner-address', inner(host));
-  }
-
-  /** Empty where the machine itself resolves nothing outside, as behind many a proxy. */
-  private addressesOf(host: string): Promise<readonly string[]> {
-    return new Promise((resolve) => {
-      this.resolve(host, { all: true }, (fault, found) => {
-        resolve(fault === null ? found.map(({ address }) => address) : []);
-      });
-    });
   }
 
   private isWithoutProxy(hostname: string): boolean {

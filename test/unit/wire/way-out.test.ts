@@ -174,6 +174,32 @@ describe.each(['send', 'get'] as const)('by %s', (way) => {
     expect(tunnels.length).toBe(1);
   });
 
+  test('behind a proxy a name is looked up once, and a resolver that never answers holds nobody', async () => {
+    const origin = await server();
+    const proxy = http.createServer();
+    proxy.on('connect', (_request, socket: net.Socket) => {
+      const onward = net.connect(origin.port, '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        onward.pipe(socket).pipe(onward);
+      });
+      onward.on('error', () => socket.destroy());
+      socket.on('error', () => onward.destroy());
+    });
+    await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      proxy.close();
+      proxy.closeAllConnections();
+    });
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const looked: string[] = [];
+    const out = new WayOut({ proxy: url, noProxy: [], ca: [], allowPrivate: [] }, (host) => void looked.push(host));
+    onTestFinished(() => out.close());
+    const both = [get(out, 'http://a.example.org/'), get(out, 'http://a.example.org/')];
+    expect(await Promise.all(both)).toEqual(['here', 'here']);
+    expect(await get(out, 'http://a.example.org/')).toBe('here');
+    expect(looked).toEqual(['a.example.org']);
+  });
+
   test('a proxy that never says whether it has reached a server is not waited for', async () => {
     const taken = new Set<net.Socket>();
     const proxy = net.createServer((socket) => void taken.add(socket));
