@@ -3,8 +3,8 @@
 // worker. And one image that nobody has had, pulled by several engines at once, through the mirror and straight from its
 // registry: on loopback, where a registry is as fast as memory, and behind a link of limited rate.
 //
-//   node bench/registry.mjs [--quick] [--rounds 5] [--seconds 3] [--clients 4] [--no-warm] [--cold] [--mib 1024] [--rate 1gbit]
-//                           [--pulls 2] [--json FILE]
+//   node bench/registry.mjs [--quick] [--rounds 5] [--seconds 3] [--clients 4] [--no-warm] [--cold] [--mib 1024] [--no-far]
+//                           [--rate 1gbit] [--pulls 2] [--json FILE]
 //
 // Needs: npm run build, docker-registry, nginx-light, wrk. --cold needs root, the engines of test/engines, and some 10 GB of disk.
 
@@ -27,6 +27,7 @@ const options = readOptions(import.meta.url, {
   warm: { type: 'boolean', default: true },
   cold: { type: 'boolean', default: false },
   mib: { type: 'string', default: '1024' },
+  far: { type: 'boolean', default: true },
   rate: { type: 'string', default: '1gbit' },
   pulls: { type: 'string', default: '2' },
 });
@@ -162,11 +163,8 @@ async function small({ port, prefix, cpu }, path) {
 }
 
 async function measureCold() {
-  const slow = openSlowNetwork(options.rate);
-  const places = [
-    ['on loopback', null],
-    [`behind ${options.rate}`, slow],
-  ];
+  const places = [['on loopback', null]];
+  if (options.far) places.push([`behind ${options.rate}`, openSlowNetwork(options.rate)]);
   for (const [where, inside] of places) {
     const folder = join(options.folder, inside === null ? 'near' : 'far');
     const origin = await startRegistry(join(folder, 'origin'), inside);

@@ -32,7 +32,8 @@ const HASHED_BESIDE = 4 * 1024 * 1024;
 export interface FillHost {
   readonly buffers: SendBuffers;
   readonly hashThread: HashThread;
-  readonly maxBytes: number;
+  /** What is larger is not kept. */
+  readonly largestBody: number;
   /** Where the file is to be. */
   readonly path: string;
   /** Whether something went, so that it is worth another try. */
@@ -73,7 +74,7 @@ export class FolderFill implements Fill {
     this.#host = host;
     this.#expected = expected;
     const size = expected.size ?? 0;
-    if (size > host.maxBytes) this.#notKept = 'larger than the store';
+    if (size > host.largestBody) this.#notKept = 'larger than the store';
     const isLarge = size >= HASHED_BESIDE && this.#notKept === null;
     this.#hash = isLarge ? host.hashThread.begin() : createHash('sha256');
   }
@@ -107,7 +108,7 @@ export class FolderFill implements Fill {
   async write(bytes: Uint8Array): Promise<void> {
     this.#refuseEnded();
     if (bytes.length === 0) return;
-    if (this.#notKept === null && this.#written + bytes.length > this.#host.maxBytes)
+    if (this.#notKept === null && this.#written + bytes.length > this.#host.largestBody)
       this.#lose('larger than the store');
     const keeping = this.#notKept === null ? this.#keepBytes(bytes) : null;
     if (!(this.#hash instanceof HashBeside)) this.#hash.update(bytes);

@@ -32,6 +32,8 @@ const TOUCH_EVERY_MS = 30_000;
 const COLLECT_EVERY_MS = 3_600_000;
 /** So that not every fill has to evict. */
 const ROOM_SHARE = 0.02;
+/** What is larger is passed on and not kept: it would displace more than it is likely to save. */
+const LARGEST_SHARE = 0.5;
 /** So much more than there may be is there for a moment. */
 const MOST_OVER = 1.05;
 const EVICTED_AT_ONCE = 16;
@@ -126,7 +128,7 @@ export class PlacedStore implements Store {
       {
         buffers: this.#place.buffers,
         hashThread: this.#hashThread,
-        maxBytes: Math.min(this.#maxBytes, this.#place.largestBody),
+        largestBody: Math.min(this.#maxBytes * LARGEST_SHARE, this.#place.largestBody),
         path,
         makeRoom: (bytes) => this.#makeRoom(bytes),
         grow: (bytes) => {

@@ -58,7 +58,7 @@ export const httpCacheMetrics = [
   {
     name: 'berthgate_http_cache_fill_failures_total',
     type: 'counter' as const,
-    help: 'Bodies that were to be kept and are not: origin (it broke off, or was not the same file any more), disk full, larger than the store (alone, or with what comes at the same time), fault of the disk.',
+    help: 'Bodies that were to be kept and are not: origin (it broke off, or was not the same file any more), disk full, larger than the store (alone than half of it, or with what comes at the same time than all), fault of the disk.',
     labels: ['reason'],
     *values({ httpCache }: Sources): Values {
       for (const [reason, count] of httpCache.failures) yield value({ reason }, count);

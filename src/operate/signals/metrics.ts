@@ -280,7 +280,7 @@ const metrics: readonly Metric[] = [
   {
     name: 'berthgate_store_not_kept_total',
     type: 'counter',
-    help: 'Bodies that were passed on and not kept: disk full, larger than the store (alone, or with what comes at the same time), fault of the disk.',
+    help: 'Bodies that were passed on and not kept: disk full, larger than the store (alone than half of it, or with what comes at the same time than all), fault of the disk.',
     labels: ['reason'],
     *values({ store }) {
       for (const [reason, count] of Object.entries(store()?.notKept ?? {})) yield value({ reason }, count);

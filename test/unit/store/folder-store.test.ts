@@ -137,9 +137,9 @@ describe('the store in a folder', () => {
   test('counts what is being filled, and keeps no more of it at a time than it may have', async () => {
     const store = await openStore(1_000_000);
     for (let i = 0; i < 8; i++) await fillWith(store, `http:${i}`, randomBytes(100_000));
-    const bytes = randomBytes(600_000);
-    const [one, other] = [store.begin(), store.begin()];
-    const readings = [one, other].map(async (fill) => {
+    const bytes = randomBytes(400_000);
+    const fills = [store.begin(), store.begin(), store.begin()];
+    const readings = fills.map(async (fill) => {
       const follower = fill.follow() as Body;
       const read = await readBody(follower);
       follower.close();
@@ -147,12 +147,12 @@ describe('the store in a folder', () => {
     });
     let most = 0;
     for (let at = 0; at < bytes.length; at += 50_000) {
-      for (const fill of [one, other]) await fill.write(bytes.subarray(at, at + 50_000));
+      for (const fill of fills) await fill.write(bytes.subarray(at, at + 50_000));
       most = Math.max(most, await bytesBelow(folders[0] as string));
     }
     expect(most).toBeLessThan(1_000_000 * 1.05 + 100_000);
-    expect([one.notKept, other.notKept]).toContain('larger than the store');
-    for (const fill of [one, other]) await fill.commit([]);
+    expect(fills.map(({ notKept }) => notKept)).toContain('larger than the store');
+    for (const fill of fills) await fill.commit([]);
     for (const reading of readings) expect((await reading).equals(bytes)).toBe(true);
     // Alone it has the room of what it was evicted for, and nothing is counted for good.
     await fillWith(store, 'http:a', bytes);
@@ -177,6 +177,28 @@ describe('the store in a folder', () => {
     expect(evicted.records).toBeGreaterThan(0);
     expect((await readKey(store, 'http:a'))?.equals(bytes)).toBe(true);
     await expect.poll(() => store.stats().bytes).toBeLessThanOrEqual(1_000_000);
+  });
+
+  test('is not emptied for one body: what is larger than half of it passes, and displaces nothing', async () => {
+    const store = await openStore(1_000_000);
+    for (let i = 0; i < 9; i++) await fillWith(store, `http:${i}`, randomBytes(100_000));
+    for (const [size, displaced] of [
+      [510_000, 0],
+      // It is seen only when half of the store has gone for it.
+      [undefined, 5],
+    ] as const) {
+      const bytes = randomBytes(510_000);
+      const fill = store.begin({ size });
+      const follower = fill.follow() as Body;
+      const reading = readBody(follower);
+      for (let at = 0; at < bytes.length; at += 30_000) await fill.write(bytes.subarray(at, at + 30_000));
+      expect(await fill.commit([{ key: 'http:large', variant: '', meta: null }])).toMatchObject({ kept: false });
+      expect((await reading).equals(bytes)).toBe(true);
+      follower.close();
+      expect(store.stats().evicted.records).toBeLessThanOrEqual(displaced);
+    }
+    // The control.
+    expect(await fillWith(store, 'http:less', randomBytes(490_000))).toMatchObject({ kept: true });
   });
 
   test('passes a body that is larger than itself through, and keeps nothing of it', async () => {
