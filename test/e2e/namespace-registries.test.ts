@@ -254,9 +254,13 @@ describe.skipIf(!hasRegistry())('registries of namespaces', () => {
 
       // Older engines have no rules for the sources of builds.
       test.runIf(compareVersions(engine.apiVersion, '1.43') >= 0)('nor does BuildKit get anything of it', async () => {
-        for (const image of ['debian:12', '127.0.0.1:1/x:1']) {
+        const refused = [
+          ['debian:12', 'the registry docker.io may not be used here'],
+          ['127.0.0.1:1/x:1', 'denied by policy'],
+        ];
+        for (const [image, why] of refused) {
           const build = await dockerCli(at('alice'), ['build', '-'], { input: `FROM ${image}\n` });
-          expect([build.code, build.stderr]).toEqual([1, expect.stringMatching(/403 Forbidden|denied|not allowed/)]);
+          expect([build.code, build.stderr]).toEqual([1, expect.stringContaining(why!)]);
         }
       });
     },
