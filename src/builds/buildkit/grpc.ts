@@ -10,6 +10,9 @@ export const RESOURCE_EXHAUSTED = 8;
 export const UNIMPLEMENTED = 12;
 export const UNAVAILABLE = 14;
 
+/** In characters as they are sent, of a text and of its details: Node sends no fields of more than 64 KiB, and the client would be told nothing. */
+const MAX_TEXT = 24 * 1024;
+
 /** @throws Refusal for more or less than one, and for a compressed one */
 export function onlyMessageIn(whole: Buffer): Uint8Array {
   const only = new OnlyMessage();
@@ -61,7 +64,7 @@ export function toldError(
   return { ...plain, 'grpc-message': printText(told), ...toldDetails(details, tell) };
 }
 
-/** Nothing where they cannot be read. */
+/** Nothing where they cannot be read, or sent. */
 function toldDetails(
   details: http2.OutgoingHttpHeaders[string],
   tell: (text: string) => string,
@@ -69,7 +72,8 @@ function toldDetails(
   if (typeof details !== 'string') return {};
   try {
     const told = withRpcMessage(Buffer.from(details, 'base64'), tell);
-    return { 'grpc-status-details-bin': Buffer.from(told).toString('base64').replace(/=+$/, '') };
+    const printed = Buffer.from(told).toString('base64').replace(/=+$/, '');
+    return printed.length <= MAX_TEXT ? { 'grpc-status-details-bin': printed } : {};
   } catch (fault) {
     if (fault instanceof ProtobufFault) return {};
     throw fault;
@@ -78,10 +82,13 @@ function toldDetails(
 
 function printText(text: string): string {
   // Half a pair of surrogates, of a text of the client's, has no place in UTF-8.
-  return encodeURIComponent(Buffer.from(text).toString()).replace(
+  const printed = encodeURIComponent(Buffer.from(text).toString()).replace(
     /%(2[0-46-9A-F]|3[A-F]|40|5B|5D)/g,
     decodeURIComponent,
   );
+  if (printed.length <= MAX_TEXT) return printed;
+  // No character is cut in two: the last one that needs more than one byte goes whole.
+  return printed.slice(0, MAX_TEXT).replace(/(%[C-F].(%[89AB].){0,3})?(%.?)?$/, '');
 }
 
 function readText(text: string): string {

@@ -106,6 +106,16 @@ describe('an error of the engine', () => {
     }
   });
 
+  it('is told without details, and no longer than Node sends it', () => {
+    const said = `"alice.web" ${'x'.repeat(40_000)}`;
+    const details = Buffer.from(printMessage(rpcStatus, { Code: 5, Message: said })).toString('base64');
+    const fields = { 'grpc-status': '5', 'grpc-message': said, 'grpc-status-details-bin': details };
+    expect(toldError(fields, tell)).toEqual({
+      'grpc-status': '5',
+      'grpc-message': said.replace('alice.', '').slice(0, 24 * 1024),
+    });
+  });
+
   it('stays as it is where nothing in it is a name', () => {
     const fields = { 'grpc-status': '5', 'grpc-message': 'not%20found' };
     expect(toldError(fields, tell)).toBe(fields);

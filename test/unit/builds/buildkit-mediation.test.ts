@@ -180,3 +180,16 @@ test('a client is told goodbye where nobody is accepted any more, and none of it
   expect(farewells).toEqual([0]);
   await ended;
 });
+
+test('why a call is refused is told also where that would be longer than any field, in whole characters', async () => {
+  const unit = 'é"€😀';
+  const whys = Array.from(encodeURIComponent(unit), (_, before) => 'a'.repeat(before) + unit.repeat(10_000));
+  const left = [...whys];
+  const { session, end } = await mediated(async () => left.shift() as string);
+  for (const why of whys) {
+    const told = await toldOf(call(session, 'Solve'));
+    expect(told.length).toBeGreaterThan(4000);
+    expect(why.startsWith(told)).toBe(true);
+  }
+  await end();
+});
