@@ -14,6 +14,7 @@ import { answerIntercepted, type InterceptedParts } from './intercepted.ts';
 import type { Registry } from './registries.ts';
 import { makeRegistryServer } from './registry-server.ts';
 import { type SetupFacts, setupPage } from './setup-pages.ts';
+import { reasonPhrase } from './tell-answer.ts';
 
 const HANDSHAKE_MS = 15_000;
 const MOST_HEAD_BYTES = 64 * 1024;
@@ -102,9 +103,8 @@ export class RegistryProxy {
       return;
     }
     if (!tunnels(host, port)) {
-      const said = `${host}:${port} is no registry of the configuration (registry.upstreams), and nothing that may be reached through this proxy (registry.tunnel)\n`;
-      socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: ${said.length}\r\n\r\n${said}`);
-      return;
+      const why = `${host}:${port} is neither a registry of the configuration (registry.upstreams) nor what else may be reached through this proxy (registry.tunnel)`;
+      return sayNo(socket, 403, why);
     }
     const server = await tunnel(host, port);
     this.keep(server);
@@ -116,10 +116,8 @@ export class RegistryProxy {
 
   private refuse(socket: Duplex, target: string, fault: Error): void {
     this.parts.onFault(target, fault);
-    const status = fault instanceof OutFault && fault.reason === 'inner-address' ? '403 Forbidden' : '502 Bad Gateway';
-    const said = `${fault instanceof OutFault ? fault.message : 'it could not be reached'}\n`;
-    const length = Buffer.byteLength(said);
-    socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n\r\n${said}`);
+    const status = fault instanceof OutFault && fault.reason === 'inner-address' ? 403 : 502;
+    sayNo(socket, status, fault instanceof OutFault ? fault.message : 'it could not be reached');
   }
 
   /** @param find what the client means by the name in its TLS; null for what is not here */
@@ -183,6 +181,13 @@ export class RegistryProxy {
     request.url = `${url.pathname}${url.search}`;
     return answerIntercepted(this.parts, registry, url.host, 'http', request, response);
   }
+}
+
+/** Clients show only the first line of an answer to CONNECT. */
+function sayNo(socket: Duplex, status: number, why: string): void {
+  const text = `${why}\n`;
+  const head = `HTTP/1.1 ${status} ${reasonPhrase(why)}\r\nContent-Type: text/plain; charset=utf-8`;
+  socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
 }
 
 function answerText(response: http.ServerResponse, status: number, text: string): void {

@@ -54,6 +54,11 @@ export function ownStatusFor({ headers }: http.IncomingMessage, status: number):
 
 const LONGEST_REASON = 300;
 
+/** What can stand in the first line of an answer (RFC 9112 §4), where it is all that a client shows. */
+export function reasonPhrase(why: string): string {
+  return why.replace(/[^\x20-\x7e]/g, '?').slice(0, LONGEST_REASON);
+}
+
 /**
  * @param why an answer to HEAD has no words, but for those in its first line (RFC 9112 §4): containerd and BuildKit ask so, and
  * show them
@@ -66,7 +71,7 @@ export function beginAnswer(
 ): void {
   const isHead = response.req.method === 'HEAD';
   if (why === undefined || !isHead) response.writeHead(status, headers);
-  else response.writeHead(status, why.replace(/[^\x20-\x7e]/g, '?').slice(0, LONGEST_REASON), headers);
+  else response.writeHead(status, reasonPhrase(why), headers);
 }
 
 /**

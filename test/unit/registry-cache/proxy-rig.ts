@@ -23,7 +23,7 @@ export interface ProxyRig {
   /** Where names of DNS lead. */
   readonly tlsPort: number;
   readonly roots: () => string;
-  /** Through the proxy, to `HOST:PORT`. @throws Error with the status of the proxy where it refuses */
+  /** Through the proxy, to `HOST:PORT`. @throws Error with the first line of the proxy's answer where it refuses */
   connect(target: string): Promise<net.Socket>;
   /** As a client that was told to trust our CA. */
   ask(target: string, path: string, options?: AskOptions): Promise<ProxyAnswer>;
@@ -102,7 +102,7 @@ export async function startProxyRig(
         if (answer.statusCode === 200) resolve(socket as net.Socket);
         else {
           socket.destroy();
-          reject(new Error(`the proxy says ${answer.statusCode}`));
+          reject(new Error(`the proxy says ${answer.statusCode} ${answer.statusMessage}`));
         }
       });
       call.on('error', reject);

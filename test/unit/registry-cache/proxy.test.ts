@@ -77,13 +77,19 @@ test('other hosts are refused, or tunnelled where the configuration lets them, a
   onTestFinished(() => void server.close());
   const target = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   await expect(rig.connect(target)).rejects.toThrow('the proxy says 403');
-  await expect(rig.connect('evil.example.net:443')).rejects.toThrow('the proxy says 403');
+  await expect(rig.connect('evil.example.net:443')).rejects.toThrow(
+    'the proxy says 403 evil.example.net:443 is neither a registry of the configuration (registry.upstreams) nor',
+  );
+  const long = `${'long.'.repeat(49)}test:443`;
+  await expect(rig.connect(long)).rejects.toThrow(/^the proxy says 403 [ -~]{300}$/);
   await expect(rig.connect(`${HOST}:22`)).rejects.toThrow('the proxy says 403');
   allowed = target;
   const tunnel = await rig.connect(target);
   const pieces: Buffer[] = [];
   for await (const piece of tunnel) pieces.push(piece as Buffer);
   expect(String(Buffer.concat(pieces))).toBe('untouched');
+  allowed = '127.0.0.1:1';
+  await expect(rig.connect(allowed)).rejects.toThrow('the proxy says 502 127.0.0.1:1 cannot be reached');
   // Another name in the TLS, and another one in the request.
   await expect(rig.ask(`${HOST}:443`, '/v2/', { servername: 'evil.example.net' })).rejects.toThrow();
   const misdirected = await rig.ask(`${HOST}:443`, '/v2/', { headers: { host: 'evil.example.net' } });
