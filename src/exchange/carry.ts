@@ -54,6 +54,8 @@ export interface Changing {
   readonly deadline?: Deadline | null;
   /** Hears an answer that is JSON, and what the client is told waits for it. @throws whatever is to be told instead */
   readonly heard?: ((document: Json, status: number) => Promise<void>) | null;
+  /** An answer that is heard is waited for also when the client has gone. */
+  readonly finishes?: boolean;
   /** What an answer of bytes passes through. */
   readonly answer?: BodyStage;
 }
@@ -66,6 +68,7 @@ interface Carried {
   readonly back: TranslateBack | null;
   readonly deadline: Deadline | null;
   readonly heard: Changing['heard'];
+  readonly finishes: boolean;
   readonly stage: BodyStage | null;
 }
 
@@ -99,12 +102,12 @@ export class Carrier {
   }
 
   private async carryThrough(call: Call, api: ApiRange, exchange: Exchange, changing: Changing): Promise<void> {
-    const { back, through, deadline = null, heard = null, answer: stage = null } = changing;
+    const { back, through, deadline = null, heard = null, finishes = false, answer: stage = null } = changing;
     const { endpoint } = call;
     const { travel } = endpoint.answer;
     const { head } = exchange;
     const request = meaningOf(head).sentFor(call, () => requestFor(call, head, through));
-    const carried: Carried = { call, api, exchange, request, back, deadline, heard, stage };
+    const carried: Carried = { call, api, exchange, request, back, deadline, heard, finishes, stage };
     if (endpoint.shareable === true) return this.share(carried);
     if (!STREAMS.has(travel)) {
       const unread = (back === null && heard === null) || travel !== 'json';
@@ -178,7 +181,7 @@ export class Carrier {
   }
 
   private answerFrom(carried: Carried, ask: (waiter: Waiter) => () => void): Promise<void> {
-    const { call, api, exchange, back, heard = null } = carried;
+    const { call, api, exchange, back, heard = null, finishes } = carried;
     return new Promise((resolve, reject) => {
       const tell: Waiter['onAnswer'] = (head, body, once) => {
         const start = onward(clampHead(head, api), head);
@@ -202,6 +205,7 @@ export class Carrier {
         },
         onFault: (fault) => reject(this.failed(fault)),
       });
+      if (finishes) return;
       exchange.onGone = () => {
         leave();
         resolve();

@@ -30,6 +30,8 @@ export interface Judgement {
   readonly sources: readonly BuildSources[];
   /** Who hears the answer before the client does; null for nobody. */
   readonly heard: ((answer: Json, status: number) => Promise<void>) | null;
+  /** It goes on when its client has gone. */
+  readonly finishes: boolean;
   /** How a good answer is told; null as it is. */
   readonly show: ((answer: Json) => Json) | null;
   ended(status: number): void;
@@ -62,6 +64,7 @@ export function judge(
       load: NO_LOADS,
       sources: NO_SOURCES,
       heard: null,
+      finishes: false,
       show: null,
       ended: NOTHING_TO_END,
     };
@@ -92,6 +95,7 @@ class Judging implements Judgement {
   load: readonly LoadJudge[] = NO_LOADS;
   sources: readonly BuildSources[] = NO_SOURCES;
   heard: Judgement['heard'] = null;
+  finishes = false;
   show: Judgement['show'] = null;
   readonly decisions: Decision[];
   private endings: ((status: number) => void)[] | null = null;
@@ -130,6 +134,7 @@ class Judging implements Judgement {
     if (verdict.load !== undefined) this.load = [...this.load, verdict.load];
     if (verdict.sources !== undefined) this.sources = [...this.sources, verdict.sources];
     if (verdict.onAnswer !== undefined) this.heard = inTurn(this.heard, verdict.onAnswer);
+    this.finishes ||= verdict.finishes === true;
     if (verdict.show !== undefined) this.show = shownBy(this.show, verdict.show);
     if (onEnd !== undefined) {
       this.endings ??= [];

@@ -58,6 +58,8 @@ export interface Verdict {
   readonly onAnswer?: (answer: Json, status: number) => Promise<void>;
   /** What the client is told in place of a good answer. */
   readonly show?: (answer: Json) => Json;
+  /** The engine is heard to the end of the call also where its client has gone: it would go on with it all the same. */
+  readonly finishes?: boolean;
   /** Told once when the call has ended, with the status that the client got; 0 for none. */
   readonly onEnd?: (status: number) => void;
 }

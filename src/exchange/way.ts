@@ -210,6 +210,7 @@ export class Way {
       through: this.stagesOf(judgement, this.carrier, null),
       deadline: this.deadlineOf(judgement.call),
       heard: judgement.heard,
+      finishes: judgement.finishes,
     });
   }
 
@@ -246,6 +247,7 @@ export class Way {
           ...(through === undefined ? {} : { answer: through }),
           deadline: this.deadlineOf(call),
           heard: judgement.heard,
+          finishes: judgement.finishes,
         });
       }
       failed = exchange.status >= 400;

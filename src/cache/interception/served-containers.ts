@@ -178,6 +178,8 @@ export class ServedContainers implements Policy {
     };
     return {
       ...unchanged({ ...call, query }),
+      // Engines go on with what nobody waits for any more, and it is to be kept from that, too.
+      finishes: true,
       // Who has the answer may use the container at once.
       onAnswer: putBackOnce,
       onEnd: () => void putBackOnce(),

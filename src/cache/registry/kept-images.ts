@@ -20,9 +20,14 @@ export interface KeptImage {
 const PREFIX = 'tag:';
 const MOST_MANIFEST_BYTES = 8 * 1024 * 1024;
 
-/** In no order; a tag that several clients mean different things by comes once for each. */
+/** In no order; a tag that several clients mean different things by comes once for each of these, as it was checked last. */
 export async function* listImages(store: Store): AsyncIterable<KeptImage> {
+  let listed = { key: '', digests: new Set<string>() };
+  // The records of a key come together, newest first: one for each way that clients ask.
   for await (const { key, digest, meta, lastUse } of store.list(PREFIX)) {
+    if (listed.key !== key) listed = { key, digests: new Set() };
+    if (listed.digests.has(digest)) continue;
+    listed.digests.add(digest);
     const name = key.slice(PREFIX.length);
     const registry = name.slice(0, name.indexOf('/'));
     const { bytes, kept, named } = await measure(store, registry, digest);
