@@ -391,7 +391,8 @@ export class JobSockets {
   private async noticeImage(job: string): Promise<void> {
     const known = this.jobs.get(job);
     // It may have come behind the last look.
-    if (known !== undefined) void known.ending?.then(() => this.next(() => this.noticeImage(job)));
-    else if (this.sweeps && this.looked && this.unread.size === 0) await this.endLeaked();
+    if (known !== undefined) return void known.ending?.then(() => this.next(() => this.noticeImage(job)));
+    this.soughtLeaks = false;
+    this.look();
   }
 }

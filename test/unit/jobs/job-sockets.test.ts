@@ -100,7 +100,9 @@ function engineWith(containers: readonly Json[], more: Partial<JobSocketsOptions
   keeper?.onBegin();
   const tell = (action: string, of: Record<string, string>, id: string, name: string): void =>
     keeper?.onEvent({ Type: 'container', Action: action, Actor: { ID: id, Attributes: { ...of, name } } });
-  return { sockets, desk, folders, destroyed, looked, ended, tell };
+  const tellImage = (name: string): void =>
+    keeper?.onEvent({ Type: 'image', Action: 'tag', Actor: { ID: 'sha256:1', Attributes: { name } }, timeNano: 1 });
+  return { sockets, desk, folders, destroyed, looked, ended, tell, tellImage };
 }
 
 test('after a restart a job is known by what began it, also where the engine first tells of what it has made', async () => {
@@ -204,6 +206,35 @@ test('a container that an engine has made when its job had ended is removed too'
   // The control: what is no job's is not.
   tell('create', { ...late, 'berthgate.job': '' }, '1', 'ci.web');
   tell('create', late, '2', `${JOB}.late`);
+  await ended;
+  expect(destroyed).toEqual([JOB]);
+});
+
+test('an image that an engine names when its job has ended is removed too, also where the engine does not answer at first', async () => {
+  let asked = 0;
+  let onGone = (): void => {};
+  const gone = new Promise<void>((resolve) => {
+    onGone = resolve;
+  });
+  const { sockets, looked, destroyed, ended, tellImage } = engineWith([], {
+    jobOfImage: (name) => (name.startsWith('ours/') ? JOB : null),
+    orphans: async () => {
+      asked++;
+      if (asked === 2) {
+        onGone();
+        throw new Error('the engine does not answer');
+      }
+      return asked === 1 ? [] : [JOB];
+    },
+  });
+  await looked;
+  sockets.sweep();
+  await expect.poll(() => asked).toBe(1);
+  // The control: what is nobody's here is not looked for.
+  tellImage('theirs/app:1');
+  tellImage('ours/app:1');
+  await gone;
+  expect([asked, destroyed]).toEqual([2, []]);
   await ended;
   expect(destroyed).toEqual([JOB]);
 });
