@@ -124,6 +124,8 @@ describeEachEngine(
       const gone = await ask('DELETE', `/containers/runner-${one}?force=1`);
       expect(gone.status).toBe(404);
       expect(gone.json<{ message: string }>().message).toBe(`No such container: runner-${one}`);
+      // What `docker inspect` asks for at last, and then says that nothing is there.
+      expect((await ask('GET', `/plugins/runner-${one}/json`)).status).toBe(404);
     });
 
     test("do not take part in what is the other one's", async () => {

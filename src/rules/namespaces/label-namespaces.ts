@@ -15,6 +15,7 @@ import { withoutStrangers } from './entering.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { type Reference, RULE, referencesIn } from './references.ts';
 import { Scope } from './scope.ts';
+import { isServed } from './served.ts';
 import { type LabelTemplate, readLabelTemplate } from './template.ts';
 
 const CREATES: ReadonlySet<string> = new Set(['ContainerCreate', 'NetworkCreate', 'VolumeCreate']);
@@ -44,6 +45,7 @@ export class LabelNamespaces implements Namespacing {
       return this.used(name, holder);
     }
     const common = this.namespace(holder.namespace, holder);
+    if (!isServed(endpoint)) return common;
     const namespace = (name: string): OwnNamespace => this.namespace(name, holder);
     if (isAboutAll(endpoint)) return new AllOfScope(scope, common, this.side, namespace);
     const named = referencesIn(withoutStrangers(call)).filter(({ filter }) => !filter);

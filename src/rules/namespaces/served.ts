@@ -29,6 +29,10 @@ const served: ReadonlySet<string> = new Set([
 /** The build cache is everybody's: a prune finds nothing that is the namespace's. */
 const prunesNothing: ReadonlySet<string> = new Set(['BuildPrune']);
 
+export function isServed({ id }: Endpoint): boolean {
+  return served.has(id);
+}
+
 /** @throws Refusal */
 export function refuseUnserved({ id, summary }: Endpoint): void {
   if (served.has(id)) return;
