@@ -147,7 +147,7 @@ export class JobSockets {
     try {
       await this.serve(holder);
     } catch (cause) {
-      await this.drop(holder);
+      await this.lose(holder);
       throw new Refusal('own-fault', 'the socket of the container cannot be served', { cause });
     }
   }
@@ -164,7 +164,7 @@ export class JobSockets {
   /** There is no container after all. */
   async failed(note: SocketNote): Promise<void> {
     const holder = this.holders.get(note.folder);
-    if (holder !== undefined) await this.drop(holder);
+    if (holder !== undefined) await this.lose(holder);
   }
 
   private next(act: () => Promise<void>): void {

@@ -174,6 +174,26 @@ test('a job that another container of its group comes to does not end, also whil
   expect(destroyed).toEqual([other]);
 });
 
+test('a job whose containers have all ended does so also when one more was to be made, and could not be', async () => {
+  const before = { ...note, group: null };
+  const more = { ...nextStage, group: null };
+  const exited = { ...(listed(before, 'build') as object), State: 'exited' };
+  const { sockets, looked, destroyed, ended } = engineWith([exited]);
+  await looked;
+  await sockets.open(more);
+  sockets.sweep();
+  // It is done with what it has seen, a container that is being made, when this is asked.
+  await new Promise<void>((resolve) => {
+    sockets.serveAnew(() => {
+      resolve();
+      return true;
+    });
+  });
+  await sockets.failed(more);
+  await ended;
+  expect(destroyed).toEqual([JOB]);
+});
+
 test('a container that cannot be served keeps no other from being served', async () => {
   const served: string[] = [];
   let looks = 0;
