@@ -12,6 +12,11 @@ export function holderOf(namespace: string | null, user: string): Holder {
   return namespace === null ? `${USER_LABEL}=${user}` : `${NAMESPACE_LABEL}=${namespace}`;
 }
 
+/** All volumes of a namespace carry its label; those that a user's containers bring about need not. */
+export function isNamespace(holder: Holder): boolean {
+  return holder.startsWith(`${NAMESPACE_LABEL}=`);
+}
+
 /** By the labels of the thing. */
 export function holderBy(labels: Json | undefined): Holder {
   if (!isObject(labels ?? null)) return NOBODY;

@@ -85,6 +85,10 @@ export class OwnNetwork {
  */
 export async function removeIdleNetworks(side: EngineSide, idleMs: number = IDLE_MS): Promise<void> {
   const { directory, desk, networkNeededAtMs, networkGoing } = side;
+  // Of jobs that are gone nothing is kept.
+  for (const [namespace, atMs] of networkNeededAtMs) {
+    if (Date.now() - atMs >= idleMs) networkNeededAtMs.delete(namespace);
+  }
   const isNeeded = (namespace: string): boolean => Date.now() - (networkNeededAtMs.get(namespace) ?? 0) < idleMs;
   for (const namespace of directory.namespacesWith('network', DEFAULT_NETWORK)) {
     if (isNeeded(namespace)) continue;
@@ -97,7 +101,6 @@ export async function removeIdleNetworks(side: EngineSide, idleMs: number = IDLE
       networksOf(container).some((network) => network === found.id || network === found.name);
     // Somebody may have begun to need it while we asked.
     if (containers.some(refers) || isNeeded(namespace)) continue;
-    networkNeededAtMs.delete(namespace);
     const going = desk.order('NetworkDelete', { parameters: { id: found.id } }).then(({ status }) => {
       if (status < 300) directory.lose('network', found.id);
     });

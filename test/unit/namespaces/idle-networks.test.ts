@@ -56,6 +56,13 @@ describe('the default network of a namespace', () => {
     expect(engine.orders).toEqual([]);
   });
 
+  test('of a namespace that has ended is not remembered', async () => {
+    const side = await sideOf(engineWith({ Labels: labels, HostConfig: { NetworkMode: 'nsa.bridge' } }));
+    side.networkNeededAtMs.set('j-ended', Date.now() - 60_000).set('j-lives', Date.now() + 60_000);
+    await removeIdleNetworks(side);
+    expect([...side.networkNeededAtMs.keys()]).toEqual(['j-lives']);
+  });
+
   test('goes where no container needs it, and whoever comes meanwhile gets another one', async () => {
     const engine = engineWith({ Labels: { ...labels, 'berthgate.ports': '' }, HostConfig: { NetworkMode: 'none' } });
     const side = await sideOf(engine);

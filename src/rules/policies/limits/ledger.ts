@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { type Holder, NOBODY } from '../../../docker/holder.ts';
+import { type Holder, isNamespace, NOBODY } from '../../../docker/holder.ts';
 import {
   carrying,
   type ListedContainer,
@@ -63,6 +63,9 @@ interface Held {
   readonly promised: Map<string, Promised>;
   refreshed: number;
   refreshedAtMs: number;
+  /** How many read it from the engine now. */
+  reading: number;
+  askedAtMs: number;
 }
 
 /** An engine whose answer to a broken call is not known has begun it by then, or never will. */
@@ -70,6 +73,8 @@ const DOUBT_MS = 60_000;
 /** Other instances and administrators make and remove things too. */
 const FRESH_MS = 30_000;
 const INSPECTED_AT_ONCE = 16;
+/** Each job is a holder, and ends. */
+const KEPT_MS = 600_000;
 
 export class Ledger {
   private readonly engine: EngineDesk;
@@ -103,6 +108,17 @@ export class Ledger {
 
   /** Reads what the holder has from the engine. @throws Refusal when the engine does not answer */
   async refresh(holder: Holder): Promise<void> {
+    const held = this.heldBy(holder);
+    held.reading++;
+    try {
+      await this.read(holder, held);
+    } finally {
+      held.reading--;
+      held.askedAtMs = this.now();
+    }
+  }
+
+  private async read(holder: Holder, held: Held): Promise<void> {
     const number = ++this.refreshes;
     const filters = carrying(holder);
     const containers = await this.engine.ask('ContainerList', { query: { all: true, filters } });
@@ -111,7 +127,6 @@ export class Ledger {
       this.asks.volumes ? this.engine.ask('VolumeList') : null,
       this.asks.networks ? this.engine.ask('NetworkList', { query: { filters } }) : null,
     ]);
-    const held = this.heldBy(holder);
     const isHeld = (thing: { readonly holder: Holder }): boolean => thing.holder === holder;
     // Answers may overtake each other; an older one knows less.
     if (number > held.refreshed) {
@@ -173,6 +188,7 @@ export class Ledger {
   private heldBy(holder: Holder): Held {
     let held = this.held.get(holder);
     if (held === undefined) {
+      this.forgetOthers();
       held = {
         containers: [],
         amounts: new Map(),
@@ -183,10 +199,24 @@ export class Ledger {
         promised: new Map(),
         refreshed: 0,
         refreshedAtMs: Number.NEGATIVE_INFINITY,
+        reading: 0,
+        askedAtMs: 0,
       };
       this.held.set(holder, held);
     }
+    held.askedAtMs = this.now();
     return held;
+  }
+
+  /** Of those that nobody has asked about for long, what the engine can tell again. */
+  private forgetOthers(): void {
+    const nowMs = this.now();
+    for (const [holder, { askedAtMs, reading, promised, mounted }] of this.held) {
+      if (reading > 0 || nowMs - askedAtMs < KEPT_MS || (mounted.size > 0 && !isNamespace(holder))) continue;
+      const isOpen = ({ settledBefore, doubtUntilMs }: Promised): boolean =>
+        settledBefore === null || doubtUntilMs > nowMs;
+      if (![...promised.values()].some(isOpen)) this.held.delete(holder);
+    }
   }
 
   private seeVolumes(held: Held, holder: Holder, answer: Json): void {
