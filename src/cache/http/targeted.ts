@@ -1,7 +1,5 @@
 /** Targeted cache control (RFC 9213): a Structured Field dictionary (RFC 8941). One that breaks its grammar does not exist. */
 
-import type { Directives } from './directives.ts';
-
 /** Which type the directives that we know must have; another type is "invalid" in the sense of RFC 9213 §2.1. */
 const INTEGERS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error']);
 
@@ -10,7 +8,7 @@ const ITEM =
   /^(?:(-?\d{1,15})(?![\d.])|-?\d{1,12}\.\d{1,3}|"(?:[ !#-[\]-~]|\\["\\])*"|[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*|:[A-Za-z0-9+/=]*:|\?[01])/;
 
 /** Null where there is none, or none that counts. */
-export function readTargeted(lines: readonly string[]): Directives | null {
+export function readTargeted(lines: readonly string[]): ReadonlyMap<string, string | null> | null {
   if (lines.length === 0) return null;
   let rest = lines.join(',').trim();
   if (rest === '') return null;

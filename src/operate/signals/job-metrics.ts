@@ -1,6 +1,6 @@
 /** What is told of jobs. */
 
-import { type Described, type Value, value } from './metric.ts';
+import { type Metric, value } from './metric.ts';
 
 interface JobFacts {
   readonly living: number;
@@ -16,7 +16,7 @@ export interface JobSources {
   readonly jobs: () => JobFacts;
 }
 
-export const jobMetrics: readonly (Described & { readonly values: (sources: JobSources) => Iterable<Value> })[] = [
+export const jobMetrics: readonly Metric<JobSources>[] = [
   {
     name: 'berthgate_jobs',
     type: 'gauge',

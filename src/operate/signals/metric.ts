@@ -12,5 +12,9 @@ export interface Described {
   readonly labels: readonly string[];
 }
 
+export interface Metric<Sources> extends Described {
+  readonly values: (sources: Sources) => Iterable<Value>;
+}
+
 export const value = (labels: Labels, value: number, metricName?: string): Value =>
   metricName === undefined ? { labels, value } : { labels, value, metricName };

@@ -4,11 +4,11 @@ import { readdirSync } from 'node:fs';
 import { type MetricObjectWithValues, Registry } from 'prom-client';
 import { type CallTally, durationBounds } from './call-tally.ts';
 import type { DecisionCounts } from './decision-recorder.ts';
-import { type HttpCacheFacts, httpCacheMetrics } from './http-cache-metrics.ts';
-import { type InterceptionFacts, interceptionMetrics } from './interception-metrics.ts';
+import { type HttpCacheSources, httpCacheMetrics } from './http-cache-metrics.ts';
+import { type InterceptionSources, interceptionMetrics } from './interception-metrics.ts';
 import { type JobSources, jobMetrics } from './job-metrics.ts';
-import { type Described, type Value, value } from './metric.ts';
-import { type RegistryCacheFacts, registryMetrics } from './registry-metrics.ts';
+import { type Described, type Metric, type Value, value } from './metric.ts';
+import { type RegistryCacheSources, registryMetrics } from './registry-metrics.ts';
 
 export interface EngineFacts {
   readonly name: string;
@@ -39,7 +39,7 @@ export interface StoreFacts {
   readonly corrupt: number;
 }
 
-interface MetricSources extends JobSources {
+interface MetricSources extends JobSources, InterceptionSources, RegistryCacheSources, HttpCacheSources {
   readonly calls: CallTally;
   readonly decisions: () => DecisionCounts;
   readonly openStreams: ReadonlyMap<string, number>;
@@ -50,18 +50,10 @@ interface MetricSources extends JobSources {
   readonly gateways: () => readonly GatewayFacts[];
   /** Null where nothing is cached. */
   readonly store: () => StoreFacts | null;
-  /** What came to the cache's addresses; null where there is no cache. */
-  readonly interception: () => InterceptionFacts | null;
-  readonly registryCache: () => RegistryCacheFacts;
-  readonly httpCache: HttpCacheFacts;
   readonly version: string;
 }
 
-export interface Metric extends Described {
-  readonly values: (sources: MetricSources) => Iterable<Value>;
-}
-
-const metrics: readonly Metric[] = [
+const metrics: readonly Metric<MetricSources>[] = [
   {
     name: 'berthgate_calls_total',
     type: 'counter',

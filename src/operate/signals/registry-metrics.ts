@@ -1,6 +1,6 @@
 /** The metrics of the registry cache: what was spared, and what registries still give. */
 
-import type { Metric } from './metrics.ts';
+import { type Metric, value } from './metric.ts';
 
 interface QuotaFacts {
   readonly registry: string;
@@ -20,7 +20,11 @@ export interface RegistryCacheFacts {
   readonly bytesFromCache: number;
 }
 
-export const registryMetrics: readonly Metric[] = [
+export interface RegistryCacheSources {
+  readonly registryCache: () => RegistryCacheFacts;
+}
+
+export const registryMetrics: readonly Metric<RegistryCacheSources>[] = [
   {
     name: 'berthgate_registry_cache_answers_total',
     type: 'counter',
@@ -29,7 +33,7 @@ export const registryMetrics: readonly Metric[] = [
     *values({ registryCache }) {
       for (const [key, count] of registryCache().answers) {
         const [kind = '', outcome = ''] = key.split(' ');
-        yield { labels: { kind, outcome }, value: count };
+        yield value({ kind, outcome }, count);
       }
     },
   },
@@ -40,8 +44,8 @@ export const registryMetrics: readonly Metric[] = [
     labels: ['from'],
     *values({ registryCache }) {
       const { bytesFromOrigins, bytesFromCache } = registryCache();
-      yield { labels: { from: 'registry' }, value: bytesFromOrigins };
-      yield { labels: { from: 'cache' }, value: bytesFromCache };
+      yield value({ from: 'registry' }, bytesFromOrigins);
+      yield value({ from: 'cache' }, bytesFromCache);
     },
   },
   {
@@ -50,7 +54,7 @@ export const registryMetrics: readonly Metric[] = [
     help: 'Manifests that were given without fetching them: what the quota of a registry was spared.',
     labels: ['registry'],
     *values({ registryCache }) {
-      for (const [registry, count] of registryCache().manifestsSaved) yield { labels: { registry }, value: count };
+      for (const [registry, count] of registryCache().manifestsSaved) yield value({ registry }, count);
     },
   },
   {
@@ -60,7 +64,7 @@ export const registryMetrics: readonly Metric[] = [
     labels: ['registry', 'account'],
     *values({ registryCache }) {
       for (const { registry, account, limit } of registryCache().quotas.values())
-        yield { labels: { registry, account }, value: limit };
+        yield value({ registry, account }, limit);
     },
   },
   {
@@ -70,7 +74,7 @@ export const registryMetrics: readonly Metric[] = [
     labels: ['registry', 'account'],
     *values({ registryCache }) {
       for (const { registry, account, remaining } of registryCache().quotas.values())
-        yield { labels: { registry, account }, value: remaining };
+        yield value({ registry, account }, remaining);
     },
   },
   {
@@ -79,7 +83,7 @@ export const registryMetrics: readonly Metric[] = [
     help: 'Images that are not for everybody, which a mirror without credentials has not: engines go to the registry themselves.',
     labels: [],
     *values({ registryCache }) {
-      yield { labels: {}, value: registryCache().bypasses };
+      yield value({}, registryCache().bypasses);
     },
   },
 ];

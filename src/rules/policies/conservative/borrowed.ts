@@ -25,7 +25,8 @@ import type { Change, PolicyContext } from '../../../exchange/policy.ts';
 import { isObject, type JsonObject } from '../../../ground/json.ts';
 import { valueAt } from '../../../ground/json-path.ts';
 import type { Changed } from './changed.ts';
-import { type Bounds, ClosedList, type Finding } from './closed-list.ts';
+import { type Bounds, ClosedList } from './closed-list.ts';
+import type { Finding } from './finding.ts';
 
 /** How long a chain of containers that use each other may be. */
 const MOST_STEPS = 8;

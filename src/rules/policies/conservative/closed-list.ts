@@ -9,18 +9,10 @@ import type { Json } from '../../../ground/json.ts';
 import type { JsonPath } from '../../../ground/json-path.ts';
 import type { Allowed } from './allowed.ts';
 import { decisionOn, type Treatment } from './decisions.ts';
+import type { Finding } from './finding.ts';
 import type { Ports } from './ports.ts';
 import type { Registries } from './registries.ts';
 import { demandOn, engineSocket, remedyFor } from './words.ts';
-
-/** Why a value does not pass. */
-export interface Finding {
-  readonly rule: string;
-  readonly place: string;
-  /** What must hold: `must be false`. */
-  readonly message: string;
-  readonly hint: string;
-}
 
 /** The options of the policy that decide single values. */
 export interface Bounds {

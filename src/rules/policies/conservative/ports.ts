@@ -14,7 +14,7 @@ import type { Change, PolicyContext, PolicyCreation } from '../../../exchange/po
 import { isObject, placeOf } from '../../../ground/json.ts';
 import { valueAt } from '../../../ground/json-path.ts';
 import type { Changed } from './changed.ts';
-import type { Finding } from './closed-list.ts';
+import type { Finding } from './finding.ts';
 import type { Options } from './options.ts';
 
 export interface PortsOptions {

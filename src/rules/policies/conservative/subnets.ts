@@ -4,7 +4,7 @@ import { subnetsOf } from '../../../docker/subnets.ts';
 import type { Leaf } from '../../../docker/visit.ts';
 import type { PolicyContext } from '../../../exchange/policy.ts';
 import { type IpNetwork, liesWithin, overlaps, readIpNetwork } from '../../../ground/ip-network.ts';
-import type { Finding } from './closed-list.ts';
+import type { Finding } from './finding.ts';
 
 /** The first subnet that is not free to be used; null where all are. */
 export async function objectionToSubnets(
