@@ -16,6 +16,7 @@ import { KnownAddresses, type LookupAll } from './known-addresses.ts';
 import type { Dial } from './outbound.ts';
 
 const CONNECT_MS = 10_000;
+const CONNECT_PARTS = 10;
 /** A proxy looks a name up itself, and says something of its own when it has failed. */
 const PROXY_MORE_MS = 2000;
 const HEAD_MS = 60_000;
@@ -220,17 +221,22 @@ export class WayOut {
   }
 }
 
-/** undici looks at its clock twice a second only. */
+/**
+ * undici looks at its clock twice a second only. The time is counted in parts: of a process that was held up itself by more
+ * than one of them no more has passed, since it has not yet heard of what has come about meanwhile.
+ */
 function inTime(connect: buildConnector.connector, ms: number): buildConnector.connector {
   return (options, callback) => {
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
+    let left = CONNECT_PARTS;
+    const timer = setInterval(() => {
+      left--;
+      if (left > 0) return;
+      clearInterval(timer);
       callback(Object.assign(new Error('connect'), { code: 'ETIMEDOUT' }), null);
-    }, ms);
+    }, ms / CONNECT_PARTS);
     connect(options, (...result) => {
-      clearTimeout(timer);
-      if (isLate) result[1]?.destroy();
+      clearInterval(timer);
+      if (left === 0) result[1]?.destroy();
       else callback(...result);
     });
   };

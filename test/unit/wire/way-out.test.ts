@@ -246,3 +246,24 @@ describe.each(['send', 'get'] as const)('by %s', (way) => {
       await expect(askAs(name, 'r.example.org')).rejects.toMatchObject({ reason: 'tls' });
   });
 });
+
+test('who is held up itself does not take a server for one that does not answer', async () => {
+  const { port } = await server();
+  const silent = net.createServer((socket) => socket.on('error', () => {}).resume());
+  await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void silent.close());
+  const { out } = wayOut();
+  const get = (url: URL) => ask(out.to({ named: url, connectMs: 100 }), 'send', url);
+  const answer = get(new URL(`http://127.0.0.1:${port}/`));
+  // The connection is begun then, and the time for it is over before anything can be heard of it.
+  await new Promise<void>((resolve) => {
+    setImmediate(() => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      resolve();
+    });
+  });
+  expect(await answer).toBe('here');
+  // The control.
+  const { port: deaf } = silent.address() as AddressInfo;
+  await expect(get(new URL(`https://127.0.0.1:${deaf}/`))).rejects.toMatchObject({ reason: 'timeout' });
+});
