@@ -253,7 +253,8 @@ export class HttpCache {
   private async alone(asked: Asked, fwd: Forwarded): Promise<void> {
     const range = linesOf(asked.headers, 'range').flatMap((value) => ['Range', value]);
     const answer = await this.askOrigin(asked, [...conditionsOf(asked.headers), ...range], true, 'long');
-    const landed = this.keep(asked, answer);
+    // The whole of it, as an origin may say that does not mean it: others have asked for no part.
+    const landed: Landing = range.length > 0 ? { kind: 'alone', answer, reason: 'range' } : this.keep(asked, answer);
     if (landed.kind === 'alone') return this.pass(asked, answer, fwd, landed.reason);
     const body = landed.kind === 'kept' ? landed.fill.follow() : null;
     if (landed.kind !== 'kept' || body === null) throw new Error('what has just begun cannot be read');

@@ -39,6 +39,15 @@ describe('a field that one client sends', () => {
     expect(rig.tally.requests.get('pass http')).toBe(2);
   });
 
+  test('(range) has a part for an answer, which is no whole one for others though the origin says so', async () => {
+    const whole = '0123456789';
+    const rig = await startRig(({ headers: { range } }, response) => {
+      response.writeHead(200, LONG).end(range === 'bytes=0-1' ? whole.slice(0, 2) : whole);
+    });
+    expect((await rig.get('/a', { range: 'bytes=0-1' })).body).toBe('01');
+    expect((await rig.get('/a')).body).toBe(whole);
+  });
+
   test('of what it accepts is kept apart, though the origin does not say that it varies', async () => {
     const rig = await startRig(echoing('accept'));
     expect((await rig.get('/a', { accept: 'evil/type' })).body).toBe('for evil/type');

@@ -1,4 +1,4 @@
-// A registry that lies, breaks, or has had enough; each with what an honest one is answered with, by the same road.
+// RED-TEAM 63 and 64: a registry that lies, breaks, or has had enough; each with what an honest one is answered with, by the same road.
 import { afterEach, expect, test, vi } from 'vitest';
 import { MirrorTally } from '../../../src/cache/registry/index.ts';
 import { say } from '../gateway/fake-registry.ts';

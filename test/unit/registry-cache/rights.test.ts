@@ -1,4 +1,4 @@
-// Private images in the cache: for those alone whom the registry lets have them.
+// RED-TEAM 61 and 68: private images in the cache, for those alone whom the registry lets have them.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
