@@ -92,6 +92,8 @@ export class Carrier {
    * whatever a stage of the body has ended the call with
    */
   async carry(call: Call, api: ApiRange, exchange: Exchange, changing: Changing): Promise<void> {
+    // Nobody hears of it any more who could end it: a stream would run for ever.
+    if (exchange.gone) return;
     if (changing.through.length === 0) return this.carryThrough(call, api, exchange, changing);
     const { stages, release } = releasing(changing.through);
     try {
@@ -124,6 +126,7 @@ export class Carrier {
 
   /** Resolves when the stream is over. @throws Refusal */
   async tell(call: Call, stream: OwnStream, exchange: Exchange): Promise<void> {
+    if (exchange.gone) return;
     const { endpoint, version } = call;
     const { travel } = endpoint.answer;
     this.recorder.streamOpened(travel);

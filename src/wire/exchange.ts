@@ -4,7 +4,7 @@ import type { Channel } from './channel.ts';
 import type { AnswerStart, BodySink, Framing, RawHeaders, RequestHead } from './message.ts';
 import { printFields, printFraming, printStart, printStatusLine, printUpgrade } from './print-head.ts';
 import type { TunnelEnd } from './tunnel.ts';
-import type { WireFault } from './wire-fault.ts';
+import { WireFault } from './wire-fault.ts';
 
 /** The connection of an exchange, as the exchange sees it. */
 export interface ClientConnection {
@@ -84,17 +84,25 @@ export class Exchange {
 
   /** The whole body, decoded. Rejects with a WireFault: 413 over the limit, 408 when it comes too slowly, 400 broken. */
   readBody(limitBytes: number): Promise<Buffer> {
-    return this.connection.readBody(this, limitBytes);
+    return this.#bodyIsLost ? Promise.reject(lostBody()) : this.connection.readBody(this, limitBytes);
   }
 
   /** The whole body if it has arrived already, without a promise; null when it has not, or when it is not of known length. */
   takeBody(): Buffer | null {
-    return this.connection.takeBody(this);
+    return this.#bodyIsLost ? null : this.connection.takeBody(this);
   }
 
   /** The body as it comes. A body that breaks off or is malformed aborts the sink, then tells `onFault`. */
   streamBody(sink: BodySink, onFault: (fault: WireFault) => void = ignoreFault): void {
-    this.connection.streamBody(this, sink, onFault);
+    if (!this.#bodyIsLost) return void this.connection.streamBody(this, sink, onFault);
+    const fault = lostBody();
+    sink.abort(fault);
+    onFault(fault);
+  }
+
+  /** The connection has it no more: to whoever asks for it only now, a body must not look empty. */
+  get #bodyIsLost(): boolean {
+    return (this.gone || this.answered) && this.head.framing.kind !== 'none';
   }
 
   /** An interim answer: 1xx but 101. HTTP/1.0 clients know none and are sent none. */
@@ -241,6 +249,10 @@ function hasNoLength(status: number): boolean {
 }
 
 function ignoreFault(): void {}
+
+function lostBody(): WireFault {
+  return new WireFault(400, 'short-body', 'the client went away before its body was read');
+}
 
 /** The body of a streamed answer. */
 export class AnswerSink implements BodySink {

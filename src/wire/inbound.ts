@@ -154,10 +154,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
 
   streamBody(exchange: Exchange, sink: BodySink, onFault: (fault: WireFault) => void): void {
     const body = this.#body;
-    if (exchange !== this.#exchange || body === null) {
-      sink.end();
-      return;
-    }
+    if (exchange !== this.#exchange || body === null) return void sink.end();
     if (body.sink !== null) throw new Error('a body is read once');
     this.#onBodyFault = onFault;
     this.channel.streams = true;
@@ -313,6 +310,7 @@ export class InboundConnection implements ClientConnection, ChannelUser {
   #awaitGone(exchange: Exchange): void {
     if (exchange.keepsHalfOpen) return;
     this.#timer ??= setTimeout(() => {
+      if (exchange.keepsHalfOpen) return;
       exchange.lose();
       this.channel.destroy();
     }, HALF_CLOSE_GRACE_MS);

@@ -186,7 +186,10 @@ function acceptTunnel({ exchange }: MediatedConnection) {
 /** The upgrade is accepted, since clients do not show why one was refused. */
 function refuseAll(client: http2.ServerHttp2Session): Promise<void> {
   const message = 'berthgate: this engine is too old for BuildKit under rules: set DOCKER_BUILDKIT=0';
-  client.on('stream', (stream: http2.ServerHttp2Stream) => fail(stream, PERMISSION_DENIED, message));
+  client.on('stream', (stream: http2.ServerHttp2Stream) => {
+    stream.on('error', () => stream.destroy());
+    fail(stream, PERMISSION_DENIED, message);
+  });
   client.on('error', () => client.destroy());
   return new Promise((resolve) => client.on('close', resolve));
 }

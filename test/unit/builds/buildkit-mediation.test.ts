@@ -47,7 +47,11 @@ interface Mediated {
 /** A client whose calls are served so; the engine gives as many connections. */
 async function mediated(
   serve: MediatedConnection['serve'],
-  { connections = 1, bodyTimeoutMs = 60_000 }: { connections?: number; bodyTimeoutMs?: number } = {},
+  {
+    connections = 1,
+    bodyTimeoutMs = 60_000,
+    newest = 50,
+  }: { connections?: number; bodyTimeoutMs?: number; newest?: number } = {},
 ): Promise<Mediated> {
   const client = await tunnel();
   const engines = await Promise.all(Array.from({ length: connections }, tunnel));
@@ -55,7 +59,7 @@ async function mediated(
   const connection = {
     exchange: { upgrade: () => client.end },
     engine: {
-      api: async () => ({ newest: 50 }),
+      api: async () => ({ newest }),
       pool: {
         send: (_: unknown, { onUpgrade }: { onUpgrade(head: null, end: TunnelEnd): void }) =>
           onUpgrade(null, given.shift() as TunnelEnd),
@@ -192,4 +196,14 @@ test('why a call is refused is told also where that would be longer than any fie
     expect(why.startsWith(told)).toBe(true);
   }
   await end();
+});
+
+test('who resets its call to an engine that is too old harms nobody else', async () => {
+  const { session, engines, ended } = await mediated(async () => null, { newest: 41 });
+  const reset = call(session, 'Solve');
+  reset.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+  expect(await toldOf(call(session, 'Info'))).toContain('too old for BuildKit');
+  session.destroy();
+  await ended;
+  for (const engine of engines) engine.destroy();
 });

@@ -161,6 +161,30 @@ describe('a connection', () => {
     expect(sink.ended).toBe(false);
   });
 
+  it.each([
+    ['a length', 'Content-Length: 10\r\n'],
+    ['chunks', 'Transfer-Encoding: chunked\r\n'],
+  ])(
+    'never ends a body with %s as if it were whole where its client went before anybody asked for it',
+    async (_, fields) => {
+      const sink = new Kept();
+      let begun: Exchange | null = null;
+      const served = await serve((exchange) => {
+        begun = exchange;
+      });
+      const talk = await dial(served.port);
+      talk.say(post('/', fields, '3\r\nabc\r\n'));
+      await until(() => begun !== null);
+      talk.socket.resetAndDestroy();
+      await until(() => served.closed.length === 1);
+      const exchange = begun as unknown as Exchange;
+      exchange.streamBody(sink);
+      expect([sink.cause, sink.ended]).toEqual([expect.any(WireFault), false]);
+      expect(exchange.takeBody()).toBeNull();
+      await expect(exchange.readBody(1000)).rejects.toThrow('went away');
+    },
+  );
+
   it('prints a streamed answer in chunks, for 1.0 until the end of the connection, or with the length given', async () => {
     const served = await serve(async (exchange) => {
       const sink = exchange.startAnswer(ok(), exchange.head.target === '/length' ? 5 : null);
@@ -363,11 +387,15 @@ describe('a connection', () => {
     expect(await busy.hearsEnd()).toMatch(/Connection: close\r\n\r\nlate$/);
   });
 
-  it('does not count a FIN as gone where it belongs to the stream', async () => {
+  it.each([
+    ['at once', () => true],
+    ['behind it', (begun: Exchange) => begun.connection.channel.ended],
+  ])('does not count a FIN as gone where it belongs to the stream, which the owner says %s', async (_, isTime) => {
     let gone = false;
     let exchange: Exchange | null = null;
-    const served = await serve((begun) => {
+    const served = await serve(async (begun) => {
       exchange = begun;
+      if (!isTime(begun)) await until(() => isTime(begun));
       begun.keepsHalfOpen = true;
       begun.onGone = () => {
         gone = true;
