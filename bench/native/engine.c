@@ -31,6 +31,8 @@
 #define HEAD_BYTES 65536
 #define PIECE_BYTES 65536
 #define READ_BYTES (1 << 20)
+/* The length of a chunked body. */
+#define UNKNOWN (~0ULL)
 
 #define COMMON \
   "Api-Version: 1.51\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: Docker/28.5.2 (linux)\r\n" \
@@ -138,10 +140,19 @@ static ssize_t read_some(int fd, char *into, size_t room) {
   return got;
 }
 
-/* Reads a chunked body, or one until `length`, and answers how many bytes it had. Gives 0 when the client broke off. */
+static int tell_upload(stream *job, unsigned long long total) {
+  char body[96], head[512];
+  int length = sprintf(body, "{\"stream\":\"%llu bytes\"}\n", total);
+  int size = sprintf(head, "HTTP/1.1 200 OK\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+                     COMMON, length, body);
+  return write_all(job->fd, head, (size_t)size);
+}
+
+/* Reads a body of `job->bytes`, or a chunked one, and answers how many bytes it had. Gives 0 when the client broke off. */
 static int sink_upload(stream *job, char *buffer) {
-  unsigned long long total = 0, left = 0;
-  enum { SIZE, DATA, DATA_END, LAST } state = SIZE;
+  int chunked = job->bytes == UNKNOWN;
+  unsigned long long total = 0, left = chunked ? 0 : job->bytes;
+  enum { SIZE, DATA, DATA_END, LAST } state = chunked ? SIZE : DATA;
   size_t used = job->used;
   memcpy(buffer, job->rest, used);
   for (;;) {
@@ -153,6 +164,7 @@ static int sink_upload(stream *job, char *buffer) {
         left -= taken;
         total += taken;
         if (left > 0) break;
+        if (!chunked) return tell_upload(job, total);
         state = DATA_END;
       }
       char *end = at < used ? memmem(buffer + at, used - at, "\r\n", 2) : NULL;
@@ -161,11 +173,7 @@ static int sink_upload(stream *job, char *buffer) {
         left = strtoull(buffer + at, NULL, 16);
         state = left == 0 ? LAST : DATA;
       } else if (state == LAST) {
-        char body[96], head[512];
-        int length = sprintf(body, "{\"stream\":\"%llu bytes\"}\n", total);
-        int size = sprintf(head, "HTTP/1.1 200 OK\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-                           COMMON, length, body);
-        return write_all(job->fd, head, (size_t)size);
+        return tell_upload(job, total);
       } else {
         state = SIZE;
       }
@@ -252,6 +260,8 @@ static void start_stream(connection *from, char kind, unsigned long long bytes, 
 static int serve(connection *from, size_t head) {
   char *text = from->buffer;
   text[head - 2] = 0;
+  char *said = strcasestr(text, "\r\ncontent-length:");
+  unsigned long long length = said == NULL ? UNKNOWN : strtoull(said + 17, NULL, 10);
   char *path = strchr(text, ' ');
   if (path == NULL) return 0;
   path++;
@@ -266,7 +276,7 @@ static int serve(connection *from, size_t head) {
   if (strcmp(path, "/_ping") == 0) is = &ping;
   else if (strcmp(path, "/version") == 0) is = &version;
   else if (strcmp(path, "/containers/json") == 0) is = &list;
-  else if (post && strcmp(path, "/images/load") == 0) return start_stream(from, 'u', 0, head), -1;
+  else if (post && strcmp(path, "/images/load") == 0) return start_stream(from, 'u', length, head), -1;
   else if (strncmp(path, "/containers/", 12) == 0) {
     char *name = path + 12, *verb = strchr(name, '/');
     if (verb != NULL && strcmp(verb, "/json") == 0) is = &inspect;

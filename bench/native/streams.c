@@ -24,6 +24,7 @@ static void fail(const char *what) {
 static void send_all(int fd, const char *bytes, size_t length) {
   while (length > 0) {
     ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EAGAIN) fail("nothing has been taken for a minute");
     if (sent <= 0) fail("the connection broke while it was written to");
     bytes += sent;
     length -= (size_t)sent;
@@ -32,6 +33,7 @@ static void send_all(int fd, const char *bytes, size_t length) {
 
 static size_t read_some(int fd, size_t from) {
   ssize_t got = recv(fd, buffer + from, READ_BYTES - from, 0);
+  if (got < 0 && errno == EAGAIN) fail("nothing has come for a minute");
   if (got < 0) fail("the connection broke while it was read");
   return (size_t)got;
 }
@@ -66,9 +68,8 @@ static void upload(int fd, unsigned long long bytes) {
   size_t used = read_head(fd, "200");
   char told[64];
   sprintf(told, "\"%llu bytes\"", bytes);
-  double until = now() + 5;
   while (memmem(buffer, used, told, strlen(told)) == NULL) {
-    size_t got = now() < until ? read_some(fd, used) : 0;
+    size_t got = memmem(buffer, used, " bytes\"", 7) == NULL ? read_some(fd, used) : 0;
     if (got == 0) fail("the engine did not get what was uploaded");
     used += got;
   }
@@ -165,6 +166,9 @@ int main(int count, char **words) {
   }
   signal(SIGPIPE, SIG_IGN);
   int fd = connect_to(words[1]);
+  struct timeval minute = {.tv_sec = 60};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof minute);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &minute, sizeof minute);
   unsigned long long number = strtoull(words[3], NULL, 10);
   double began = now();
   switch (words[2][0]) {

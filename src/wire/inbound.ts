@@ -185,7 +185,8 @@ export class InboundConnection implements ClientConnection, ChannelUser {
     if (body === null || body.done) return true;
     // RFC 9110 §10.1.1: whether a client that was never told to continue sends its body cannot be known.
     if (exchange.head.expectsContinue && !this.#continued) return false;
-    return body.left <= DRAINED_BYTES;
+    // How much of a chunked one is still to come is not known: a client that is not told asks on, and finds it closed.
+    return body.left >= 0 && body.left <= DRAINED_BYTES;
   }
 
   finish(exchange: Exchange, stayOpen: boolean): void {

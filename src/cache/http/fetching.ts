@@ -25,7 +25,7 @@ export interface FetchParts {
 /** @throws Error where the body cannot be had whole */
 export async function fetchBody(first: OriginAnswer, fill: Fill, parts: FetchParts): Promise<void> {
   const validator = strongValidator(first.headers);
-  const tag = fieldValue(first.headers, 'etag');
+  const file = fileOf(first);
   let body: AsyncIterable<Buffer> = first.body as AsyncIterable<Buffer>;
   let { length } = first;
   let skipped = 0;
@@ -48,7 +48,7 @@ export async function fetchBody(first: OriginAnswer, fill: Fill, parts: FetchPar
     }
     if (length !== null && fill.written > length) throw fault;
     if (fill.written > before) pauses = 0;
-    const known = { validator, tag, status: first.status, length, from: fill.written };
+    const known = { validator, file, status: first.status, length, from: fill.written };
     const again = await resume(known, parts, () => PAUSES_MS[pauses++]);
     if (again === null) throw fault;
     parts.onResume();
@@ -64,9 +64,15 @@ interface Resumed {
   readonly length: number | null;
 }
 
+/** What an answer says of which file it is. */
+interface File {
+  readonly tag: string | null;
+  readonly modified: string | null;
+}
+
 interface Known {
   readonly validator: string | null;
-  readonly tag: string | null;
+  readonly file: File;
   readonly status: number;
   readonly length: number | null;
   readonly from: number;
@@ -74,7 +80,7 @@ interface Known {
 
 /** Null where it is not to be had any more. */
 async function resume(
-  { validator, tag, status, length, from }: Known,
+  { validator, file, status, length, from }: Known,
   { ask, isOver }: FetchParts,
   pause: () => number | undefined,
 ): Promise<Resumed | null> {
@@ -91,8 +97,7 @@ async function resume(
       continue;
     }
     const body = answer.body as AsyncIterable<Buffer>;
-    const hasTag = fieldValue(answer.headers, 'etag') === tag;
-    if (answer.status === 206 && hasTag) {
+    if (answer.status === 206 && mayBe(file, fileOf(answer))) {
       const range = readContentRange(fieldValue(answer.headers, 'content-range'));
       const { total = null } = range ?? {};
       if (range?.first === from && total !== null && (length === null || total === length)) {
@@ -100,12 +105,22 @@ async function resume(
       }
     }
     // An origin without ranges sends all of it again: the same, where the tag says so.
-    if (answer.status === 200 && answer.isDelimited && hasTag && validator === tag && answer.length === length) {
+    const isTagged = validator === file.tag && validator === fileOf(answer).tag;
+    if (answer.status === 200 && answer.isDelimited && isTagged && answer.length === length) {
       return { body, skipped: from, length };
     }
     discard(answer);
     if (answer.status < 500) return null;
   }
+}
+
+function fileOf({ headers }: OriginAnswer): File {
+  return { tag: fieldValue(headers, 'etag'), modified: fieldValue(headers, 'last-modified') };
+}
+
+/** Origins that do not know `If-Range` send a part of what they have now. RFC 9110 §15.3.7: the date may be left out of it. */
+function mayBe(known: File, { tag, modified }: File): boolean {
+  return tag === known.tag && (tag !== null || modified === null || modified === known.modified);
 }
 
 export function discard(answer: OriginAnswer): void {

@@ -15,7 +15,9 @@ export function readRange(value: string | null, length: number): ReadRange {
   if (from === '' && to === '') return { kind: 'whole' };
   if (from === '') {
     const suffix = Number(to);
-    if (suffix === 0 || length === 0) return { kind: 'beyond' };
+    if (suffix === 0) return { kind: 'beyond' };
+    // RFC 9110 §14.1.2: nothing of nothing is satisfiable, and Content-Range has no word for it.
+    if (length === 0) return { kind: 'whole' };
     return { kind: 'range', first: Math.max(0, length - suffix), last: length - 1 };
   }
   const first = Number(from);

@@ -257,6 +257,29 @@ describe('an origin that breaks off', () => {
     await expect.poll(() => rig.faults.some((fault) => fault.startsWith('the origin broke off'))).toBe(true);
   });
 
+  test.each([
+    ['is had whole by its date, which the part need not say', undefined, true],
+    ['is had whole by its date', 'Thu, 01 Jan 2026 00:00:00 GMT', true],
+    ['has another one then, and does not know If-Range, breaks the connection', 'Fri, 02 Jan 2026 00:00:00 GMT', false],
+  ])('and %s', async (_, modified, isWhole) => {
+    const head = {
+      'Cache-Control': 'max-age=60',
+      'Content-Length': bytes.length,
+      'Last-Modified': 'Thu, 01 Jan 2026 00:00:00 GMT',
+    };
+    const rig = await startRig((request, response) => {
+      if (request.headers.range === undefined) return halfThen(response, () => response.destroy(), head);
+      const from = rangeOf(request);
+      const range = `bytes ${from}-${bytes.length - 1}/${bytes.length}`;
+      const more = modified === undefined ? {} : { 'Last-Modified': modified };
+      response.writeHead(206, { 'Content-Range': range, 'Content-Length': bytes.length - from, ...more });
+      response.end(bytes.subarray(from));
+    });
+    const [got] = await Promise.allSettled([rig.get('/a')]);
+    expect(got.status === 'fulfilled' && got.value.body === text).toBe(isWhole);
+    expect(rig.origin.asked[1]?.headers['if-range']).toBe(head['Last-Modified']);
+  });
+
   test('and cannot say which file it was is not asked again', async () => {
     const rig = await startRig((_, response) =>
       halfThen(response, () => response.destroy(), { 'Cache-Control': 'max-age=60', 'Content-Length': bytes.length }),

@@ -90,6 +90,11 @@ describe('a range', () => {
     },
   );
 
+  test('of nothing is nothing from its end, and beyond it from its beginning', () => {
+    expect(readRange('bytes=-3', 0)).toEqual({ kind: 'whole' });
+    expect(readRange('bytes=0-', 0)).toEqual({ kind: 'beyond' });
+  });
+
   test('of an answer is read strictly', () => {
     expect(readContentRange('bytes 4-9/10')).toEqual({ first: 4, last: 9, total: 10 });
     expect(readContentRange('bytes 4-9/*')).toEqual({ first: 4, last: 9, total: null });

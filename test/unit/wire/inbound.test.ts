@@ -116,7 +116,7 @@ describe('a connection', () => {
     expect(await large.hearsEnd()).toMatch(/Connection: close\r\n\r\n\/a$/);
     const chunked = await dial(port);
     chunked.say(post('/a', 'Transfer-Encoding: chunked\r\n', `ffffff\r\n${'x'.repeat(400_000)}`));
-    await chunked.hearsEnd();
+    expect(await chunked.hearsEnd()).toMatch(/Connection: close\r\n\r\n\/a$/);
     await until(() => served.closed.length === 2);
   });
 
