@@ -194,20 +194,39 @@ describeEachEngine(
         return all.filter((_, i) => histories[i]?.includes(job));
       };
       const note = await startHolder('cut');
+      await fill(note);
       const context = mkdtempSync(join(tmpdir(), 'berthgate-cut-'));
-      writeFileSync(join(context, 'Dockerfile'), `FROM busybox\nRUN echo ${note.job} >/made\nRUN sleep 600\n`);
+      // Of the second one there never was a container, and what it was made from is the job's, and kept for the next one.
+      const steps = [
+        `FROM busybox\nRUN echo ${note.job} >/made\nRUN sleep 600\n`,
+        `FROM app\nCOPY 0 /${note.job}\nCOPY missing /\n`,
+      ];
+      for (const [i, step] of steps.entries()) writeFileSync(join(context, String(i)), step);
       const dead = new Promise<readonly string[]>((resolve) => {
-        // The engine has said which image the step has become.
-        it().before(/^GET \/v[\d.]+\/images\/[0-9a-f]{12}\/json/, async () => {
+        // The engine has said which images the steps have become.
+        const said = /^GET \/v[\d.]+\/images\/[0-9a-f]{12}\/json/;
+        let onSecond = (): void => {};
+        const second = new Promise<void>((both) => {
+          onSecond = both;
+        });
+        it().before(said, () => second);
+        it().before(said, async () => {
           await it().kill();
           resolve(await stepOf(note.job));
+          onSecond();
         });
       });
       const socket = `unix://${join(folders(), note.folder, 'docker.sock')}`;
-      const cut = dockerCli(socket, ['build', context], { env: { DOCKER_BUILDKIT: '0' } });
-      expect(await dead).toHaveLength(1);
-      expect((await cut).code).not.toBe(0);
+      const cut = steps.map((_, i) =>
+        dockerCli(socket, ['build', '--file', join(context, String(i)), context], { env: { DOCKER_BUILDKIT: '0' } }),
+      );
+      expect(await dead).toHaveLength(2);
+      for (const { code } of await Promise.all(cut)) expect(code).not.toBe(0);
       rmSync(context, { recursive: true });
+      const kept = `berthgate.invalid/kept:${randomBytes(32).toString('hex')}-1`;
+      const [repo = '', tag = ''] = kept.split(':');
+      const app = `${gateway}/${note.job}/docker.io/library/app`;
+      expect((await direct('POST', `/images/${app}/tag?repo=${repo}&tag=${tag}`)).status).toBe(201);
       await direct('DELETE', `/containers/${ns}.cut?force=1`);
       const job = (): string => `j-${randomBytes(10).toString('hex')}`;
       const own = `${gateway}/${job()}/docker.io/library/app`;
@@ -226,7 +245,8 @@ describeEachEngine(
       expect([await there(`${own}:latest`), await there(`${foreign}:latest`)]).toEqual([false, true]);
       await until(async () => (await stepOf(note.job)).length === 0);
       expect(await stepOf(note.job)).toEqual([]);
-      expect((await direct('DELETE', `/images/${foreign}:latest`)).status).toBe(200);
+      for (const name of [`${foreign}:latest`, kept])
+        expect((await direct('DELETE', `/images/${name}`)).status).toBe(200);
     });
 
     test('a job that is removed in the middle of pulls, its own and those of builds: nothing of them is left or comes later', async () => {

@@ -8,7 +8,7 @@ import { attachedTo } from '../../docker/inspected-container.ts';
 import { reasonOf } from '../../docker/named-things.ts';
 import { isJobId } from '../../jobs/job-id.ts';
 import type { EngineSide } from './engine-side.ts';
-import { removeImageName } from './image-holdings.ts';
+import { isNameless, removeImageName } from './image-holdings.ts';
 import { keepPulled } from './kept-images.ts';
 import { type Holding, holdingsOf } from './survey.ts';
 
@@ -31,6 +31,15 @@ const FRUITLESS_ROUNDS = 6;
 /** Of one namespace, as far as the others leave room. */
 const TOGETHER = 4;
 const REMOVE_MS = 300_000;
+
+/** A network ends after its containers, a volume and an image too; what has no name before that which says whose it is. */
+const ORDER: readonly (readonly [string, (thing: Holding) => boolean])[] = [
+  ['containers', ({ kind }) => kind === 'container'],
+  ['networks', ({ kind }) => kind === 'network'],
+  ['volumes', ({ kind }) => kind === 'volume'],
+  ['steps', (thing) => thing.kind === 'image' && isNameless(thing)],
+  ['images', (thing) => thing.kind === 'image' && !isNameless(thing)],
+];
 
 /**
  * Meanwhile the namespace takes no call that changes anything. Gives what the engine would not remove, in its words;
@@ -102,11 +111,10 @@ async function oneRound(
     if (side.keepsPulled && isJobId(namespace)) await keepPulled(side, namespace);
     const left: Left[] = [];
     let removed = 0;
-    // A network ends after its containers, a volume and an image too.
-    for (const kind of ['container', 'network', 'volume', 'image'] as const) {
+    for (const [what, fits] of ORDER) {
       // Whose the container of a build's step is, its network alone says.
-      if (kind === 'network' && left.length > 0) continue;
-      const turns = turnsOf(holdings.filter((thing) => thing.kind === kind));
+      if (what === 'networks' && left.length > 0) continue;
+      const turns = turnsOf(holdings.filter(fits));
       const work = async (): Promise<void> => {
         for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
           for (const thing of turn) {

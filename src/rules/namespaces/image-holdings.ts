@@ -3,11 +3,10 @@
 import { imagesIn, type ListedImage, namelessOf } from '../../docker/image-listings.ts';
 import { familiarReference, readReference } from '../../docker/image-reference.ts';
 import { listIn, reasonOf, thingIn } from '../../docker/named-things.ts';
-import type { Json } from '../../ground/json.ts';
 import { isJobId } from '../../jobs/job-id.ts';
 import type { EngineSide } from './engine-side.ts';
 import { ImageNames, UNNAMED } from './image-names.ts';
-import { isNamespace } from './names.ts';
+import { isKeptName, isNamespace } from './names.ts';
 import { OwnImages } from './own-images.ts';
 import { ownerOf } from './ownership.ts';
 
@@ -25,6 +24,7 @@ export interface NamedImage {
 const LOOPBACK = /^127(?:\.\d{1,3}){3}:\d+$/;
 
 const REMOVE_MS = 300_000;
+const NAMELESS = '<none>';
 
 /**
  * Of all namespaces, or of one. `known`: ids of images that are its own also without a name. @throws Refusal, Error where the
@@ -37,24 +37,31 @@ export async function imagesHeld(
 ): Promise<readonly NamedImage[]> {
   const temporary = namespace !== null && isJobId(namespace);
   const list = await side.desk.ask('ImageList', { query: { digests: true, all: temporary } });
-  const named = imagesIn(list).flatMap((image) => namesOf(side, image));
+  const images = imagesIn(list);
+  const named = images.flatMap((image) => namesOf(side, image));
   const own = named.filter(({ owner }) => namespace === null || owner === namespace);
-  return temporary ? [...own, ...stepsOf(namespace, own, known, list)] : own;
+  if (!temporary) return own;
+  const steps = own.filter(isStep).map(({ image }) => image);
+  const bases = images.filter((image) => isOnlyOf(side, namespace, image)).map(({ id }) => id);
+  const nameless = namelessOf(new Set([...steps, ...bases]), known, list);
+  return [...own, ...nameless.map((id) => ({ owner: namespace, name: NAMELESS, reference: id, image: id }))];
 }
 
-/** What a build that was cut off has left behind the last step that was given a name, or is known otherwise. */
-function stepsOf(
-  owner: string,
-  own: readonly NamedImage[],
-  known: ReadonlySet<string>,
-  list: Json,
-): readonly NamedImage[] {
-  const steps = own.filter(({ reference, image }) => {
-    const tag = reference.slice(reference.lastIndexOf(':') + 1);
-    return reference.includes(`/${UNNAMED}:`) && image.startsWith(`sha256:${tag}`);
-  });
-  const nameless = namelessOf(new Set(steps.map(({ image }) => image)), known, list);
-  return nameless.map((id) => ({ owner, name: '<none>', reference: id, image: id }));
+/** What has no name is a step of a build that was cut off: made of one that was given a name, or of what nobody else has. */
+export function isNameless({ id, image }: { readonly id: string; readonly image?: string }): boolean {
+  return id === image;
+}
+
+function isStep({ reference, image }: NamedImage): boolean {
+  const tag = reference.slice(reference.lastIndexOf(':') + 1);
+  return reference.includes(`/${UNNAMED}:`) && image.startsWith(`sha256:${tag}`);
+}
+
+/** Whoever else builds from an image has a name of it before; what is kept for later is nobody's until it is pulled again. */
+function isOnlyOf(side: EngineSide, namespace: string, { tags, digests }: ListedImage): boolean {
+  const names = [...tags, ...digests].filter((name) => !name.startsWith(NAMELESS));
+  const others = names.filter((name) => ownerIn(side, name) !== namespace);
+  return others.length < names.length && others.every(isKeptName);
 }
 
 /** With a tag go the digests of its repository. */
@@ -77,7 +84,7 @@ export function ownerIn({ addresses }: EngineSide, name: string): string | null 
 function toldName({ gateway }: EngineSide, owner: string, name: string): string {
   const reference = readReference(name);
   const client = reference === null ? null : (gateway?.names.toClient(owner, reference) ?? null);
-  return client === null ? '<none>' : familiarReference(client);
+  return client === null ? NAMELESS : familiarReference(client);
 }
 
 /**

@@ -11,7 +11,7 @@ import { registryUrlOf } from '../../docker/registry-credentials.ts';
 import { refuse } from '../../exchange/judge.ts';
 import { compileGlob, type Glob } from '../../ground/glob.ts';
 import type { ImageGateway, ImageSettings } from './image-gateway.ts';
-import { KEPT_REPOSITORY } from './names.ts';
+import { isKeptName } from './names.ts';
 import { RULE } from './references.ts';
 
 /** No registry's name begins so: what it names is no client's, and leads to nothing. */
@@ -181,7 +181,7 @@ export class ImageNames {
   }
 
   private isGateways(name: string): boolean {
-    if (name.startsWith(`${KEPT_REPOSITORY}:`)) return true;
+    if (isKeptName(name)) return true;
     if (this.gateway === null) return false;
     const { names, builds } = this.gateway.names.addresses;
     return name.startsWith(`${names}/`) || name.startsWith(`${builds}/`);

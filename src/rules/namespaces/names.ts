@@ -15,6 +15,11 @@ const NETWORK_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9_. -]*[a-zA-Z0-9_.-])?$/;
 /** An engine takes longer ones, and then fails where they become names of folders. */
 const LONGEST_NAME = 200;
 
+/** By a tag, or by a digest. */
+export function isKeptName(name: string): boolean {
+  return name.startsWith(`${KEPT_REPOSITORY}:`) || name.startsWith(`${KEPT_REPOSITORY}@`);
+}
+
 export function isNamespace(text: string): boolean {
   return NAMESPACE.test(text);
 }
