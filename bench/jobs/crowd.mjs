@@ -3,6 +3,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { callEngine } from '../harness/engine-call.mjs';
+import { cpuSeconds } from '../harness/processes.mjs';
 import { difference, dropKept, holdingsOf } from './holdings.mjs';
 import { SOCKET } from './served.mjs';
 
@@ -59,8 +60,13 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, ending,
 
   await watch.stop();
   const backS = [];
-  for (let i = 0; i < COMEBACKS; i++) backS.push(await comeBack(served, sockets));
-  say(`back after ${backS.map((seconds) => seconds.toFixed(2)).join(', ')} s`);
+  const backCpuS = [];
+  for (let i = 0; i < COMEBACKS; i++) {
+    const { seconds, computedS } = await comeBack(served, sockets);
+    backS.push(seconds);
+    backCpuS.push(computedS);
+    say(`back after ${seconds.toFixed(2)} s, of which it computed ${computedS.toFixed(2)} s`);
+  }
   watch = watching(ways);
 
   const ends = endsOf(served);
@@ -89,6 +95,7 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, ending,
       madeS,
       backMedianS: quantile(backS, 0.5),
       backLongestS: Math.max(...backS),
+      backCpuS: quantile(backCpuS, 0.5),
       endedS,
       sweepMedianS: quantile(sweeps, 0.5),
       sweepLongestS: Math.max(...sweeps),
@@ -100,12 +107,14 @@ export async function crowd({ served, jobs, containers, minutes, atOnce, ending,
   };
 }
 
-/** Killed, and started again: seconds until all sockets answer. */
+/** Killed, and started again: seconds until all sockets answer, and what the process has computed till then. */
 async function comeBack(served, sockets) {
   await served.kill();
   const from = Date.now();
-  await Promise.all([served.start(), ...sockets.map((socket) => served.untilAnswers(socket))]);
-  return (Date.now() - from) / 1000;
+  // One who asks again and again leaves it more of the machine than a hundred would.
+  await served.start();
+  await Promise.all(sockets.map((socket) => served.untilAnswers(socket)));
+  return { seconds: (Date.now() - from) / 1000, computedS: cpuSeconds(served.process.pid) };
 }
 
 /** Tells of each job when it has ended. */
@@ -127,35 +136,48 @@ function endsOf(served) {
 
 /** The same containers made, and removed, at the engine itself, and what its own inspect takes meanwhile. */
 export async function bareCrowd({ engine, jobs, containers, minutes, atOnce, ending, say }) {
-  const start = async (name) => {
-    await expected(201, engine, 'POST', `/containers/create?name=${name}`, SLEEPS);
+  const start = async (name, NetworkMode = 'default') => {
+    const body = { ...SLEEPS, HostConfig: { NetworkMode } };
+    await expected(201, engine, 'POST', `/containers/create?name=${name}`, body);
     await expected(204, engine, 'POST', `/containers/${name}/start`);
   };
-  const remove = (name) => expected(204, engine, 'DELETE', `/containers/${name}?force=1&v=1`);
-  await start('bare-web');
-  const watch = watching({ direct: [engine, '/containers/bare-web/json'] });
-  await pause(ALONE_MS);
-  const alone = watch.next();
+  const phases = {};
   const names = [];
-  const until = Date.now() + minutes * 60_000;
-  await together(atOnce, jobs, async (i) => {
-    if (Date.now() > until) return;
-    const own = Array.from({ length: containers + 1 }, (_, k) => `bare-${i}-${k}`);
-    for (const name of own) await start(name);
-    names.push(own);
-    if (names.length % 10 === 0) say(`${names.length} times ${own.length} containers`);
-  });
-  const making = watch.next();
-  await pause(ALONE_MS);
-  const full = watch.next();
-  const endsAt = Date.now();
-  const all = names.flat();
-  await together(ending, all.length, (i) => remove(all[i]));
-  const endedS = (Date.now() - endsAt) / 1000;
-  const atEnd = watch.next();
-  await watch.stop();
-  await remove('bare-web');
-  return { phases: { alone, making, full, ending: atEnd }, made: all.length, endedS };
+  let endedS = 0;
+  const remove = async (job) => {
+    for (const name of job.containers.splice(0)) await callEngine(engine, 'DELETE', `/containers/${name}?force=1&v=1`);
+    await callEngine(engine, 'DELETE', `/networks/${job.network}`);
+  };
+  try {
+    await start('bare-web');
+    const watch = watching({ direct: [engine, '/containers/bare-web/json'] });
+    await pause(ALONE_MS);
+    phases.alone = watch.next();
+    const until = Date.now() + minutes * 60_000;
+    await together(atOnce, jobs, async (i) => {
+      if (Date.now() > until) return;
+      const job = { network: `bare-${i}`, containers: [] };
+      names.push(job);
+      await expected(201, engine, 'POST', '/networks/create', { Name: job.network });
+      for (let k = 0; k <= containers; k++) {
+        job.containers.push(`bare-${i}-${k}`);
+        await start(`bare-${i}-${k}`, job.network);
+      }
+      if (names.length % 10 === 0) say(`${names.length} times ${containers + 1} containers`);
+    });
+    phases.making = watch.next();
+    await pause(ALONE_MS);
+    phases.full = watch.next();
+    const endsAt = Date.now();
+    await together(ending, names.length, (i) => remove(names[i]));
+    endedS = (Date.now() - endsAt) / 1000;
+    phases.ending = watch.next();
+    await watch.stop();
+  } finally {
+    for (const job of names) if (job.containers.length > 0) await remove(job);
+    await callEngine(engine, 'DELETE', '/containers/bare-web?force=1&v=1');
+  }
+  return { phases, made: names.length * (containers + 1), endedS };
 }
 
 async function together(atOnce, count, act) {

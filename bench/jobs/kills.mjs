@@ -20,6 +20,8 @@ docker volume create own
 docker run -d --name one --network net -v own:/own -v /anonymous busybox sleep 900
 docker compose up -d
 docker commit one made
+printf 'FROM made\\nCOPY compose.yaml /\\nRUN cat /compose.yaml && sleep 0.2\\n' >Second
+docker build -f Second -t second .
 docker rm -fv one
 echo done
 sleep 900
