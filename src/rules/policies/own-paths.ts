@@ -26,8 +26,8 @@ import type { Refusal } from '../../ground/refusal.ts';
 
 const NAME = 'job-paths';
 
-/** Directories within each other: each is asked for. */
-const DEEPEST = 64;
+/** Of all paths of a create, and the directories on their way: each is asked for. */
+const MOST_ASKED = 500;
 
 const VOLUME_HINT =
   'mount a volume at the directory when the container of the job is made (of GitLab Runner: `volumes`), or copy the files with docker cp or in a Dockerfile';
@@ -53,6 +53,7 @@ async function judgePaths(
   const { caller = '' } = call;
   const inspection = caller === '' ? null : await desk.ask('ContainerInspect', { parameters: { id: caller } });
   if (inspection === null) throw refuse(NAME, 'nobody', 'the container of the job is not there any more');
+  requireFew(asked);
   const sockets = new Set([`${SOCKET_FOLDER}/${SOCKET_NAME}`, ...socketPathsOf(inspection)]);
   const lent: LentPath[] = [];
   for (const path of asked.filter(({ source }) => !sockets.has(source))) {
@@ -75,16 +76,22 @@ async function judgePaths(
   return { call: judged, rule: 'own-path', changes };
 }
 
+/** @throws Refusal */
+function requireFew(asked: readonly AskedPath[]): void {
+  let parts = 0;
+  for (const path of asked) {
+    parts += partsOf(path.source).length;
+    if (parts <= MOST_ASKED) continue;
+    throw no(path, 'many', `has more than ${MOST_ASKED} directories on its way, and that of the others`, VOLUME_HINT);
+  }
+}
+
 /**
  * Where the path leads in the file system of the container. Who changes a link after that finds what the engine mounts: it
  * follows none out of a volume.
  */
-async function followed(desk: EngineDesk, caller: string, asked: AskedPath): Promise<string> {
-  const { source } = asked;
-  const parts = partsOf(source);
-  if (parts.length > DEEPEST)
-    throw no(asked, 'deep', `must have at most ${DEEPEST} directories within each other`, null);
-  for (const path of parts) {
+async function followed(desk: EngineDesk, caller: string, { source }: AskedPath): Promise<string> {
+  for (const path of partsOf(source)) {
     const order = { parameters: { id: caller }, query: { path } };
     const { status, headers = [] } = await desk.order('ContainerArchiveInfo', order);
     const target = status < 300 ? linkTargetIn(headers) : null;

@@ -7,6 +7,7 @@ import { endpointsKind } from './endpoints.ts';
 import { imagesKind } from './images.ts';
 import { injectKind } from './inject.ts';
 import { limitsKind } from './limits/limits.ts';
+import { mostNamed } from './most-named.ts';
 import { reservedLabels } from './reserved-labels.ts';
 
 export { BuildsPolicy } from './builds.ts';
@@ -16,7 +17,7 @@ const kinds: readonly PolicyKind[] = [conservativeKind, endpointsKind, imagesKin
 export const policyKinds: ReadonlyMap<string, PolicyKind> = new Map(kinds.map((kind) => [kind.name, kind]));
 
 /** What every listener with a policy or a namespace has before its own. */
-export const alwaysFirst: readonly Policy[] = [reservedLabels];
+export const alwaysFirst: readonly Policy[] = [mostNamed, reservedLabels];
 
 /** And behind them. */
 export const alwaysLast: readonly Policy[] = [committedLabels];
