@@ -3,8 +3,8 @@
 // worker. And one image that nobody has had, pulled by several engines at once, through the mirror and straight from its
 // registry: on loopback, where a registry is as fast as memory, and behind a link of limited rate.
 //
-//   node bench/registry.mjs [--quick] [--rounds 5] [--seconds 3] [--clients 4] [--no-warm] [--cold] [--mib 1024] [--no-far]
-//                           [--rate 1gbit] [--pulls 2] [--json FILE]
+//   node bench/registry.mjs [--quick] [--rounds 5] [--seconds 3] [--clients 4] [--no-warm] [--cold] [--mib 1024] [--no-near]
+//                           [--no-far] [--rate 1gbit] [--pulls 2] [--json FILE]
 //
 // Needs: npm run build, docker-registry, nginx-light, wrk. --cold needs root, the engines of test/engines, and some 10 GB of disk.
 
@@ -27,6 +27,7 @@ const options = readOptions(import.meta.url, {
   warm: { type: 'boolean', default: true },
   cold: { type: 'boolean', default: false },
   mib: { type: 'string', default: '1024' },
+  near: { type: 'boolean', default: true },
   far: { type: 'boolean', default: true },
   rate: { type: 'string', default: '1gbit' },
   pulls: { type: 'string', default: '2' },
@@ -163,7 +164,8 @@ async function small({ port, prefix, cpu }, path) {
 }
 
 async function measureCold() {
-  const places = [['on loopback', null]];
+  const places = [];
+  if (options.near) places.push(['on loopback', null]);
   if (options.far) places.push([`behind ${options.rate}`, openSlowNetwork(options.rate)]);
   for (const [where, inside] of places) {
     const folder = join(options.folder, inside === null ? 'near' : 'far');
@@ -171,21 +173,22 @@ async function measureCold() {
     const mirror = await berthgateMirror(folder, origin);
     const engines = await startEngines([origin.host]);
     const ways = [
-      { name: 'berthgate', of: `127.0.0.1:${mirror.port}/${origin.host.replace(':', '__')}/${NAME}` },
-      { name: 'straight', of: `${origin.host}/${NAME}` },
+      { name: 'berthgate', cpu: mirror.cpu, of: `127.0.0.1:${mirror.port}/${origin.host.replace(':', '__')}/${NAME}` },
+      { name: 'straight', cpu: () => 0, of: `${origin.host}/${NAME}` },
     ];
     try {
-      const figures = await takeTurns(ways, Number(options.pulls), async ({ name, of }, round) => {
+      const figures = await takeTurns(ways, Number(options.pulls), async ({ name, cpu, of }, round) => {
         const tag = `${name}-${round}`;
         await pushImage(origin.url, { name: NAME, tag, layers: 4, mib: Number(options.mib) / 4 });
-        const before = origin.asked();
+        const before = { asked: origin.asked(), cpu: cpu() };
         const wall = await pullAtOnce(engines, `${of}:${tag}`);
-        return { wall, asked: origin.asked() - before };
+        return { wall, cpu: cpu() - before.cpu, asked: origin.asked() - before.asked };
       });
       report.table(
         `${engines.length} engines pull one image of ${options.mib} MiB at the same moment, its registry ${where}`,
         [
           { key: 'wall', title: 'wall s', digits: 1 },
+          { key: 'cpu', title: 'CPU s of the mirror', digits: 1 },
           { key: 'asked', title: 'blobs asked of the registry', digits: 0 },
         ],
         ways.map(({ name }) => ({ name, figures: medians(figures.get(name)) })),

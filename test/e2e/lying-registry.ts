@@ -38,7 +38,8 @@ type Answer = (request: http.IncomingMessage, response: http.ServerResponse) => 
 export async function startLyingRegistry(truth: string, repository: string): Promise<LyingRegistry> {
   const [honest, told] = [new Set<string>(), new Set<string>()];
   const [asked, askedElsewhere]: [Asked[], Asked[]] = [[], []];
-  let signatures = 0;
+  /** By blob: several engines ask at once. */
+  const signatures = new Map<string, number>();
 
   const askTruth = async ({ method = 'GET', headers }: http.IncomingMessage, what: string): Promise<Truth> => {
     const { accept = '*/*', range } = headers;
@@ -118,12 +119,13 @@ export async function startLyingRegistry(truth: string, repository: string): Pro
         tell();
         response.writeHead(307, { location: url, 'content-length': 0 }).end();
         return;
-      case 'dead-signature':
-        response.writeHead(307, {
-          location: `http://${elsewhere.host}/${what}?about=${about}&signature=${++signatures}`,
-        });
-        response.end();
+      case 'dead-signature': {
+        const signature = (signatures.get(what) ?? 0) + 1;
+        signatures.set(what, signature);
+        const location = `http://${elsewhere.host}/${what}?about=${about}&signature=${signature}`;
+        response.writeHead(307, { location, 'content-length': 0 }).end();
         return;
+      }
       default:
         response.writeHead(status, said).end(body);
     }

@@ -190,7 +190,7 @@ describe.skipIf(!hasRegistry() || engine === undefined)('the registry cache', ()
     }
   });
 
-  // The last one: the registries go.
+  // From here on the registries go.
   test.skipIf(!hasBuildKit())(
     'BuildKit by itself pulls by each way, and with the registries gone what it has had (where buildkitd is on the PATH)',
     async () => {
@@ -258,6 +258,31 @@ describe.skipIf(!hasRegistry() || engine === undefined)('the registry cache', ()
         daemon.kill('SIGTERM');
         await once(daemon, 'exit');
       }
+    },
+  );
+
+  test.skipIf(!existsSync(SKOPEO))(
+    'with the registries gone, skopeo has what was pulled, and is told what is not there',
+    async () => {
+      const ways = [
+        ['proxy', `${ONE}/${APP}`, ONE],
+        ['dns', `${ONE}/${APP}`, ONE],
+        ['mirror', `${site.mirror}/${ONE}/${APP}`, ONE],
+        ['mirror', `${HOSTS.one}/${APP}`, HOSTS.one],
+      ] as const;
+      await Promise.all(Object.values(registries.by).map((registry) => registry.stop()));
+      await Promise.all(
+        ways.map(async ([way, image, registry]) => {
+          expect(await copy(`${image}:1`, way)).toBe('one');
+          expect(await copy(`${image}:none`, way)).toContain(`the registry ${registry} cannot be reached`);
+        }),
+      );
+      // What is private, for who had the right to it.
+      const closed = `${site.login}/${CLOSED}/${APP}:1`;
+      expect(await copy(closed, 'mirror', `${CLOSED}/alice:secret`)).toBe('closed');
+      expect(await copy(closed, 'mirror', `${CLOSED}/alice:wrong`)).toContain(
+        `the registry ${CLOSED} cannot be reached`,
+      );
     },
   );
 });

@@ -14,22 +14,50 @@ const words: Partial<Record<OutFaultReason, string>> = {
   broken: 'broke off, or answers what is not HTTP',
 };
 
+/** It says already who is not there. */
+class NamedFault extends OutFault {}
+
 export class Absences {
   private readonly gone = new LRUCache<string, OutFault>({ max: MOST_GONE, ttl: GONE_MS });
 
   /** @throws OutFault where it would be waited for in vain */
   expect(registry: string): void {
-    const fault = this.gone.get(registry);
-    if (fault !== undefined) throw fault;
+    this.expectOne(whole(registry));
   }
 
   /** The same fault with the name of the registry and the cause; other faults as they are. */
   named(registry: string, fault: unknown): unknown {
-    if (!(fault instanceof OutFault)) return fault;
-    const said = words[fault.reason];
+    return this.namedAs(whole(registry), fault);
+  }
+
+  /** As `expect` and `named`, of the host that a registry has its tokens from. */
+  async ofRealm<T>(registry: string, realm: string, ask: () => Promise<T>): Promise<T> {
+    const name = `${realm}, which gives tokens for the registry ${registry},`;
+    this.expectOne(name);
+    try {
+      return await ask();
+    } catch (fault) {
+      throw this.namedAs(name, fault);
+    }
+  }
+
+  private expectOne(name: string): void {
+    const fault = this.gone.get(name);
+    if (fault !== undefined) throw fault;
+  }
+
+  private namedAs(name: string, fault: unknown): unknown {
+    if (!(fault instanceof OutFault) || fault instanceof NamedFault) return fault;
+    // Whose own time is over says nothing of how long others may wait.
+    const isLate = (fault.cause as Error | undefined)?.name === 'TimeoutError';
+    const said = isLate ? words.slow : words[fault.reason];
     if (said === undefined) return fault;
-    const named = new OutFault(fault.reason, `the registry ${registry} ${said}`, fault);
-    if (fault.reason === 'timeout' || fault.reason === 'slow') this.gone.set(registry, named);
+    const named = new NamedFault(fault.reason, `${name} ${said}`, fault);
+    if (fault.reason === 'timeout' || fault.reason === 'slow') this.gone.set(name, named);
     return named;
   }
+}
+
+function whole(registry: string): string {
+  return `the registry ${registry}`;
 }

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Body, Digest, NewRecord, Store } from '../store.ts';
 import type { Repository } from './engine-names.ts';
 import { nameOf } from './grants.ts';
@@ -25,10 +26,17 @@ export interface TagMeaning {
 }
 
 const SHA256 = 'sha256:';
+/** What an image consists of is told to be in use not more often than this. */
+const USED_EVERY_MS = 60_000;
+const MOST_USED = 10_000;
+/** Of an index, so many manifests, and none that is larger. */
+const MOST_PARTS = 64;
+const LARGEST_PART = 256 * 1024;
 const TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;[\x20-\x7e]*)?$/;
 
 export class KeptManifests {
   private readonly store: Store;
+  private readonly used = new LRUCache<string, true>({ max: MOST_USED, ttl: USED_EVERY_MS });
 
   constructor(store: Store) {
     this.store = store;
@@ -90,21 +98,46 @@ export class KeptManifests {
   }
 
   /** Null where it is not there any more. What belongs to it counts as used, too. */
-  async read(repository: Repository, { digest, bytes }: Manifest): Promise<Buffer | null> {
+  async read({ registry }: Repository, { digest, bytes }: Manifest): Promise<Buffer | null> {
     if (bytes !== null) return bytes;
+    const read = await this.readKept(digest);
+    if (read === null) return null;
+    const key = manifestKey(registry, digest);
+    this.store.touch(key);
+    if (!this.used.has(key)) {
+      this.used.set(key, true);
+      // What cannot be read now is asked of the registry when somebody wants it.
+      void this.useParts(registry, read).catch(() => {});
+    }
+    return read;
+  }
+
+  private async readKept(digest: string): Promise<Buffer | null> {
     const body = await this.store.open(hexOf(digest));
     if (body === null) return null;
     try {
       const pieces: Buffer[] = [];
       if (body.bytes !== null) pieces.push(body.bytes);
       else for await (const piece of body.pieces()) pieces.push(Buffer.from(piece));
-      const read = Buffer.concat(pieces);
-      this.store.touch(manifestKey(repository.registry, digest));
-      for (const { digest: blob } of readDescriptors(read).blobs) this.store.touch(blobKey(repository.registry, blob));
-      return read;
+      return Buffer.concat(pieces);
     } finally {
       body.close();
     }
+  }
+
+  /** An engine that has an image asks for its tag alone: what the tag stands for is in use as a whole. */
+  private async useParts(registry: string, read: Buffer): Promise<void> {
+    const { manifests, blobs } = readDescriptors(read);
+    const used = [...blobs];
+    for (const { digest } of manifests.slice(0, MOST_PARTS)) {
+      const key = manifestKey(registry, digest);
+      const [kept] = isKeepable(digest) ? await this.store.get(key) : [];
+      const part = kept === undefined || kept.size > LARGEST_PART ? null : await this.readKept(digest);
+      if (part === null) continue;
+      this.store.touch(key);
+      used.push(...readDescriptors(part).blobs);
+    }
+    for (const { digest } of used) this.store.touch(blobKey(registry, digest));
   }
 
   touchTag(repository: Repository, tag: string): void {

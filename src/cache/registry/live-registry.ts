@@ -2,6 +2,7 @@
 
 import { LRUCache } from 'lru-cache';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import { OutFault } from '../../wire/way-out.ts';
 import { type Challenge, readChallenge } from './challenge.ts';
 import { viaOf } from './loops.ts';
 import { OciError } from './oci-error.ts';
@@ -24,6 +25,12 @@ interface Hop {
   readonly request: UpstreamRequest;
   readonly scopes: readonly string[];
   readonly credentials: RegistryCredentials | null;
+}
+
+interface Remembered {
+  readonly authorization: string | null;
+  /** It would be asked in vain again. */
+  readonly absent: { readonly realm: string; readonly fault: OutFault } | null;
 }
 
 type Answer = LiveAnswer & { readonly body: { dump(): Promise<void> } };
@@ -68,13 +75,18 @@ export class LiveRegistry implements LiveUpstream {
     if (url.origin !== registry.url.origin) return this.send(hop, null);
     // A body passes once only, so that it is known before how to ask.
     if (request.body !== null && !this.challenges.has(registry.url.href)) await this.learn(registry, request.signal);
-    const answer = await this.send(hop, await this.rememberedAuthorization(hop));
+    const remembered = await this.rememberedAuthorization(hop);
+    const answer = await this.send(hop, remembered.authorization);
     if (answer.status !== 401) return answer;
     const asked = readChallenge(answer.headers['www-authenticate']);
     if (asked === null) return answer;
     this.challenges.set(registry.url.href, { challenge: asked });
     if (URL.canParse(asked.realm)) this.onHost(registry.host, 'auth', new URL(asked.realm).host);
     if (request.body !== null) return answer;
+    if (asked.realm === remembered.absent?.realm) {
+      await answer.body.dump();
+      throw remembered.absent.fault;
+    }
     const scopes = asked.scope === '' ? hop.scopes : [asked.scope];
     const authorization = await this.authorization(hop, asked, scopes, true);
     if (authorization === null) return answer;
@@ -92,18 +104,20 @@ export class LiveRegistry implements LiveUpstream {
     }
   }
 
-  /** As the registry wanted it last; null where it did not. */
-  private async rememberedAuthorization(hop: Hop): Promise<string | null> {
+  /** As the registry wanted it last; null where it did not, or where the realm of then is not there any more. */
+  private async rememberedAuthorization(hop: Hop): Promise<Remembered> {
     const { href } = hop.registry.url;
+    const challenge = this.challenges.get(href)?.challenge ?? null;
     try {
-      return await this.authorization(hop, this.challenges.get(href)?.challenge ?? null, hop.scopes, false);
+      return { authorization: await this.authorization(hop, challenge, hop.scopes, false), absent: null };
     } catch (fault) {
       const isAnswer = fault instanceof OciError && (fault.code === 'UNAUTHORIZED' || fault.code === 'TOOMANYREQUESTS');
       if (isAnswer) throw fault;
       // The realm may be another one by now, or for another repository: the registry says which.
       this.challenges.delete(href);
       if (hop.request.body !== null) throw fault;
-      return null;
+      const isAbsent = challenge !== null && fault instanceof OutFault;
+      return { authorization: null, absent: isAbsent ? { realm: challenge.realm, fault } : null };
     }
   }
 

@@ -120,7 +120,7 @@ export class ManifestCache {
       said = await origin.ask({ ...request, method: 'HEAD', headers: withoutConditions(request), signal }, asker);
     } catch (fault) {
       if (request.signal.aborted) throw fault;
-      return this.staleFor(question, known, this.slow(fault, asker));
+      return this.staleFor(question, known, fault);
     }
     letGo(said.body);
     if (isOverloaded(said.status)) {
@@ -285,11 +285,6 @@ export class ManifestCache {
     if (!byDigest) manifests.touchTag(asker.repository, reference);
     if (request.method !== 'HEAD') tally.bytesFromCache += manifest.size;
     return manifestAnswerOf(question, manifest, body, outcome, tally);
-  }
-
-  private slow(fault: unknown, { repository }: Asker): unknown {
-    const late = (fault as Error).name === 'TimeoutError';
-    return late ? new OciError('UNAVAILABLE', `the registry ${repository.registry} does not answer`, fault) : fault;
   }
 }
 

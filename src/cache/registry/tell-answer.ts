@@ -60,8 +60,8 @@ export function reasonPhrase(why: string): string {
 }
 
 /**
- * @param why an answer to HEAD has no words, but for those in its first line (RFC 9112 §4): containerd and BuildKit ask so, and
- * show them
+ * @param why also said in the first line (RFC 9112 §4): an answer to HEAD, by which containerd and BuildKit ask, has no other
+ * words, and of what is 500 or more skopeo shows no others
  */
 export function beginAnswer(
   response: http.ServerResponse,
@@ -69,8 +69,7 @@ export function beginAnswer(
   headers: http.OutgoingHttpHeaders,
   why: string | undefined,
 ): void {
-  const isHead = response.req.method === 'HEAD';
-  if (why === undefined || !isHead) response.writeHead(status, headers);
+  if (why === undefined) response.writeHead(status, headers);
   else response.writeHead(status, reasonPhrase(why), headers);
 }
 

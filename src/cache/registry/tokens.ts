@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
+import type { Out, OutRequest } from '../../wire/way-out.ts';
 import type { Challenge } from './challenge.ts';
 import { OciError } from './oci-error.ts';
 import { isOwnRealm, maySendTo, type Registry } from './registries.ts';
@@ -72,21 +73,24 @@ export async function fetchToken(
   const query = new URLSearchParams();
   if (service !== '') query.set('service', service);
   for (const scope of scopes) query.append('scope', scope);
-  let answer: Awaited<ReturnType<typeof registry.out.send>>;
+  const { host, absences, out } = registry;
+  const ask = (request: OutRequest): ReturnType<Out['send']> =>
+    absences.ofRealm(host, url.host, () => out.send(url, request));
+  let answer: Awaited<ReturnType<Out['send']>>;
   if (identity === null) {
     if (offline) query.set('offline_token', 'true');
     query.set('client_id', CLIENT_ID);
     if (credentials?.kind === 'password') query.set('account', credentials.username);
     for (const [key, value] of query) url.searchParams.append(key, value);
     const headers = credentials?.kind === 'password' ? { authorization: basic(credentials) } : {};
-    answer = await registry.out.send(url, { method: 'GET', headers, signal });
+    answer = await ask({ method: 'GET', headers, signal });
   } else {
     // Docker's OAuth2: https://distribution.github.io/distribution/spec/auth/oauth/
     const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: CLIENT_ID, refresh_token: identity });
     form.set('service', service);
     form.set('scope', scopes.join(' '));
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    answer = await registry.out.send(url, { method: 'POST', headers, body: form.toString(), signal });
+    answer = await ask({ method: 'POST', headers, body: form.toString(), signal });
   }
   const { statusCode, body } = answer;
   const text = await readSome(body);

@@ -4,9 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { say } from '../gateway/fake-registry.ts';
-import { APP, asked, loopback, MANIFEST_TYPE, makeImage, push, R, registry, settled, startRig } from './rig.ts';
+import {
+  APP,
+  asked,
+  type Image,
+  loopback,
+  MANIFEST_TYPE,
+  makeImage,
+  push,
+  R,
+  registry,
+  settled,
+  sha,
+  startRig,
+} from './rig.ts';
 
 const ACCEPT = { accept: MANIFEST_TYPE };
+const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
+const INDEX = { accept: INDEX_TYPE };
 
 afterEach(() => {
   vi.useRealTimers();
@@ -93,7 +108,7 @@ test('a tag that means another thing to another client is kept for each', async 
     response.end(method === 'HEAD' ? undefined : body);
     return true;
   };
-  const index = { accept: 'application/vnd.oci.image.index.v1+json' };
+  const index = INDEX;
   for (let turn = 0; turn < 2; turn++) {
     expect((await rig.ask(`${APP}/manifests/1`, { headers: index })).body.equals(bodies.index)).toBe(true);
     expect((await rig.ask(`${APP}/manifests/1`, { headers: ACCEPT })).body.equals(bodies.manifest)).toBe(true);
@@ -235,4 +250,48 @@ test('what is kept outlives the process', async () => {
   const second = await startRig([{ url: 'http://127.0.0.1:1' }], { folder });
   expect((await second.ask(`${APP}/manifests/1`, { headers: ACCEPT })).body.equals(image.manifest)).toBe(true);
   expect((await second.ask(`${APP}/blobs/${image.layerDigest}`)).body.equals(image.layer)).toBe(true);
+});
+
+test('an image whose tag is asked for stays whole while others go, also behind an index', async () => {
+  const fake = await registry();
+  const images = Array.from({ length: 8 }, () => makeImage(300_000));
+  const [used, unused] = images as [Image, Image];
+  const index = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: INDEX_TYPE,
+      manifests: [
+        { mediaType: MANIFEST_TYPE, digest: used.manifestDigest, size: used.manifest.length },
+        { mediaType: MANIFEST_TYPE, digest: sha('of another platform'), size: 100 },
+      ],
+    }),
+  );
+  for (const [i, image] of images.entries()) await push(fake, 'team/app', String(i), image);
+  await fetch(`${fake.url}/v2/team/app/manifests/used`, { method: 'PUT', body: index });
+  const rig = await startRig([{ url: fake.url }], { maxBytes: 1_000_000 });
+  const pull = async ({ manifestDigest, layerDigest }: Image): Promise<void> => {
+    for (const path of [`manifests/${manifestDigest}`, `blobs/${layerDigest}`])
+      expect((await rig.ask(`${APP}/${path}`, { headers: ACCEPT })).status).toBe(200);
+    await settled(rig.store);
+  };
+  const lookAt = (method: string) => rig.ask(`${APP}/manifests/used`, { method, headers: INDEX });
+  expect((await lookAt('GET')).body.equals(index)).toBe(true);
+  await pull(used);
+  await pull(unused);
+  const key = `blob:${R}@${used.layerDigest}`;
+  const lastUse = async (): Promise<number> => {
+    for await (const { lastUse: at } of rig.store.list(key)) return at;
+    return 0;
+  };
+  const before = await lastUse();
+  // As an engine does that has it.
+  expect((await lookAt('HEAD')).status).toBe(200);
+  await expect.poll(lastUse, { timeout: 20_000 }).toBeGreaterThan(before);
+  for (const image of images.slice(2)) await pull(image);
+  expect(rig.store.stats().evicted.bytes).toBeGreaterThan(300_000);
+  await fake.close();
+  expect((await lookAt('GET')).status).toBe(200);
+  await pull(used);
+  // The control: what was pulled after it, and not asked for again.
+  expect((await rig.ask(`${APP}/blobs/${unused.layerDigest}`)).status).toBe(502);
 });

@@ -72,12 +72,13 @@ export async function startRig(
     readonly allow?: readonly string[];
     readonly allowPrivate?: ConstructorParameters<typeof WayOut>[0]['allowPrivate'];
     readonly folder?: string;
+    readonly maxBytes?: number;
     /** Then clients log in: whose credentials are taken. */
     readonly login?: CheckLogin;
   } = {},
 ): Promise<Rig> {
   const folder = more.folder ?? mkdtempSync(join(tmpdir(), 'berthgate-mirror-'));
-  const store = await FolderStore.open({ folder, maxBytes: 2 ** 30 });
+  const store = await FolderStore.open({ folder, maxBytes: more.maxBytes ?? 2 ** 30 });
   const wayOut = new WayOut({ proxy: null, noProxy: [], ca: [], allowPrivate: more.allowPrivate ?? [] });
   const named = upstreams.map((one) => ({ host: R, private: false, realms: [], ...one }));
   const registries = new Registries({ upstreams: named, allow: [...(more.allow ?? ['*'])] }, wayOut);

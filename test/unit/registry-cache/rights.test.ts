@@ -8,6 +8,7 @@ import {
   asked,
   credentialsFile,
   loginFor,
+  loopback,
   MANIFEST_TYPE,
   makeImage,
   push,
@@ -119,6 +120,27 @@ test('with the registry gone, a private image is for who had it not long ago, an
     expect((await rig.ask(`${APP}/${path}`, { headers: ALICE })).status).toBe(200);
     for (const headers of [ACCEPT, MALLORY]) expect((await rig.ask(`${APP}/${path}`, { headers })).status).toBe(502);
   }
+});
+
+test('with the realm gone, a private image is for who had it not long ago, and others are told whose tokens they wait for', async () => {
+  const realm = await registry('bearer');
+  const fake = await registry('bearer', `${realm.url}/token`);
+  const image = makeImage(10_000);
+  await push(fake, 'team/app', '1', image);
+  const rig = await startRig([{ url: fake.url }], { staleMs: 3_600_000, allowPrivate: loopback });
+  const paths = [`manifests/1`, `blobs/${image.layerDigest}`];
+  for (const path of paths) expect((await rig.ask(`${APP}/${path}`, { headers: ALICE })).status).toBe(200);
+  const tries = realm.asked.length;
+  realm.answer = (_, response) => response.destroy() !== undefined;
+  vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() + 600_000 });
+  for (const path of paths) {
+    const answer = await rig.ask(`${APP}/${path}`, { headers: MALLORY });
+    expect(answer.status).toBe(502);
+    expect(String(answer.body)).toContain(`${realm.host}, which gives tokens for the registry ${R}, broke off`);
+  }
+  // Each asked for it once: whoever is not there is not tried a second time.
+  expect(realm.asked.length - tries).toBe(paths.length);
+  for (const path of paths) expect((await rig.ask(`${APP}/${path}`, { headers: ALICE })).status).toBe(200);
 });
 
 for (const auth of ['basic', 'bearer'] as const) {
