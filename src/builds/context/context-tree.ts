@@ -9,15 +9,28 @@ import type { Entry, Treatment } from '../../wire/tar/tar-walker.ts';
 
 /** A Dockerfile is text that people write. */
 const MOST_DOCKERFILE_BYTES = 1024 * 1024;
-/** Of files that a link might make the Dockerfile. */
+/** Of files that a link might make the Dockerfile, their headers too. */
 const MOST_CANDIDATE_BYTES = 4 * 1024 * 1024;
 const MOST_LINKS = 50_000;
+/** Of links, candidates, and the folders that they lie in. */
+const MOST_PLACES = 200_000;
+/** What Linux takes for a path; anything longer cannot be unpacked. */
+const MOST_PATH_CHARACTERS = 4096;
+const MOST_NAME_CHARACTERS = 32 * 1024 * 1024;
 const MOST_HOPS = 255;
+/** Of the targets of links that entries lie behind, all of them together: contexts that are packed of files have none. */
+const MOST_FOLLOWED_PARTS = 1_000_000;
 const DEFAULT = 'Dockerfile';
 
 type Node =
   | { readonly kind: 'file'; readonly entry: Entry | null }
   | { readonly kind: 'link'; readonly target: string };
+
+/** Where something lies that is remembered, or a folder of such. A tree: to remove one costs no more than it has. */
+interface Place {
+  node: Node | null;
+  inside: Map<string, Place> | null;
+}
 
 export interface FoundFile {
   /** Where the engine is to find it. */
@@ -29,8 +42,11 @@ export interface FoundFile {
 
 export class ContextTree {
   private readonly wanted: string;
-  private readonly nodes = new Map<string, Node>();
+  private readonly root: Place = { node: null, inside: null };
+  private places = 0;
+  private nameCharacters = 0;
   private links = 0;
+  private followedParts = 0;
   private candidateBytes = 0;
   private path: string | null = null;
 
@@ -41,8 +57,13 @@ export class ContextTree {
     this.wanted = wanted;
   }
 
+  /** @throws TarFault */
   treat(header: RawHeader): Treatment {
-    this.path = this.placeOf(header.name);
+    const { name, linkName } = header;
+    if (name.length > MOST_PATH_CHARACTERS || linkName.length > MOST_PATH_CHARACTERS) {
+      throw new TarFault('holds a path of more than 4 KiB');
+    }
+    this.path = this.placeOf(name);
     const { path } = this;
     if (path === null || kindOf(header) !== 'file') return 'pass';
     if (this.isDockerfile()) {
@@ -60,25 +81,33 @@ export class ContextTree {
     return path !== null && (path === this.wanted || (this.wanted === DEFAULT && path === DEFAULT.toLowerCase()));
   }
 
+  /** @throws TarFault */
   read(entry: Entry): void {
     const { path } = this;
     const { header } = entry;
     if (path === null || path === '') return;
     const kind = kindOf(header);
     // What was there is removed with all that is in it, but a folder that is met again.
-    if (kind !== 'folder' || this.nodes.has(path)) this.remove(path);
-    if (kind === 'file') {
-      if (entry.headerBlocks.length > 0) this.nodes.set(path, { kind: 'file', entry });
-      else if (this.isNamed(path)) this.nodes.set(path, { kind: 'file', entry: null });
-    } else if (kind === 'link') {
+    if (kind !== 'folder' || this.nodeAt(path) !== null) this.remove(path);
+    if (kind === 'file') this.readFile(path, entry);
+    else if (kind === 'link') {
       this.links += 1;
       if (this.links > MOST_LINKS) throw new TarFault('holds too many links');
-      this.nodes.set(path, { kind: 'link', target: header.linkName });
+      this.put(path, { kind: 'link', target: header.linkName });
     } else if (kind === 'hard-link') {
       const other = cleanPath(header.linkName);
-      const node = other === null ? undefined : this.nodes.get(this.parentsResolved(other) ?? other);
-      this.nodes.set(path, node ?? { kind: 'file', entry: null });
+      const node = other === null ? null : this.nodeAt(this.parentsResolved(other) ?? other);
+      if (node !== null) this.put(path, node);
+      else if (this.isNamed(path)) this.put(path, { kind: 'file', entry: null });
     }
+  }
+
+  private readFile(path: string, entry: Entry): void {
+    const isKept = entry.headerBlocks.length > 0;
+    if (isKept && !this.isDockerfile()) this.candidateBytes += entry.headerBlocks.length;
+    if (isKept && (this.isDockerfile() || this.candidateBytes <= MOST_CANDIDATE_BYTES)) {
+      this.put(path, { kind: 'file', entry });
+    } else if (this.isNamed(path)) this.put(path, { kind: 'file', entry: null });
   }
 
   /** @throws TarFault where there is none, or it is not known */
@@ -92,8 +121,8 @@ export class ContextTree {
 
   private at(path: string): FoundFile | null {
     const place = this.resolve(path);
-    const node = place === null ? undefined : this.nodes.get(place);
-    if (node === undefined || node.kind !== 'file') {
+    const node = place === null ? null : this.nodeAt(place);
+    if (node === null || node.kind !== 'file') {
       if (place === path) return null;
       throw new TarFault(
         `has a link for its Dockerfile, to ${place ?? 'nowhere'}, which is not followed: name that file`,
@@ -110,9 +139,37 @@ export class ContextTree {
     return path === this.wanted || path === DEFAULT.toLowerCase();
   }
 
+  private placeAt(path: string): Place | null {
+    let place: Place | null = this.root;
+    if (path !== '') for (const part of path.split('/')) place = place?.inside?.get(part) ?? null;
+    return place;
+  }
+
+  private nodeAt(path: string): Node | null {
+    return this.placeAt(path)?.node ?? null;
+  }
+
+  private put(path: string, node: Node): void {
+    this.nameCharacters += path.length + (node.kind === 'link' ? node.target.length : 0);
+    if (this.nameCharacters > MOST_NAME_CHARACTERS) throw new TarFault('holds too many names');
+    let place = this.root;
+    for (const part of path.split('/')) {
+      place.inside ??= new Map();
+      let next = place.inside.get(part);
+      if (next === undefined) {
+        if (++this.places > MOST_PLACES) throw new TarFault('holds too many links');
+        next = { node: null, inside: null };
+        place.inside.set(part, next);
+      }
+      place = next;
+    }
+    place.node = node;
+  }
+
   private remove(path: string): void {
-    this.nodes.delete(path);
-    for (const other of this.nodes.keys()) if (other.startsWith(`${path}/`)) this.nodes.delete(other);
+    const slash = path.lastIndexOf('/');
+    const folder = this.placeAt(slash < 0 ? '' : path.slice(0, slash));
+    folder?.inside?.delete(path.slice(slash + 1));
   }
 
   /** Where an entry of that name comes to lie; null where engines refuse it. */
@@ -128,28 +185,32 @@ export class ContextTree {
     return parent === null ? null : joined(parent, path.slice(slash + 1));
   }
 
-  /** All links followed, none out of the context; null where they go in a circle. */
+  /** All links followed, none out of the context; null where they go in a circle. @throws TarFault where that is too much work */
   private resolve(path: string): string | null {
-    const left = path.split('/');
-    let place = '';
+    const left = path.split('/').reverse();
+    const way: { readonly part: string; readonly place: Place | null }[] = [];
     for (let hops = 0; left.length > 0; ) {
-      const part = left.shift() as string;
+      const part = left.pop() as string;
       if (part === '' || part === '.') continue;
       if (part === '..') {
-        place = place.slice(0, Math.max(0, place.lastIndexOf('/')));
+        way.pop();
         continue;
       }
-      const next = joined(place, part);
-      const node = this.nodes.get(next);
-      if (node?.kind !== 'link') {
-        place = next;
+      const folder = way.length === 0 ? this.root : (way.at(-1)?.place ?? null);
+      const place = folder?.inside?.get(part) ?? null;
+      if (place?.node?.kind !== 'link') {
+        way.push({ part, place });
         continue;
       }
       if (++hops > MOST_HOPS) return null;
-      if (node.target.startsWith('/')) place = '';
-      left.unshift(...node.target.split('/'));
+      const { target } = place.node;
+      if (target.startsWith('/')) way.length = 0;
+      const parts = target.split('/').reverse();
+      this.followedParts += parts.length;
+      if (this.followedParts > MOST_FOLLOWED_PARTS) throw new TarFault('holds too many names behind links');
+      left.push(...parts);
     }
-    return place;
+    return way.map(({ part }) => part).join('/');
   }
 }
 

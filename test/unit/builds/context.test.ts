@@ -204,6 +204,46 @@ describe('of several files that could be it', () => {
   });
 });
 
+describe('what would keep everybody else waiting, or fill the memory, is refused', () => {
+  const link = (name: string, linkpath: string): Made => ({ name, type: '2', extension: pax({ linkpath }) });
+  const files = (count: number, folder: string): Made[] =>
+    Array.from({ length: count }, (_, i) => ({ name: `${folder}/${i}`, content: '' }));
+  // As long as Linux takes them, each leading to the next one.
+  const chain = Array.from({ length: 250 }, (_, i) => link(`l${i}`, `${'z/../'.repeat(800)}l${i + 1}`));
+  const deep = 'a/'.repeat(2000);
+  const deepLinks = (count: number): Made[] =>
+    Array.from({ length: count }, (_, i) => ({ name: `${i}/${deep}l`, type: '2', link: 'x', longBy: 'gnu' }));
+  const cases: readonly (readonly [string, readonly Made[], RegExp | null])[] = [
+    ['a name of more than 4 KiB', [{ name: `${deep}${deep}${deep}`, type: '5' }], /path of more than 4 KiB/],
+    ['a link of more than 4 KiB', [link('l', 'x/'.repeat(2500))], /path of more than 4 KiB/],
+    ['files behind long links', [...chain, ...files(4, 'l0')], /too many names behind links/],
+    ['the control: beside them', [...chain, ...files(2000, 'l')], null],
+    ['links in deep folders', deepLinks(120), /too many links/],
+    ['the control: less of them', deepLinks(20), null],
+  ];
+  test.for(cases)('%s', async ([, made, expected]) => {
+    const { fault } = await pass(archive([dockerfile, ...made]));
+    if (expected === null) expect(fault).toBeNull();
+    else expect(fault).toMatch(expected);
+  });
+
+  test('files that a link might make the Dockerfile are kept with their headers up to 4 MiB, and no longer', async () => {
+    const extension = pax({ comment: 'x'.repeat(900_000) });
+    const candidates = Array.from({ length: 6 }, (_, i) => ({ name: `docker${i}`, content: 'FROM a\n', extension }));
+    const linked = (link: string): Buffer => archive([...candidates, { name: 'Dockerfile', type: '2', link }]);
+    expect(await pass(linked('docker0'))).toMatchObject({ judged: 'FROM a\n', fault: null });
+    expect((await pass(linked('docker5'))).fault).toContain('name that file');
+  });
+
+  test('what was in a folder that is replaced is forgotten, and nothing beside it', async () => {
+    const from = (name: string, image: string): Made => ({ name, content: `FROM ${image}\n` });
+    const context = [from('d/docker', 'd'), from('dd/docker', 'dd'), { name: 'd' }, { name: 'd/', type: '5' }];
+    const linked = (link: string): Buffer => archive([...context, { name: 'Dockerfile', type: '2', link }]);
+    expect((await pass(linked('dd/docker'))).judged).toBe('FROM dd\n');
+    expect((await pass(linked('d/docker'))).fault).toContain('not followed');
+  });
+});
+
 test.each([512 + 7, 700, 1023])(
   'a context without the padding of its last entry passes whole: %i bytes',
   async (bytes) => {
