@@ -20,6 +20,8 @@ export function saidAddresses({ cache }: Config): CacheAddresses {
 export async function findAddresses(config: Config, desks: readonly EngineDesk[]): Promise<CacheAddresses> {
   const said = saidAddresses(config);
   if (said.address.length > 0) return said;
+  if (desks.length === 0)
+    throw new Error('no listener has `cache: true`, so that it is not opened at the bridges of engines');
   const bridges = await Promise.all(desks.map((desk) => desk.ask('NetworkInspect', { parameters: { id: 'bridge' } })));
   const found = bridges.map(gatewaysOf).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((one) => one !== null));
   if (found.length === 0) throw new Error('no engine has a bridge of its own: say cache.address');

@@ -22,7 +22,16 @@ export function withoutEffect(loaded: LoadedConfig, implemented: Implemented): r
     notes.push(noteAt(loaded, place.path, `${named(place)}has no effect yet`));
     return false;
   });
+  notes.push(...unledCache(loaded));
   return notes.sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+/** Where it has an address of its own, something else may lead there. */
+function unledCache(loaded: LoadedConfig): readonly SettingNote[] {
+  const { cache, listeners } = loaded.config;
+  if (cache === null || cache.hosts.length === 0 || (cache.address ?? []).length > 0) return [];
+  if (listeners.some((listener) => listener.cache)) return [];
+  return [noteAt(loaded, ['cache', 'hosts'], 'has no effect: no listener has `cache: true`')];
 }
 
 /** Why `serve` must not start: settings, and defaults, that promise a protection that is not there. Empty when it may. */

@@ -36,6 +36,7 @@ test('without a word it is at the addresses of the bridges of the engines, of bo
 
 test('where no engine has a bridge, that is told, and nobody is pointed anywhere', async () => {
   await expect(findAddresses(configOf({}), [emptyDesk('e')])).rejects.toThrow('say cache.address');
+  await expect(findAddresses(configOf({}), [])).rejects.toThrow('no listener has `cache: true`');
   const said = await findAddresses(configOf({ address: ['192.0.2.1'] }), [emptyDesk('e')]);
   expect(said.address).toEqual(['192.0.2.1']);
 });

@@ -57,6 +57,16 @@ describe('settings without effect', () => {
     expect(places(withoutEffect(port, implemented))).toEqual(['admin.url', 'admin.tls', 'admin.auth']);
   });
 
+  test('are a cache that no container is led to', () => {
+    const led = (cache: boolean, settings: string) =>
+      places(
+        withoutEffect(listener(`${open}, cache: ${cache}`, `cache: {hosts: [a.example]${settings}}\n`), implemented),
+      );
+    expect(led(false, '')).toEqual(['cache.hosts']);
+    expect(led(true, '')).toEqual([]);
+    expect(led(false, ', address: [192.0.2.1]')).toEqual([]);
+  });
+
   test('have one once the program has them', () => {
     const loaded = listener('auth: [peer, {use: basic, htpasswd: f}], namespace: null, policies: [conservative]');
     expect(places(withoutEffect(loaded, { auth: ['peer'], policies: ['conservative'] }))).toEqual([
