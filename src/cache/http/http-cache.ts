@@ -289,9 +289,10 @@ export class HttpCache {
   }
 
   private askOrigin(asked: Asked, extra: RawHeaders, leads: boolean, effort: Effort): Promise<OriginAnswer> {
-    const { exchange, method, url } = asked;
+    const { exchange, method, url, arrival } = asked;
     return this.parts.origins().ask(url, {
       method,
+      client: arrival.client,
       headers: [...this.onward(asked), ...extra],
       body: null,
       effort,

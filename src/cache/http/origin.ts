@@ -21,10 +21,11 @@ const TRY_MS = 3000;
 const BROKEN_PAUSES_MS = [0, 100];
 /** So long a host that could not be reached keeps nobody waiting for whom something stale would do… */
 const DOWN_MS = 10_000;
-/** …and so long nobody at all, where it has been tried to the end. */
+/** …and so long nobody at all, where it has been tried to the end. Whoever has been told so is told again at once for `DOWN_MS`. */
 const GIVEN_UP_MS = 3000;
 /** Below a pattern clients can name hosts without end. */
 const MOST_DOWN = 1000;
+const MOST_TOLD = 10_000;
 
 export interface OriginHost {
   /** Lower case; `*.NAME` for all below it. */
@@ -42,6 +43,8 @@ export interface OriginRequest {
   readonly body: Readable | null;
   /** How long a host is tried that cannot be reached. Absent: `long`. */
   readonly effort?: Effort;
+  /** The address of who asks. A program that asks for a hundred files of a host that is down is not kept waiting for each. */
+  readonly client: string;
   /** Interim answers but 100 and 101. */
   readonly onInform?: (status: number, headers: RawHeaders) => void;
 }
@@ -64,6 +67,8 @@ export class Origins {
   /** By scheme, host and port. */
   private readonly down = new LRUCache<string, true>({ max: MOST_DOWN, ttl: DOWN_MS });
   private readonly givenUp = new LRUCache<string, true>({ max: MOST_DOWN, ttl: GIVEN_UP_MS });
+  /** Who knows it: by the server, and the address of the client. */
+  private readonly told = new LRUCache<string, true>({ max: MOST_TOLD, ttl: DOWN_MS });
   private readonly pausesMs: readonly number[];
 
   constructor(hosts: readonly OriginHost[], wayOut: WayOut, pausesMs: readonly number[] = PAUSES_MS) {
@@ -81,13 +86,16 @@ export class Origins {
   }
 
   /** @throws OutFault */
-  async ask(url: URL, { effort = 'long', ...request }: OriginRequest): Promise<OriginAnswer> {
+  async ask(url: URL, { effort = 'long', client, ...request }: OriginRequest): Promise<OriginAnswer> {
     const entry = this.entry(url.hostname);
     if (entry === null) throw new OutFault('unknown-host', `${url.hostname} is not served here`);
     const at =
       entry.origin === null ? url : new URL(`${entry.origin.href.replace(/\/$/, '')}${url.pathname}${url.search}`);
-    if (this.givenUp.has(at.origin) && effort !== 'once') throw unreachable(url);
-    if (this.down.has(at.origin) && effort === 'short') throw unreachable(url);
+    const who = `${at.origin} ${client}`;
+    if (this.isKnownDown(at.origin, who, effort)) {
+      if (effort === 'long') this.told.set(who, true);
+      throw unreachable(url);
+    }
     const until = Date.now() + TRY_MS;
     for (let turn = 0; ; turn++) {
       try {
@@ -101,7 +109,10 @@ export class Origins {
         const pauseMs = this.pausesMs[turn];
         const comesAgain = effort === 'long' && mayComeAgain(request);
         if (!comesAgain || pauseMs === undefined || Date.now() + pauseMs > until) {
-          if (comesAgain) this.givenUp.set(at.origin, true);
+          if (comesAgain) {
+            this.givenUp.set(at.origin, true);
+            this.told.set(who, true);
+          }
           throw fault;
         }
         await sleep(pauseMs);
@@ -109,12 +120,21 @@ export class Origins {
     }
   }
 
+  private isKnownDown(server: string, who: string, effort: Effort): boolean {
+    if (effort === 'once') return false;
+    return this.givenUp.has(server) || (this.down.has(server) && (effort === 'short' || this.told.has(who)));
+  }
+
   private entry(hostname: string): (OriginHost & { readonly out: Out }) | null {
     return this.hosts.find((one) => meansHost(one.host, hostname)) ?? null;
   }
 }
 
-async function send(out: Out, at: URL, { onInform, ...request }: Omit<OriginRequest, 'effort'>): Promise<OriginAnswer> {
+async function send(
+  out: Out,
+  at: URL,
+  { onInform, ...request }: Omit<OriginRequest, 'effort' | 'client'>,
+): Promise<OriginAnswer> {
   const requestedMs = Date.now();
   const sent = () =>
     out.send(at, {

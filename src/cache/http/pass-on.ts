@@ -18,11 +18,11 @@ export async function passOn(
   onward: RawHeaders,
   forget: (url: URL) => Promise<void>,
 ): Promise<number> {
-  const { exchange, method, url } = asked;
+  const { exchange, method, url, arrival } = asked;
   const { framing } = exchange.head;
   const body = framing.kind === 'none' ? null : bodyOf(exchange);
   const length = framing.kind === 'length' ? ['Content-Length', String(framing.bytes)] : [];
-  const answer = await origins.ask(url, { method, headers: [...onward, ...length], body });
+  const answer = await origins.ask(url, { method, client: arrival.client, headers: [...onward, ...length], body });
   if (!SAFE.has(method) && answer.status < 400) {
     for (const at of [url, ...changedWith(asked, answer.headers)]) await forget(at);
   }

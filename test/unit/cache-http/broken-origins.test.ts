@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type http from 'node:http';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Origins } from '../../../src/cache/http/index.ts';
 import type { OriginRequest } from '../../../src/cache/http/origin.ts';
 import { OutFault, type OutFaultReason, type WayOut } from '../../../src/wire/way-out.ts';
@@ -129,8 +129,24 @@ describe('an origin that cannot be reached', () => {
       pausesMs,
     );
     const ask = (more: Partial<OriginRequest> = {}) =>
-      origins.ask(new URL(`http://${HOST}/a`), { method: 'GET', headers: [], body: null, ...more });
+      origins.ask(new URL(`http://${HOST}/a`), { method: 'GET', client: '10.0.0.1', headers: [], body: null, ...more });
     return { ask, asked: () => asked };
+  }
+
+  /** lru-cache reads its clock once a millisecond, by a timer. */
+  function ownClock(): (ms: number) => void {
+    const now = performance.now.bind(performance);
+    let passed = 0;
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + passed);
+    onTestFinished(() => {
+      clock.mockRestore();
+      vi.useRealTimers();
+    });
+    return (ms) => {
+      passed += ms;
+      vi.advanceTimersByTime(1);
+    };
   }
 
   test('is tried for a while, so that one that is started again fails nobody', async () => {
@@ -147,6 +163,29 @@ describe('an origin that cannot be reached', () => {
     expect(asked()).toBe(3);
     // It is not given up for a body that has begun, whose fetching has pauses of its own.
     expect((await ask({ effort: 'once' })).status).toBe(200);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test('is not tried again for who has been told, until it is there for somebody else', async () => {
+    const passMs = ownClock();
+    const { ask, asked } = originsThat(['timeout', 'timeout', 'timeout'], [1]);
+    await expect(ask()).rejects.toThrow('timeout');
+    passMs(3001);
+    await expect(ask()).rejects.toThrow('cannot be reached');
+    expect(asked()).toBe(2);
+    // The control: others are not kept from it, and when it has answered them, nobody is.
+    expect((await ask({ client: '10.0.0.2' })).status).toBe(200);
+    expect((await ask()).status).toBe(200);
+    expect(asked()).toBe(5);
+  });
+
+  test('is tried again for who has been told when that is some time ago', async () => {
+    const passMs = ownClock();
+    const { ask } = originsThat(['timeout'], []);
+    await expect(ask()).rejects.toThrow('timeout');
+    passMs(9000);
+    await expect(ask()).rejects.toThrow('cannot be reached');
+    passMs(1001);
     expect((await ask()).status).toBe(200);
   });
 

@@ -37,7 +37,8 @@ test('an origin that lets nobody in without TLS is asked with it all the same', 
     }),
   } as unknown as WayOut;
   const origins = new Origins([{ host: HOST, origin: null }], wayOut, []);
-  const ask = (url: string) => origins.ask(new URL(url), { method: 'GET', headers: [], body: null });
+  const ask = (url: string) =>
+    origins.ask(new URL(url), { method: 'GET', client: '10.0.0.1', headers: [], body: null });
   await expect(ask(`http://${HOST}/`)).rejects.toThrow('nobody there');
   await expect(ask(`https://${HOST}/`)).rejects.toThrow('it was asked');
   // The control: the one that is down is left alone for a while.
