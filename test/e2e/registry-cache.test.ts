@@ -147,6 +147,22 @@ describe.skipIf(!hasRegistry() || !canStartEngines())('the registry cache', () =
       await expectRefused(engine(), `${CLOSED}/${APP}:proxy`);
     });
 
+    test('a push by the proxy and by DNS: only with the password, and what was pushed is pulled', async () => {
+      for (const registry of [CLOSED, DNS.closed]) {
+        const image = `${registry}/${APP}-of-${name.replace(/[^a-z0-9]/g, '')}:pushed`;
+        await docker(engine(), ['tag', 'busybox:latest', image]);
+        const stranger = await dockerCli(engine(), ['push', image]);
+        expect(stranger.code).not.toBe(0);
+        expect(stranger.stderr).toMatch(/no basic auth|unauthorized|denied|authorization failed|401/);
+        const env = { DOCKER_CONFIG: await login(engine(), registry) };
+        const said = await docker(engine(), ['push', image], { env });
+        const [digest] = /sha256:[0-9a-f]{64}(?= size)/.exec(said) ?? [];
+        await docker(engine(), ['rmi', image]);
+        expect(await docker(engine(), ['pull', image], { env })).toContain(`Digest: ${digest}`);
+        await docker(engine(), ['rmi', image]);
+      }
+    });
+
     test('DNS: the same without a proxy', async () => {
       expect(await word(engine(), `${DNS.one}/${APP}:dns`)).toBe('one');
       const config = await login(engine(), DNS.closed);

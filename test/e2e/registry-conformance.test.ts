@@ -17,6 +17,7 @@ import { startProxyRig } from '../unit/registry-cache/proxy-rig.ts';
 import { R, startRig as startMirror } from '../unit/registry-cache/rig.ts';
 
 const suite = process.env.OCI_CONFORMANCE ?? '';
+const LONG_MS = 2_400_000;
 
 /** `passed`, `failure` or `skipped`: of all tests of one name, sorted, since the suite runs them in any order. */
 type Results = ReadonlyMap<string, readonly string[]>;
@@ -27,7 +28,7 @@ async function conform(host: string, prefix: string, more: Readonly<Record<strin
   onTestFinished(() => rm(folder, { recursive: true }));
   const { code, stdout, stderr } = await run(suite, [], {
     cwd: folder,
-    timeoutMs: 170_000,
+    timeoutMs: 600_000,
     env: {
       PATH: process.env.PATH ?? '',
       OCI_REGISTRY: host,
@@ -49,23 +50,28 @@ async function conform(host: string, prefix: string, more: Readonly<Record<strin
   return results;
 }
 
-test.skipIf(suite === '' || !hasRegistry())('the gateway conforms where the registry behind it does', async () => {
-  const [direct, behind] = [await startRegistry(), await startRegistry()];
-  onTestFinished(async () => void (await Promise.all([direct.stop(), behind.stop()])));
-  const rig = await startRig([{ host: 'r.example.org', url: behind.url }]);
-  const repositories = ['one/app', 'two/app'].map((path) => ({ registry: 'r.example.org', path }));
-  const grant = rig.grant({ push: repositories });
-  const alone = await conform(direct.host, '');
-  const login = { OCI_USERNAME: 'berthgate', OCI_PASSWORD: grant.capability };
-  const through = await conform(`127.0.0.1:${rig.port}`, 'alice/r.example.org/', login);
-  expectTheSame(alone, through);
-});
+test.skipIf(suite === '' || !hasRegistry())(
+  'the gateway conforms where the registry behind it does',
+  { timeout: LONG_MS },
+  async () => {
+    const [direct, behind] = [await startRegistry(), await startRegistry()];
+    onTestFinished(async () => void (await Promise.all([direct.stop(), behind.stop()])));
+    const rig = await startRig([{ host: 'r.example.org', url: behind.url }]);
+    const repositories = ['one/app', 'two/app'].map((path) => ({ registry: 'r.example.org', path }));
+    const grant = rig.grant({ push: repositories });
+    const alone = await conform(direct.host, '');
+    const login = { OCI_USERNAME: 'berthgate', OCI_PASSWORD: grant.capability };
+    const through = await conform(`127.0.0.1:${rig.port}`, 'alice/r.example.org/', login);
+    expectTheSame(alone, through);
+  },
+);
 
 /** What a cache has it has for ever: that things are gone again is not of the pull part. */
 const KEEPING = { OCI_API_BLOBS_DELETE: 'false', OCI_API_MANIFESTS_DELETE: 'false', OCI_API_TAGS_DELETE: 'false' };
 
 test.skipIf(suite === '' || !hasRegistry())(
   'the mirror and the proxy conform where the registry behind them does',
+  { timeout: LONG_MS },
   async () => {
     const [direct, byNs, byPrefix, byProxy] = await Promise.all([1, 2, 3, 4].map(() => startRegistry()));
     const all = [direct, byNs, byPrefix, byProxy] as [TestRegistry, TestRegistry, TestRegistry, TestRegistry];

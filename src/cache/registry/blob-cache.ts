@@ -68,14 +68,17 @@ export class BlobCache {
     const isKept = records.length > 0;
     let isLinked = records.some(({ variant }) => variant === asker.repository.path);
     const isArriving = this.arriving.has(`${asker.name}@${digest}`);
-    if (!this.parts.rights.isFresh(asker) || (isKept && !isLinked && !isArriving)) {
+    // Who pushes asks so what need not be sent, and the registry may have thrown away what is here: it is asked each time.
+    const isHead = request.method === 'HEAD';
+    if (isHead && !(isKept && isLinked)) return this.pass(wanted);
+    if (isHead || !this.parts.rights.isFresh(asker) || (isKept && !isLinked && !isArriving)) {
       const refusal = await this.prove(wanted, isLinked || isArriving, isKept);
       if (refusal !== null) return refusal;
       isLinked ||= !isArriving;
     }
     const kept = isKept && isLinked ? await this.give(wanted) : null;
     if (kept !== null) return kept;
-    return request.method === 'HEAD' ? this.pass(wanted) : this.fetch(wanted, MOST_TURNS);
+    return isHead ? this.pass(wanted) : this.fetch(wanted, MOST_TURNS);
   }
 
   async forget({ repository, resource }: Pick<UpstreamRequest, 'repository' | 'resource'>): Promise<void> {

@@ -10,9 +10,10 @@ import type { LRUCache } from 'lru-cache';
 import type { RegistryCredentials } from '../../docker/registry-credentials.ts';
 import { endToEnd } from '../../wire/end-to-end.ts';
 import { OutFault } from '../../wire/way-out.ts';
+import { readChallenge } from './challenge.ts';
 import type { Repository } from './engine-names.ts';
 import { nameOf } from './grants.ts';
-import { below } from './live-registry.ts';
+import { below, type OnHost } from './live-registry.ts';
 import { refuseLoop, viaOf } from './loops.ts';
 import { errorBody, OciError } from './oci-error.ts';
 import type { Registry } from './registries.ts';
@@ -29,6 +30,7 @@ export interface InterceptedParts {
   /** How registries asked for a password when they were there, by host. */
   readonly passwordsAsked: LRUCache<string, string>;
   readonly onFault: (registry: string, fault: Error) => void;
+  readonly onHost: OnHost;
 }
 
 type Kept = Extract<NamedRoute, { readonly kind: 'manifest' | 'blob' }>;
@@ -98,7 +100,7 @@ async function answerKept(
 }
 
 async function pass(
-  { upstream, passwordsAsked }: InterceptedParts,
+  { upstream, passwordsAsked, onHost }: InterceptedParts,
   registry: Registry,
   authority: string,
   scheme: string,
@@ -130,14 +132,22 @@ async function pass(
     const { name, ...resource } = route;
     await upstream().forget({ repository: { registry: host, path: name }, resource });
   }
+  const asks = answer.statusCode === 401 ? challengeIn(answer.headers as unknown as readonly string[]) : undefined;
   if (route?.kind === 'root' && headers.authorization === undefined) {
-    const raw = (answer.headers as unknown as readonly (string | Buffer)[]).map(String);
-    const asks = raw[raw.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'www-authenticate') + 1];
-    if (answer.statusCode === 401 && asks !== undefined && isForPassword(asks)) passwordsAsked.set(host, asks);
+    if (asks !== undefined && isForPassword(asks)) passwordsAsked.set(host, asks);
     else passwordsAsked.delete(host);
   }
+  // Clients go there by themselves.
+  const realm = readChallenge(asks)?.realm ?? '';
+  if (URL.canParse(realm)) onHost(host, 'auth', new URL(realm).host);
   response.writeHead(answer.statusCode, carried(answer.headers as unknown as readonly string[], []));
   await pipeline(answer.body, response);
+}
+
+/** @param raw names and values in turn */
+function challengeIn(raw: readonly (string | Buffer)[]): string | undefined {
+  const at = raw.findIndex((name, i) => i % 2 === 0 && String(name).toLowerCase() === 'www-authenticate');
+  return at < 0 ? undefined : String(raw[at + 1]);
 }
 
 function isForPassword(challenge: string): boolean {

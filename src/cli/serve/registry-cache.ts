@@ -20,6 +20,7 @@ import { siteOf } from './site.ts';
 export interface PreparedRegistries {
   readonly registries: Registries;
   readonly upstream: Upstream;
+  readonly onHost: OnHost;
 }
 
 export class RegistryCache {
@@ -69,12 +70,13 @@ export class RegistryCache {
     return {
       registries,
       upstream,
+      onHost,
       wayOut,
       discard: () => void wayOut.close(),
       commit: () => {
         const before = this.wayOut;
         this.wayOut = wayOut;
-        this.prepared = { registries, upstream };
+        this.prepared = { registries, upstream, onHost };
         void before?.close();
       },
     };
@@ -86,9 +88,9 @@ export class RegistryCache {
     const hosts = new RegistryHosts(join(state, 'registry-hosts.json'), (name, kind, host, before) => {
       const what =
         kind === 'auth'
-          ? 'the registry asks for credentials at another host'
-          : 'the registry sends its blobs from another host';
-      this.log.warn({ registry: name, host, before }, `${what}: the DNS of those who pull must let them reach it`);
+          ? 'the registry asks for credentials at another host: the DNS of those who pull must let them reach it'
+          : 'the registry sends its blobs from another host: it must be reached from here';
+      this.log.warn({ registry: name, host, before }, what);
     });
     return (name, kind, host) => {
       if (!registries.isNamed(name)) return;

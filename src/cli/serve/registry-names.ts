@@ -39,6 +39,7 @@ export class RegistryNames {
     this.proxy = new RegistryProxy({
       upstream: () => cache.upstream,
       onFault: cache.onFault,
+      onHost: (registry, kind, host) => offered().prepared.onHost(registry, kind, host),
       registryAt: (host, port) => offered().prepared.registries.onWire(host, port),
       tunnels: (host, port) =>
         offered().prepared.registries.isRealm(host, port) || offered().tunnels.some((may) => may(`${host}:${port}`)),

@@ -23,6 +23,8 @@ export interface ProxyRig {
   /** Where names of DNS lead. */
   readonly tlsPort: number;
   readonly roots: () => string;
+  /** `KIND REGISTRY HOST`, where registries sent clients to. */
+  readonly hosts: ReadonlySet<string>;
   /** Through the proxy, to `HOST:PORT`. @throws Error with the first line of the proxy's answer where it refuses */
   connect(target: string): Promise<net.Socket>;
   /** As a client that was told to trust our CA. */
@@ -65,12 +67,16 @@ export async function startProxyRig(
     onFault,
   });
   const day = 86_400_000;
-  const hosts = registries.wireHosts();
-  const authority = new Authority({ folder: join(folder, 'ca'), lifeMs: 30 * day, rotateMs: 10 * day, hosts }, onFault);
+  const authority = new Authority(
+    { folder: join(folder, 'ca'), lifeMs: 30 * day, rotateMs: 10 * day, hosts: registries.wireHosts() },
+    onFault,
+  );
   const roots = (): string => authority.roots.map(({ pem }) => pem).join('');
+  const hosts = new Set<string>();
   const proxy = new RegistryProxy({
     upstream: () => upstream,
     onFault,
+    onHost: (registry, kind, host) => hosts.add(`${kind} ${registry} ${host}`),
     registryAt: (host, port) => registries.onWire(host, port),
     tunnels: (host, port) => registries.isRealm(host, port) || tunnels(host, port),
     tunnel: (host, port) => wayOut.tunnel(host, port),
@@ -136,5 +142,5 @@ export async function startProxyRig(
       call.end(body);
     });
   }
-  return { port, tlsPort, roots, connect, ask };
+  return { port, tlsPort, roots, hosts, connect, ask };
 }

@@ -68,6 +68,24 @@ test('a push passes as it is, and what it changes is asked for anew', async () =
   expect(String((await rig.ask(at, '/v2/team/app/manifests/1', { headers: ALICE })).body)).toBe(body);
 });
 
+test('a blob that the registry has thrown away is not said to be there to who would push it again', async () => {
+  const fake = await registry();
+  const image = makeImage(1000);
+  await push(fake, 'team/app', '1', image);
+  const rig = await startProxyRig([{ host: HOST, url: fake.url }]);
+  const path = `/v2/team/app/blobs/${image.layerDigest}`;
+  const ask = async (method: string): Promise<number> => (await rig.ask(`${HOST}:443`, path, { method })).status;
+  expect([await ask('GET'), await ask('HEAD')]).toEqual([200, 200]);
+  fake.answer = ({ url }, response) => {
+    if (url !== path) return false;
+    response.writeHead(404).end();
+    return true;
+  };
+  expect([await ask('HEAD'), await ask('GET')]).toEqual([404, 200]);
+  await fake.close();
+  expect(await ask('HEAD')).toBe(200);
+});
+
 test('other hosts are refused, or tunnelled where the configuration lets them, and nobody gets another certificate', async () => {
   const fake = await registry();
   const rig = await startProxyRig([{ host: HOST, url: fake.url }], (host, port) => `${host}:${port}` === allowed);
@@ -96,6 +114,23 @@ test('other hosts are refused, or tunnelled where the configuration lets them, a
   expect(misdirected.status).toBe(421);
   await expect(rig.ask('evil.example.net:443', '/v2/', { byDns: true })).rejects.toThrow();
   expect((await rig.ask(`${HOST}:443`, '/v2/', { byDns: true })).status).toBe(200);
+});
+
+test('the realm that clients are sent to is seen, also another one than we have asked by ourselves', async () => {
+  const fake = await registry('bearer');
+  const rig = await startProxyRig([{ host: HOST, url: fake.url }]);
+  const at = `${HOST}:443`;
+  await rig.ask(at, '/v2/team/app/manifests/1');
+  await rig.ask(at, '/v2/');
+  const first = `auth ${HOST} ${new URL(fake.url).host}`;
+  expect([...rig.hosts]).toEqual([first]);
+  fake.answer = ({ url }, response) => {
+    if (url !== '/v2/') return false;
+    response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="https://login.example.net/token"' }).end();
+    return true;
+  };
+  expect((await rig.ask(at, '/v2/')).status).toBe(401);
+  expect([...rig.hosts]).toEqual([first, `auth ${HOST} login.example.net`]);
 });
 
 test('with the registry gone, a public image is there for those who asked for it by a token, too', async () => {
