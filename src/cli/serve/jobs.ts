@@ -41,7 +41,7 @@ export interface JobRules {
   readonly engine: Engine;
   readonly side: EngineSide;
   readonly policies: readonly Policy[];
-  readonly settings: Omit<NamespaceSettings, 'sockets'>;
+  readonly settings: Omit<NamespaceSettings, 'sockets' | 'isOver'>;
   readonly help: string | null;
 }
 
@@ -51,6 +51,7 @@ interface Served {
   listener: Listener;
   container: string | null;
   isRefused: boolean;
+  isOver: boolean;
 }
 
 /** Whoever is in the container is the one that it was made for; it may have any user inside. */
@@ -237,6 +238,7 @@ export class Jobs {
       listener: undefined as unknown as Listener,
       container: null,
       isRefused: false,
+      isOver: false,
     };
     served.listener = new Listener(this.setupFor(served, rules), this.buffers, this.log);
     await openListener(served.listener, {
@@ -270,6 +272,7 @@ export class Jobs {
 
   private endServed(served: Served): void {
     const { listener } = served;
+    served.isOver = true;
     if (!this.served.delete(served)) return;
     // Where another process is to go on, it is kept.
     if (this.started) this.kept.drop(served.note.folder);
@@ -282,6 +285,7 @@ export class Jobs {
   private setupFor(served: Served, { config, engine, side, policies, settings, help }: JobRules): ListenerSetup {
     const { note } = served;
     const sockets: SocketGiver = { give: (call) => this.give(call, note.listener, note) };
+    const isOver = (): boolean => served.isOver;
     return setupOf({
       name: `${note.listener}.job`,
       requests: config.requests,
@@ -291,7 +295,7 @@ export class Jobs {
       policies: served.isRefused ? [endedByAdministrator] : policies,
       engine,
       desk: side.desk,
-      namespacing: new OneNamespace(note.job, side, { ...settings, builds: buildsOf(note, settings), sockets }),
+      namespacing: new OneNamespace(note.job, side, { ...settings, builds: buildsOf(note, settings), sockets, isOver }),
       help,
       recorder: this.recorder,
       caller: () => served.container,

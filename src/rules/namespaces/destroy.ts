@@ -45,21 +45,13 @@ const ORDER: readonly (readonly [string, (thing: Holding) => boolean])[] = [
  * Meanwhile the namespace takes no call that changes anything. Gives what the engine would not remove, in its words;
  * an engine that is not there is waited for. @throws the reason of `signal` when it is aborted
  */
-export async function destroyNamespace(
+export function destroyNamespace(
   side: EngineSide,
   namespace: string,
   onStep: (step: DestroyStep) => void,
   signal: AbortSignal,
 ): Promise<readonly Left[]> {
-  const { closing } = side;
-  closing.set(namespace, (closing.get(namespace) ?? 0) + 1);
-  try {
-    return await toTheEnd(side, namespace, onStep, signal);
-  } finally {
-    const others = (closing.get(namespace) ?? 1) - 1;
-    if (others === 0) closing.delete(namespace);
-    else closing.set(namespace, others);
-  }
+  return side.closing.during(namespace, () => toTheEnd(side, namespace, onStep, signal));
 }
 
 async function toTheEnd(
@@ -88,7 +80,8 @@ async function toTheEnd(
       wasEmpty = false;
     } else {
       if (wasEmpty) return [];
-      wasEmpty = true;
+      // What has come in before may make something yet.
+      wasEmpty = !side.changing.has(namespace);
       await pause(QUIET_MS, undefined, { signal });
     }
   }

@@ -13,6 +13,7 @@ import type { ImageGateway, ImageSettings } from './image-gateway.ts';
 import type { JoinedContainers } from './joined-containers.ts';
 import type { LastUses } from './last-uses.ts';
 import type { Ledger } from './ledger.ts';
+import type { Ongoing } from './ongoing.ts';
 import type { Removals } from './removals.ts';
 import type { Subnets } from './subnets.ts';
 
@@ -38,8 +39,10 @@ export interface EngineSide {
   readonly addresses: Set<string>;
   /** Whether what jobs have pulled stays for the next one. */
   keepsPulled: boolean;
-  /** The namespaces that are being removed, and by how many. */
-  readonly closing: Map<string, number>;
+  /** The namespaces that are being removed. */
+  readonly closing: Ongoing;
+  /** Those in which a call changes something, which an end waits for. */
+  readonly changing: Ongoing;
   readonly removals: Removals;
   /** Listens to the engine, so that what is there need not be asked for. */
   start(): void;
@@ -92,4 +95,6 @@ export interface NamespaceSettings {
   readonly networks: NetworkSettings;
   /** Who gives containers sockets of their own; absent where nobody does. */
   readonly sockets?: SocketGiver | null;
+  /** Whether whoever has called is served no more: what was on its way then changes nothing. */
+  readonly isOver?: () => boolean;
 }

@@ -13,6 +13,7 @@ import { ImageActs } from './image-acts.ts';
 import { JoinedContainers } from './joined-containers.ts';
 import { LastUses } from './last-uses.ts';
 import { type Installation, Ledger } from './ledger.ts';
+import { Ongoing } from './ongoing.ts';
 import { OwnNamespace } from './own-namespace.ts';
 import { removeIdleNetworks } from './own-network.ts';
 import { ownerOf } from './ownership.ts';
@@ -68,7 +69,8 @@ export function engineSide(desk: EngineDesk, installation: Installation): Engine
       gateway: null,
       keepsPulled: false,
       addresses: new Set(),
-      closing: new Map(),
+      closing: new Ongoing(),
+      changing: new Ongoing(),
       removals: new Removals(),
       start() {
         directory.start();

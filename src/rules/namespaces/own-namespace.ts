@@ -38,7 +38,7 @@ import { labelled, labelsOf } from './ownership.ts';
 import { Passages, STRICT } from './passages.ts';
 import type { Spoken } from './prose.ts';
 import { type Reference, type Resolved, RULE, referencesIn, withEngineNames } from './references.ts';
-import { answerAlone, refuseClosing, refuseUnserved } from './served.ts';
+import { answerAlone, changes, closed, refuseUnserved } from './served.ts';
 import { SharedNetworks } from './shared-networks.ts';
 import { sharedStepsOf } from './shared-steps.ts';
 import { refuseAnothers, unnamedVolume } from './volumes.ts';
@@ -115,7 +115,17 @@ export class OwnNamespace implements Namespace {
   async enter(said: Call): Promise<Passage> {
     const { endpoint } = said;
     refuseUnserved(endpoint);
-    if (this.side.closing.has(this.name)) refuseClosing(endpoint);
+    if (!changes(endpoint)) return this.enterOpen(said);
+    if (this.isClosed()) throw closed();
+    return this.side.changing.during(this.name, () => this.enterOpen(said));
+  }
+
+  private isClosed(): boolean {
+    return this.side.closing.has(this.name) || this.settings.isOver?.() === true;
+  }
+
+  private async enterOpen(said: Call): Promise<Passage> {
+    const { endpoint } = said;
     const known = withoutStrangers(said);
     if (endpoint.id === 'Session') return this.passages.passage(this.buildkit.offering(known), []);
     if (endpoint.id === 'SystemEvents') return this.enterEvents(known);
@@ -138,7 +148,7 @@ export class OwnNamespace implements Namespace {
   }
 
   async enterInner(said: Call): Promise<InnerPassage> {
-    if (this.side.closing.has(this.name)) refuseClosing(said.endpoint);
+    if (changes(said.endpoint) && this.isClosed()) throw closed();
     return this.buildkit.enter(withoutStrangers(said));
   }
 

@@ -5,6 +5,7 @@ import { emptyPrune } from '../../docker/own-requests.ts';
 import type { Call } from '../../exchange/call.ts';
 import { refuse } from '../../exchange/judge.ts';
 import type { OwnAnswer } from '../../exchange/namespacing.ts';
+import type { Refusal } from '../../ground/refusal.ts';
 import { RULE } from './references.ts';
 
 const words = (text: string): readonly string[] => text.split(' ');
@@ -42,10 +43,13 @@ export function refuseUnserved({ id, summary }: Endpoint): void {
   });
 }
 
-/** Nothing comes into a namespace that is being removed. @throws Refusal */
-export function refuseClosing({ method }: Endpoint): void {
-  if (method === 'GET' || method === 'HEAD') return;
-  throw refuse(RULE, 'closing', 'the namespace is being removed by an administrator', { hint: 'try again later' });
+export function changes({ method }: Endpoint): boolean {
+  return method !== 'GET' && method !== 'HEAD';
+}
+
+/** Nothing comes into a namespace that is being removed, or has been. */
+export function closed(): Refusal {
+  return refuse(RULE, 'closing', 'the namespace is being removed by an administrator', { hint: 'try again later' });
 }
 
 /** Null for what has to go on its way. */

@@ -36,7 +36,7 @@ function count(call: Call): void {
   let names = 0;
   visitCall(call, ({ marks, value, place }) => {
     if (typeof value === 'string' && value !== '' && marks.some(isName) && ++names > MOST) {
-      throw refuse(NAME, 'many', `a call names at most ${MOST} things`, { place });
+      throw refuse(NAME, 'many', `is one name too many: a call has at most ${MOST}`, { place });
     }
     return value;
   });

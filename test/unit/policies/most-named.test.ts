@@ -23,7 +23,7 @@ test.each([
   ['paths', (count: number) => create({ Binds: many(count, (at) => `/srv:/${at}`) })],
 ])('%s: more than 250 of them are refused before the engine is asked for one', (_, saying) => {
   const judge = (count: number) => mostNamed.judge(callOf(saying(count)), contextOf());
-  expect(() => judge(251)).toThrow('a call names at most 250 things');
+  expect(() => judge(251)).toThrow('is one name too many: a call has at most 250');
   // The image of a create is one more.
   expect(judge(249)).toMatchObject({ rule: 'few' });
 });
