@@ -20,6 +20,7 @@ import { type Dialect, dialectsOf } from './dockerfile/dialect.ts';
 import { DockerfileFault } from './dockerfile/logical-line.ts';
 import { type NewName, rewriteNames } from './dockerfile/rewrite.ts';
 import { type NamedSource, type NameEdit, readSources, type SourceReader } from './dockerfile/sources.ts';
+import { OverrunFault } from './dockerfile/work.ts';
 
 /**
  * Base images are pulled before their triggers are judged, with the build's own credentials: triggers are steps of the
@@ -141,6 +142,7 @@ function writtenIn(file: string, { spans, before }: NameEdit): string {
 
 function asRefusal(fault: unknown): unknown {
   if (fault instanceof TarFault) return new Refusal('unreadable-body', `the build context ${fault.message}`);
+  if (fault instanceof OverrunFault) return new Refusal('unreadable-body', `the Dockerfile ${fault.message}`);
   if (fault instanceof DockerfileFault) {
     return new Refusal('unreadable-body', `dockerfile parse error on line ${fault.line}: ${fault.message}`);
   }

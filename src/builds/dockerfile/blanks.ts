@@ -3,7 +3,8 @@
 const UNICODE =
   '[\\t-\\r ]|\\xc2[\\x85\\xa0]|\\xe1\\x9a\\x80|\\xe2\\x80[\\x80-\\x8a\\xa8\\xa9\\xaf]|\\xe2\\x81\\x9f|\\xe3\\x80\\x80';
 const atStart = new RegExp(`^(?:${UNICODE})+`);
-const atEnd = new RegExp(`(?:${UNICODE})+$`);
+const lastOne = new RegExp(`(?:${UNICODE})$`);
+const MOST_BYTES = 3;
 
 /** strings.TrimLeftFunc(unicode.IsSpace). */
 export function trimStart(text: string): string {
@@ -12,7 +13,14 @@ export function trimStart(text: string): string {
 
 /** strings.TrimSpace. */
 export function trim(text: string): string {
-  return trimStart(text).replace(atEnd, '');
+  const begun = trimStart(text);
+  let end = begun.length;
+  // One by one: an expression for all of them would try each blank before those at the end as well.
+  for (;;) {
+    const found = lastOne.exec(begun.slice(Math.max(0, end - MOST_BYTES), end));
+    if (found === null) return begun.slice(0, end);
+    end -= found[0].length;
+  }
 }
 
 /** unicode.IsSpace of a single byte that is taken for a character. */

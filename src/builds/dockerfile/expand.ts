@@ -5,8 +5,15 @@
 
 import { ExpansionFault } from './expansion-fault.ts';
 import { shellPattern } from './shell-pattern.ts';
+import { OverrunFault, Work } from './work.ts';
 
-export type Variables = ReadonlyMap<string, string>;
+export type Variables = Pick<ReadonlyMap<string, string>, 'get'>;
+
+/** Of what stands within each other. */
+const MOST_DEPTH = 20;
+const MOST_PATTERN = 4096;
+/** Steps of a regular expression that take as long as a character of ours. */
+const STEPS_OF_WORK = 32;
 
 interface Lexing {
   /** Null: undefined ones stay as they are written. */
@@ -16,22 +23,25 @@ interface Lexing {
   readonly keepEscapes?: boolean;
   /** As BuildKit since 0.13: blanks behind `<<` part no words, and a modifier makes forget what of its word stands before. */
   readonly recent?: boolean;
+  readonly work: Work;
 }
 
 /** Told of each variable that is not defined. */
 export type OnMissing = (name: string) => void;
 
-/** One word with its variables put in and its quotes taken off. @throws ExpansionFault */
+/** One word with its variables put in and its quotes taken off. @throws ExpansionFault, OverrunFault */
 export function expand(
   word: string,
   escapeToken: string,
   variables: Variables,
   onMissing: OnMissing = () => {},
+  work = new Work(),
 ): string {
-  return new Lexer(word, { escapeToken, variables }, onMissing).whole().text;
+  work.spend(word.length);
+  return new Lexer(word, { escapeToken, variables, work }, onMissing).whole().text;
 }
 
-/** The words of a text, undefined variables as they are written. @throws ExpansionFault */
+/** The words of a text, undefined variables as they are written. @throws ExpansionFault, OverrunFault */
 export function splitWords(text: string, how: Omit<Lexing, 'variables'>): readonly string[] {
   return new Lexer(text, { ...how, variables: null }, () => {}).whole().words;
 }
@@ -73,6 +83,7 @@ class Lexer {
   private keepEscapes: boolean;
   private words = new Words();
   private at = 0;
+  private depth = 0;
 
   constructor(text: string, how: Lexing, onMissing: OnMissing) {
     this.text = [...text];
@@ -98,9 +109,11 @@ class Lexer {
     const outer = this.words;
     if (this.how.recent === true) outer.forget();
     this.keepEscapes = keepEscapes;
+    if (++this.depth > MOST_DEPTH) throw new OverrunFault('has variables within each other, too many to be read here');
     try {
       return this.read(stop);
     } finally {
+      this.depth--;
       this.keepEscapes = before;
       this.words = outer;
     }
@@ -117,6 +130,7 @@ class Lexer {
       }
       const special = this.special(next);
       if (special !== null) {
+        this.how.work.spend(special.length);
         text += special;
         if (next === '$') for (const character of special) words.add(character);
         else words.addRaw(special);
@@ -239,7 +253,7 @@ class Lexer {
         if (unset) throw new ExpansionFault(`${name}: ${word === '' ? 'is not allowed to be unset' : word}`);
         return value;
       default:
-        return trimmed(value ?? '', modifier, word);
+        return this.trimmed(value ?? '', modifier, word);
     }
   }
 
@@ -250,6 +264,8 @@ class Lexer {
     const replacement = this.braced('}', true);
     const value = this.value(name);
     if (value === undefined && this.how.variables === null) return `\${${name}/${pattern}/${replacement}}`;
+    this.spendOn(value ?? '', pattern, { everywhere: true });
+    this.how.work.spend((all ? (value ?? '').length + 1 : 1) * replacement.length);
     const found = new RegExp(shellPattern(pattern, { greedy: true }), all ? 'gu' : 'u');
     // Go reads `$1` and `${name}` in what replaces all, and finds no such group.
     if (all && replacement.includes('$')) throw new ExpansionFault('a replacement with $ in it is not read');
@@ -283,20 +299,30 @@ class Lexer {
   private value(name: string): string | undefined {
     const value = this.how.variables?.get(name);
     if (value === undefined) this.onMissing(name);
+    else this.how.work.spend(value.length);
     return value;
   }
-}
 
-/** `${x%word}` and its kin. */
-function trimmed(value: string, modifier: string, word: string): string {
-  const greedy = word.startsWith(modifier);
-  const pattern = greedy ? word.slice(1) : word;
-  if (modifier === '#') {
-    const found = new RegExp(`^(?:${shellPattern(pattern, { greedy })})`, 'u').exec(value);
-    return found === null ? value : value.slice(found[0].length);
+  /** `${x%word}` and its kin. */
+  private trimmed(value: string, modifier: string, word: string): string {
+    const greedy = word.startsWith(modifier);
+    const pattern = greedy ? word.slice(1) : word;
+    this.spendOn(value, pattern, { everywhere: false });
+    if (modifier === '#') {
+      const found = new RegExp(`^(?:${shellPattern(pattern, { greedy })})`, 'u').exec(value);
+      return found === null ? value : value.slice(found[0].length);
+    }
+    // From the end, the shortest match is the one of the turned text.
+    const turned = [...value].reverse().join('');
+    const found = new RegExp(`^(?:${shellPattern(pattern, { greedy, turned: true })})`, 'u').exec(turned);
+    return found === null ? value : value.slice(0, value.length - found[0].length);
   }
-  // From the end, the shortest match is the one of the turned text.
-  const turned = [...value].reverse().join('');
-  const found = new RegExp(`^(?:${shellPattern(pattern, { greedy, turned: true })})`, 'u').exec(turned);
-  return found === null ? value : value.slice(0, value.length - found[0].length);
+
+  /** Where nothing matches, every star is tried at every length. */
+  private spendOn(value: string, pattern: string, { everywhere }: { readonly everywhere: boolean }): void {
+    if (pattern.length > MOST_PATTERN) throw new OverrunFault('has a pattern that is too long to be read here');
+    const stars = pattern.split('*').length - 1 + (everywhere ? 1 : 0);
+    const steps = (value.length + 1) ** stars * (pattern.length + 1);
+    this.how.work.spend(value.length + steps / STEPS_OF_WORK);
+  }
 }

@@ -5,6 +5,7 @@ import { splitWords } from './expand.ts';
 import { ExpansionFault } from './expansion-fault.ts';
 import { fromLatin1, type Instruction, jsonStrings, readInstruction, toLatin1, triggered } from './instruction.ts';
 import { LogicalLine } from './logical-line.ts';
+import type { Work } from './work.ts';
 
 export interface Heredoc {
   /** The line that ends it, in latin1. */
@@ -15,7 +16,8 @@ export interface Heredoc {
 
 const takers: ReadonlySet<string> = new Set(['run', 'copy', 'add']);
 
-export function heredocsOf(text: string, escapeToken: string, dialect: Dialect): readonly Heredoc[] {
+/** @throws OverrunFault */
+export function heredocsOf(text: string, escapeToken: string, dialect: Dialect, work: Work): readonly Heredoc[] {
   if (!text.includes('<<')) return [];
   const whole = readInstruction(new LogicalLine(text, 1, []), escapeToken, dialect);
   const instruction: Instruction | null = whole.name === 'onbuild' ? triggered(whole, escapeToken, dialect) : whole;
@@ -26,10 +28,11 @@ export function heredocsOf(text: string, escapeToken: string, dialect: Dialect):
     keepQuotes: true,
     keepEscapes: true,
     recent: dialect.recentLexer,
+    work,
   }).flatMap((word) => {
     const [, dash = '', rest = ''] = /^\d*<<(-?)\s*([^<]*)$/.exec(word) ?? [];
     if (rest === '') return [];
-    const names = splitWords(rest, { escapeToken: '\\' });
+    const names = splitWords(rest, { escapeToken: '\\', work });
     return names.length === 1 ? [{ name: toLatin1(names[0] as string), chomps: dash === '-' }] : [];
   });
 }

@@ -7,6 +7,7 @@ import { trimStart } from './blanks.ts';
 import type { Dialect } from './dialect.ts';
 import { heredocsOf } from './heredocs.ts';
 import { DockerfileFault, LogicalLine, type Piece, type Span } from './logical-line.ts';
+import { Work } from './work.ts';
 
 export interface LogicalLines {
   readonly lines: readonly LogicalLine[];
@@ -16,9 +17,9 @@ export interface LogicalLines {
 /** bufio.MaxScanTokenSize: engines refuse a file with a longer line. */
 const MAX_LINE_BYTES = 64 * 1024;
 const BOM = '\xef\xbb\xbf';
-const directive = /^#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*([^\n]+?)[\t\n\f\r ]*$/;
+const directive = /^#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=([^\n]+)$/;
 
-/** @throws DockerfileFault for what every engine refuses */
+/** @throws DockerfileFault for what every engine refuses, OverrunFault */
 export function readLines(file: string, dialect: Dialect): LogicalLines {
   return new Reader(file, dialect).read();
 }
@@ -40,12 +41,14 @@ class Reader {
 
   read(): LogicalLines {
     const lines: LogicalLine[] = [];
+    const work = new Work();
     while (this.next < this.physical.length) {
       const line = this.readOne();
       if (line === null) continue;
       lines.push(line);
       if (this.dialect.heredocs)
-        for (const heredoc of heredocsOf(line.text, this.escapeToken, this.dialect)) this.skip(heredoc, line.number);
+        for (const heredoc of heredocsOf(line.text, this.escapeToken, this.dialect, work))
+          this.skip(heredoc, line.number);
     }
     return { lines, escapeToken: this.escapeToken };
   }
@@ -83,8 +86,10 @@ class Reader {
     const span = this.physical[this.next++] as Span;
     const line = this.file.slice(span.from, span.to);
     if (line.length >= MAX_LINE_BYTES) throw new DockerfileFault(this.next, 'a line is longer than 65535 bytes');
-    const ended = this.dialect.manyReturns ? line.replace(/[\r\n]+$/, '') : line.replace(/\n$/, '').replace(/\r$/, '');
-    return { from: span.from, to: span.from + ended.length };
+    const ended = this.dialect.manyReturns
+      ? lengthWithout(line, '\r\n')
+      : line.replace(/\n$/, '').replace(/\r$/, '').length;
+    return { from: span.from, to: span.from + ended };
   }
 
   private isDirective(line: string, number: number): boolean {
@@ -99,7 +104,8 @@ class Reader {
     if (this.seen.has(name)) throw new DockerfileFault(number, `only one ${name} parser directive can be used`);
     this.seen.add(name);
     if (name !== 'escape') return true;
-    const token = found?.[2] ?? '';
+    const said = (found?.[2] ?? '').replace(/^[\t\n\f\r ]+/, '');
+    const token = said.slice(0, lengthWithout(said, '\t\n\f\r '));
     if (token !== '`' && token !== '\\') {
       throw new DockerfileFault(number, `invalid escape token '${token}' does not match \` or \\`);
     }
@@ -109,21 +115,28 @@ class Reader {
 
   /** Where the mark of a continued line begins; -1 where the line ends here. */
   private continuedAt(line: string): number {
-    const stripped = line.replace(/[ \t]+$/, '');
-    const at = stripped.length - 1;
-    if (at < 0 || stripped[at] !== this.escapeToken) return -1;
-    return at > 0 && stripped[at - 1] === this.escapeToken ? -1 : at;
+    const at = lengthWithout(line, ' \t') - 1;
+    if (at < 0 || line[at] !== this.escapeToken) return -1;
+    return at > 0 && line[at - 1] === this.escapeToken ? -1 : at;
   }
 
   private skip({ name, chomps }: { name: string; chomps: boolean }, number: number): void {
     while (this.next < this.physical.length) {
       const { from, to } = this.physical[this.next++] as Span;
-      const line = this.file.slice(from, to).replace(/[\r\n]+$/, '');
+      const whole = this.file.slice(from, to);
+      const line = whole.slice(0, lengthWithout(whole, '\r\n'));
       if (line.length >= MAX_LINE_BYTES) break;
       if ((chomps ? line.replace(/^\t+/, '') : line) === name) return;
     }
     throw new DockerfileFault(number, 'unterminated heredoc');
   }
+}
+
+/** Without those at its end. An expression that looks for them tries each of those before in turn. */
+function lengthWithout(line: string, those: string): number {
+  let length = line.length;
+  while (length > 0 && those.includes(line[length - 1] as string)) length--;
+  return length;
 }
 
 /** With their ends. */

@@ -5,7 +5,7 @@
 
 import type { BuildBase } from '../../exchange/build-judge.ts';
 import type { Dialect } from './dialect.ts';
-import { expand } from './expand.ts';
+import { expand, type Variables } from './expand.ts';
 import { ExpansionFault } from './expansion-fault.ts';
 import {
   flag,
@@ -21,6 +21,7 @@ import {
 import { argsOf, envOf } from './key-values.ts';
 import { readLines } from './lines.ts';
 import { DockerfileFault, type LogicalLine, type Span } from './logical-line.ts';
+import { Work } from './work.ts';
 
 export interface NamedSource {
   readonly use: 'from' | 'copy' | 'mount';
@@ -57,20 +58,23 @@ export interface Reading {
 }
 
 /** Arguments that every build has without declaring them (moby, builder/dockerfile/buildargs.go). */
-const builtIn = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [
-  name,
-  name.toLowerCase(),
-]);
+const builtIn: ReadonlySet<string> = new Set(
+  ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]),
+);
 
 /**
  * Tells `reader` of every source in its order; `file` is latin1.
- * @throws DockerfileFault for what engines refuse
+ * @throws DockerfileFault for what engines refuse, OverrunFault for what they may read
  */
 export async function readSources(file: string, reading: Reading, reader: SourceReader): Promise<void> {
   const { lines, escapeToken } = readLines(file, reading.dialect);
   const instructions = lines.map((line) => readInstruction(line, escapeToken, reading.dialect));
   await new Evaluation(reading, reader, escapeToken).run(instructions);
 }
+
+/** What is copied for each stage, and what is read anew for it. */
+const WORK_OF_VARIABLE = 16;
+const WORK_OF_TRIGGER = 128;
 
 interface Stage {
   readonly name: string | null;
@@ -87,7 +91,9 @@ class Evaluation {
   private readonly reader: SourceReader;
   private readonly escapeToken: string;
   private readonly meta = new Map<string, string | null>();
-  private readonly stages: Stage[] = [];
+  /** The first one of a name counts. */
+  private readonly stages = new Map<string, Stage>();
+  private readonly work = new Work();
   private current: Stage | null = null;
 
   constructor(reading: Reading, reader: SourceReader, escapeToken: string) {
@@ -114,9 +120,12 @@ class Evaluation {
     if (stage !== null) return this.step(instruction, stage, null);
     if (name !== 'arg') return;
     const variables = this.variables(this.meta);
-    for (const { key, value } of argsOf(fromLatin1(rest), this.escapeToken)) {
-      this.meta.set(this.expand(key, variables), value === null ? null : this.expand(value, variables));
-    }
+    // None of them sees another one of the same line.
+    const pairs = argsOf(fromLatin1(rest), this.escapeToken).map(({ key, value }) => ({
+      key: this.expand(key, variables),
+      value: value === null ? null : this.expand(value, variables),
+    }));
+    for (const { key, value } of pairs) this.meta.set(key, value);
   }
 
   private async begin(instruction: Instruction): Promise<void> {
@@ -126,7 +135,7 @@ class Evaluation {
     const fits = said.length === 1 || (said.length === 3 && as?.text.toLowerCase() === 'as');
     if (base === undefined || !fits)
       throw new DockerfileFault(line.number, 'FROM requires either one or three arguments');
-    if (this.current !== null) this.stages.push(this.current);
+    this.keep(this.current);
     const name = named?.text.toLowerCase() ?? null;
     const variables = this.variables(this.meta);
     const text = this.expand(fromLatin1(base.text), variables);
@@ -143,6 +152,7 @@ class Evaluation {
   /** On what an earlier stage has made, with the triggers that it has set. */
   private async beginOn(earlier: Stage, name: string | null, line: LogicalLine): Promise<void> {
     const { env, baseKnown, triggers } = earlier;
+    this.work.spend(WORK_OF_VARIABLE * env.size);
     const stage: Stage = { name, env: new Map(env), declared: new Map(), triggers: [], baseKnown };
     this.current = stage;
     await this.trigger(triggers, stage, line);
@@ -153,6 +163,7 @@ class Evaluation {
       const at = pair.indexOf('=');
       return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
     });
+    this.work.spend(WORK_OF_VARIABLE * pairs.length);
     const stage: Stage = { name, env: new Map(pairs), declared: new Map(), triggers: [], baseKnown: image !== null };
     this.current = stage;
     await this.trigger(image?.onBuild ?? [], stage, line);
@@ -161,6 +172,7 @@ class Evaluation {
   /** A trigger is read as a Dockerfile of its own, with a backslash for its escape token. */
   private async trigger(triggers: readonly string[], stage: Stage, { number }: LogicalLine): Promise<void> {
     for (const text of triggers) {
+      this.work.spend(WORK_OF_TRIGGER + text.length);
       const { dialect } = this.reading;
       const { lines, escapeToken } = readLines(toLatin1(text), dialect);
       for (const line of lines) await this.step(readInstruction(line, escapeToken, dialect), stage, number);
@@ -194,7 +206,8 @@ class Evaluation {
   private define(name: 'arg' | 'env', text: string, stage: Stage): void {
     const pairs = name === 'arg' ? argsOf(text, this.escapeToken) : envOf(text, this.escapeToken);
     const variables = this.stageVariables(stage);
-    for (const { key: written, value: said } of pairs) {
+    // None of them sees another one of the same line.
+    const defined = pairs.map(({ key: written, value: said }) => {
       const key = this.expand(written, variables);
       let certain = true;
       const value =
@@ -203,6 +216,9 @@ class Evaluation {
           : this.expand(said, variables, () => {
               certain = stage.baseKnown;
             });
+      return { key, value, certain };
+    });
+    for (const { key, value, certain } of defined) {
       if (name === 'arg') stage.declared.set(key, certain ? value : null);
       else if (certain) stage.env.set(key, value ?? '');
       else stage.env.delete(key);
@@ -250,8 +266,12 @@ class Evaluation {
     }
   }
 
+  private keep(stage: Stage | null): void {
+    if (stage !== null && stage.name !== null && !this.stages.has(stage.name)) this.stages.set(stage.name, stage);
+  }
+
   private stageNamed(name: string): Stage | null {
-    return this.stages.find((stage) => stage.name !== null && stage.name === name.toLowerCase()) ?? null;
+    return this.stages.get(name.toLowerCase()) ?? null;
   }
 
   /** A number is always a stage, also one that is not there: engines fail on it. */
@@ -259,21 +279,23 @@ class Evaluation {
     return this.stageNamed(name) !== null || (/^[+-]?\d+$/.test(name) && isInt64(name));
   }
 
-  private expand(word: string, variables: ReadonlyMap<string, string>, onMissing?: () => void): string {
-    return expand(word, this.escapeToken, variables, onMissing);
+  private expand(word: string, variables: Variables, onMissing?: () => void): string {
+    return expand(word, this.escapeToken, variables, onMissing, this.work);
   }
 
-  private variables(defaults: ReadonlyMap<string, string | null>): Map<string, string> {
-    const variables = new Map<string, string>();
-    for (const key of [...defaults.keys(), ...builtIn]) {
-      const value = this.reading.arguments.get(key) ?? defaults.get(key) ?? this.meta.get(key);
-      if (value !== undefined && value !== null) variables.set(key, value);
-    }
-    return variables;
+  /** As they are when they are asked for: a copy for each line would cost what all lines before it have said. */
+  private variables(defaults: ReadonlyMap<string, string | null>): Variables {
+    return {
+      get: (name) => {
+        if (!defaults.has(name) && !builtIn.has(name)) return undefined;
+        return this.reading.arguments.get(name) ?? defaults.get(name) ?? this.meta.get(name) ?? undefined;
+      },
+    };
   }
 
-  private stageVariables({ declared, env }: Stage): Map<string, string> {
-    return new Map([...this.variables(declared), ...env]);
+  private stageVariables({ declared, env }: Stage): Variables {
+    const others = this.variables(declared);
+    return { get: (name) => env.get(name) ?? others.get(name) };
   }
 }
 

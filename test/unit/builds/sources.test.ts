@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type Dialect, dialectsOf } from '../../../src/builds/dockerfile/dialect.ts';
 import { rewriteNames } from '../../../src/builds/dockerfile/rewrite.ts';
 import { type NamedSource, readSources } from '../../../src/builds/dockerfile/sources.ts';
+import { OverrunFault } from '../../../src/builds/dockerfile/work.ts';
 import type { BuildBase } from '../../../src/exchange/build-judge.ts';
 
 const [newest] = dialectsOf(51) as [Dialect];
@@ -52,6 +53,46 @@ async function sourcesOf(
 async function namesIn(...said: Parameters<typeof sourcesOf>): Promise<readonly string[]> {
   return (await sourcesOf(...said)).images.map(({ use, line, text }) => `${line} ${use} ${text}`);
 }
+
+describe('what would keep everybody else waiting is not read', () => {
+  const long = `ENV A=${'a'.repeat(50_000)}`;
+  const variables = Array.from({ length: 2000 }, (_, i) => `ENV a${i} 1\n`).join('');
+  const cases: readonly (readonly [string, string])[] = [
+    ['variables that double', `ENV A=aaaaaaaa\n${'ENV A=$A$A\n'.repeat(30)}`],
+    ['variables that double in quotes', `ENV A=aaaaaaaa\n${'ENV A="$A$A"\n'.repeat(30)}`],
+    ['a pattern of many stars', `${long}\nENV B=\${A#*a*a*a*a*a*a*b}\n`],
+    ['a pattern of many stars, from the end', `${long}\nENV B=\${A%b*a*a*a*a*a*a*}\n`],
+    ['a pattern that is looked for everywhere', `${long}\nENV B=\${A//a*b/c}\n`],
+    ['much in place of little', `${long}\nENV B=\${A//a/${'b'.repeat(10_000)}}\n`],
+    ['a pattern that is long', `${long}\nENV B=\${A#${'b'.repeat(5000)}}\n`],
+    ['defaults of defaults', `ENV a=${'${a:-'.repeat(50)}x${'}'.repeat(50)}\n`],
+    ['here-documents of such', `RUN <<${'${a:-'.repeat(50)}x${'}'.repeat(50)}\n`],
+    ['many variables in many stages', `FROM x AS a\n${variables}${'FROM a\n'.repeat(500)}`],
+    ['many triggers in many stages', `FROM x AS a\n${'ONBUILD ENV a 1\n'.repeat(500)}${'FROM a\n'.repeat(500)}`],
+  ];
+  test.for(cases)('%s', async ([, file]) => {
+    await expect(sourcesOf(`FROM x\n${file}`)).rejects.toThrow(OverrunFault);
+  });
+
+  test('the control: of each a little', async () => {
+    const file = `ARG A=aaab
+FROM x AS a
+ARG A
+ENV B="$A$A" C=\${A#*a*a} D=\${A%a*} E=\${A//a*b/c} F=\${A//a/xyz} G=\${a:-\${b:-y}}
+ONBUILD ENV H=h
+FROM a
+ADD $B/$C/$D/$E/$F/$G/$H git@$B$C$D$E$F$G$H /
+`;
+    const base = { env: [], onBuild: [] };
+    expect((await sourcesOf(file, {}, { x: base })).addresses).toEqual(['7 git@aaabaaababaacxyzxyzxyzbyh']);
+  });
+
+  test('the variables of one line do not see each other', async () => {
+    const file = 'ARG a=1 b=$a\nFROM x:$a$b\nARG c=2 d=$c\nENV e=3 f=$e\nADD git@$c-$d-$e-$f /\n';
+    const { images, addresses } = await sourcesOf(file, {}, { 'x:1': { env: [], onBuild: [] } });
+    expect([images[0]?.text, addresses]).toEqual(['x:1', ['5 git@2--3-']]);
+  });
+});
 
 test('keys of labels are told with their variables, those of triggers too', async () => {
   const file = 'FROM x\nARG V=v\nLABEL a=1 "b c"="LABEL d=2" \\\n  ${V}.e=3\nLABEL old way\nRUN LABEL=1\n';
