@@ -157,7 +157,16 @@ async function small({ port, prefix, cpu }, path) {
   const before = cpu();
   const accept = 'Accept: application/vnd.docker.distribution.manifest.v2+json';
   const url = `http://127.0.0.1:${port}${prefix}/${NAME}/${path}`;
-  const text = await runText(findProgram('wrk'), ['-t1', '-c16', `-d${seconds}s`, '-H', accept, url]);
+  const text = await runText(findProgram('wrk'), [
+    '-t1',
+    '-c16',
+    '--timeout',
+    '30s',
+    `-d${seconds}s`,
+    '-H',
+    accept,
+    url,
+  ]);
   if (/Non-2xx|Socket errors/.test(text)) throw new Error(text);
   const requests = Number(/(\d+) requests in/.exec(text)[1]);
   return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]), cpu: ((cpu() - before) / requests) * 10_000 };

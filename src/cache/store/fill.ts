@@ -294,6 +294,7 @@ export class Follower implements Body, Source {
   position = 0;
   /** It was too slow for the window. */
   left = false;
+  heldMs = 0;
   #closed = false;
   readonly bytes = null;
 

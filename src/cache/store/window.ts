@@ -1,13 +1,15 @@
 /** The part of a body that its readers still need, where it cannot be kept. */
 
 const MOST_BYTES = 4 * 1024 * 1024;
-/** How long all the others wait for a reader that takes nothing. */
+/** How long a reader may take nothing, and how long in all the others wait for one that is slower than they are. */
 const PATIENCE_MS = 10_000;
 const LOOK_EVERY_MS = 20;
 
 interface WindowReader {
   readonly position: number;
   left: boolean;
+  /** How long others have waited for it, in milliseconds. */
+  heldMs: number;
 }
 
 interface Piece {
@@ -33,16 +35,23 @@ export class Window {
     return piece.bytes.subarray(start - piece.start, end - piece.start);
   }
 
-  /** Resolves when there is room for more. Who reads nothing for long is left behind. */
+  /** Resolves when there is room for more. Who reads nothing for long, or holds others for long, is left behind. */
   async settle(readers: ReadonlySet<WindowReader>): Promise<void> {
-    const until = performance.now() + PATIENCE_MS;
+    const began = performance.now();
+    let before = began;
     for (;;) {
       this.drop(readers);
       if (this.#bytes <= MOST_BYTES) return;
-      if (performance.now() > until) {
-        const last = this.#end();
-        for (const reader of readers) if (reader.position < last - MOST_BYTES) reader.left = true;
+      const now = performance.now();
+      const last = this.#end();
+      // The very last byte is told when all of it is proved.
+      const isWaitedFor = [...readers].some(({ position, left }) => !left && position >= last - 1);
+      for (const reader of readers) {
+        if (reader.position >= last - MOST_BYTES) continue;
+        if (isWaitedFor) reader.heldMs += now - before;
+        if (reader.heldMs > PATIENCE_MS || now - began > PATIENCE_MS) reader.left = true;
       }
+      before = now;
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
   }

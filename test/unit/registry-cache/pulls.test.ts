@@ -1,5 +1,6 @@
 // What is pulled through the cache: asked for once, right to the last byte, and there when the registry is not.
 import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
@@ -153,6 +154,26 @@ test('four who ask for one blob at the same moment cost one request, and read it
     expect(broken).toBe(false);
     expect(body.equals(image.layer)).toBe(true);
   }
+});
+
+test('who takes nothing of a blob that is on its way holds neither it nor the others', async () => {
+  const fake = await registry();
+  // More than lies between two sockets.
+  const image = makeImage(48_000_000);
+  await push(fake, 'team/app', '1', image);
+  const rig = await startRig([{ url: fake.url }]);
+  await rig.ask(`${APP}/manifests/1`, { headers: ACCEPT });
+  const path = `${APP}/blobs/${image.layerDigest}`;
+  const slow = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    http.get({ port: rig.port, path, agent: false }, resolve).on('error', reject);
+  });
+  const others = await Promise.all([rig.ask(path), rig.ask(path)]);
+  for (const { status, body } of others)
+    expect({ status, digest: sha(body) }).toEqual({ status: 200, digest: image.layerDigest });
+  const pieces: Buffer[] = [];
+  for await (const piece of slow) pieces.push(piece as Buffer);
+  expect(sha(Buffer.concat(pieces))).toBe(image.layerDigest);
+  expect(asked(fake).filter((one) => one === `GET /v2/team/app/blobs/${image.layerDigest}`)).toHaveLength(1);
 });
 
 test('parts of a blob come from what is there, also while it comes', async () => {
