@@ -7,7 +7,7 @@ import { isPlainName } from '../../ground/plain-name.ts';
 import { Refusal, type RefusalCode } from '../../ground/refusal.ts';
 import type { RequestHead } from '../../wire/message.ts';
 import { within } from './deadline.ts';
-import type { AuthenticatorPlugin, ReadOptions } from './plugin.ts';
+import type { AuthenticatorPlugin, PluginAuthenticator, ReadOptions } from './plugin.ts';
 import { toolsFor } from './tools.ts';
 
 const LIFE_MS = 30_000;
@@ -40,11 +40,11 @@ class GuardedAuthenticator implements Authenticator {
   readonly name: string;
   readonly challenge: string | null;
   readonly schemes: readonly string[];
-  private readonly plugin: Omit<Authenticator, 'name'>;
+  private readonly plugin: PluginAuthenticator;
   private readonly log: AuthenticatorLog;
   private readonly deadlineMs: number;
 
-  constructor(name: string, plugin: Omit<Authenticator, 'name'>, log: AuthenticatorLog, deadlineMs: number) {
+  constructor(name: string, plugin: PluginAuthenticator, log: AuthenticatorLog, deadlineMs: number) {
     this.name = name;
     this.challenge = plugin.challenge ?? null;
     this.schemes = [...(plugin.schemes ?? [])];

@@ -20,8 +20,10 @@ export type {
   AuthenticatorPlugin,
   AuthenticatorPluginContext,
   OptionsReader,
+  PluginAuthenticator,
   PolicyPlugin,
   PolicyPluginContext,
+  ProvedIdentity,
 } from './plugin.ts';
 export type { PluginTools, RefuseFacts } from './tools.ts';
 

@@ -1,6 +1,9 @@
 // RED-TEAM 73: plugins that throw, hang or lie harm the call alone.
 import { utimesSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { AuthenticatorContext } from '../../../src/exchange/authenticator.ts';
+import { guardAuthenticator } from '../../../src/rules/plugins/guard-authenticator.ts';
+import { type AuthenticatorPlugin, defineAuthenticator } from '../../../src/rules/plugins/index.ts';
 import type { RequestHead } from '../../../src/wire/message.ts';
 import { judgeBy, refusalBy } from '../policies/judging.ts';
 import { authenticatorFrom, logged, pluginFile, policyFrom, policyText } from './plugin-file.ts';
@@ -132,6 +135,19 @@ function changing(what: string): string {
 }
 
 describe("a plugin's authenticator", () => {
+  test('has to say no more in TypeScript than in JavaScript', async () => {
+    const plugin = defineAuthenticator({
+      name: 'key',
+      options: ({ user }) => ({ user: String(user) }),
+      create: ({ user }) => ({ schemes: ['key'], identify: () => ({ user }) }),
+    });
+    const context = { log: logged() } as unknown as AuthenticatorContext;
+    const options = { user: 'alice' };
+    const made = guardAuthenticator(plugin as AuthenticatorPlugin, context, { options, deadlineMs: 60_000 });
+    expect(await made.identify(head, peer)).toEqual({ user: 'alice', groups: [], claims: {}, by: 'key' });
+    expect(made.challenge).toBeNull();
+  });
+
   const text = (identify: string, more = ''): string => `export default {
     kind: 'authenticator',
     name: 'own',
