@@ -21,6 +21,7 @@ const MOST_HEAD_BYTES = 64 * 1024;
 const MOST_CONNECTIONS = 4096;
 const HTTPS = 443;
 const MOST_REGISTRIES = 1000;
+const MOST_STRAY_NAMES = 100;
 
 export interface ProxyParts extends Omit<InterceptedParts, 'passwordsAsked'> {
   /** Null for what is none of the configuration's. */
@@ -32,9 +33,13 @@ export interface ProxyParts extends Omit<InterceptedParts, 'passwordsAsked'> {
   readonly contextFor: (host: string) => SecureContext | null;
   /** What clients are to trust, PEM. */
   readonly roots: () => string;
+  /** Told once of a name that DNS sends here and that is not served. */
+  readonly onStrayName: (name: string) => void;
   /** As clients reach the mirror; null where there is none. */
   readonly mirrorPort: () => number | null;
 }
+
+const NAME = /^[a-z0-9.-]{1,253}$/;
 
 /** What the client of a connection believes to talk to. */
 interface Meant {
@@ -49,6 +54,7 @@ export class RegistryProxy {
   private readonly connections: HandedConnections;
   private readonly meant = new WeakMap<Duplex, Meant>();
   private readonly open = new Set<Duplex>();
+  private readonly stray = new Set<string>();
 
   constructor(parts: ProxyParts) {
     this.parts = { ...parts, passwordsAsked: new LRUCache({ max: MOST_REGISTRIES }) };
@@ -75,8 +81,16 @@ export class RegistryProxy {
     this.keep(socket);
     this.endTls(socket, (name) => {
       const registry = this.parts.registryAt(name, HTTPS);
+      if (registry === null) this.tellStray(name);
       return registry === null ? null : { registry, host: name, port: HTTPS };
     });
+  }
+
+  /** To its client it is a connection that ends, and nobody would know why. */
+  private tellStray(name: string): void {
+    if (!NAME.test(name) || this.stray.has(name) || this.stray.size === MOST_STRAY_NAMES) return;
+    this.stray.add(name);
+    this.parts.onStrayName(name);
   }
 
   /** Ends everything. */

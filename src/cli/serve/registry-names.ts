@@ -40,6 +40,8 @@ export class RegistryNames {
       upstream: () => cache.upstream,
       onFault: cache.onFault,
       onHost: (registry, kind, host) => offered().prepared.onHost(registry, kind, host),
+      onStrayName: (host) =>
+        log.warn({ host }, 'DNS sends a name here that is no registry of the configuration: it is not served'),
       registryAt: (host, port) => offered().prepared.registries.onWire(host, port),
       tunnels: (host, port) =>
         offered().prepared.registries.isRealm(host, port) || offered().tunnels.some((may) => may(`${host}:${port}`)),

@@ -25,6 +25,8 @@ export interface ProxyRig {
   readonly roots: () => string;
   /** `KIND REGISTRY HOST`, where registries sent clients to. */
   readonly hosts: ReadonlySet<string>;
+  /** Names that DNS has sent here for nothing. */
+  readonly strayNames: readonly string[];
   /** Through the proxy, to `HOST:PORT`. @throws Error with the first line of the proxy's answer where it refuses */
   connect(target: string): Promise<net.Socket>;
   /** As a client that was told to trust our CA. */
@@ -73,9 +75,11 @@ export async function startProxyRig(
   );
   const roots = (): string => authority.roots.map(({ pem }) => pem).join('');
   const hosts = new Set<string>();
+  const strayNames: string[] = [];
   const proxy = new RegistryProxy({
     upstream: () => upstream,
     onFault,
+    onStrayName: (name) => strayNames.push(name),
     onHost: (registry, kind, host) => hosts.add(`${kind} ${registry} ${host}`),
     registryAt: (host, port) => registries.onWire(host, port),
     tunnels: (host, port) => registries.isRealm(host, port) || tunnels(host, port),
@@ -142,5 +146,5 @@ export async function startProxyRig(
       call.end(body);
     });
   }
-  return { port, tlsPort, roots, hosts, connect, ask };
+  return { port, tlsPort, roots, hosts, strayNames, connect, ask };
 }
