@@ -66,7 +66,7 @@ export function runText(program, args, timeoutMs = 120_000) {
 }
 
 /** Waits until somebody accepts there: `{path}` or `{host, port}`. */
-export async function waitUntilOpen(where, timeoutMs = 15_000) {
+export async function waitUntilOpen(where, timeoutMs = 60_000) {
   const until = Date.now() + timeoutMs;
   for (;;) {
     const open = await new Promise((resolve) => {
