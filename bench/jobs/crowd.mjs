@@ -119,11 +119,11 @@ async function comeBack(served, sockets) {
 
 /** Tells of each job when it has ended. */
 function endsOf(served) {
-  const last = Date.now() + CLEAN_MS;
   let ended = new Set();
   let readAt = 0;
   return {
     async of(job) {
+      const last = Date.now() + CLEAN_MS;
       for (; !ended.has(job); await pause(EVERY_MS)) {
         if (Date.now() > last) throw new Error(`${job} does not end`);
         if (Date.now() < readAt + LOG_MS) continue;
