@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { isIgnored } from '../../../src/builds/context/ignored.ts';
 import { rewrittenContext } from '../../../src/builds/context/rewritten-context.ts';
 import type { BodySink } from '../../../src/wire/message.ts';
+import { TarFault } from '../../../src/wire/tar/tar-header.ts';
 import { archive, type Made } from '../../engine/archive.ts';
 
 const SENT_AS = 'Dockerfile.sent.log';
@@ -132,4 +133,15 @@ test.each([
   ['a**c', 'a/b/c', true],
 ])('the pattern %j leaves out %j: %j', (patterns, path, ignored) => {
   expect(isIgnored(patterns, path)).toBe(ignored);
+});
+
+test('patterns that can mean much cost no more than others, and a file of them is not read without end', () => {
+  const path = `${'ab'.repeat(20)}/${'ab'.repeat(20)}`;
+  for (const pattern of ['*?'.repeat(30), '*a*b'.repeat(15), '**/*a'.repeat(20), '**a'.repeat(20)]) {
+    expect(isIgnored(`${pattern}c`, path)).toBe(false);
+    expect(isIgnored(`${pattern.slice(0, pattern.length / 10)}**`, path)).toBe(true);
+  }
+  const long = `${'*a'.repeat(1000)}c\n`.repeat(500);
+  expect(isIgnored(long, 'b')).toBe(false);
+  expect(() => isIgnored(long, 'a'.repeat(4000))).toThrow(TarFault);
 });
