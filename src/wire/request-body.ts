@@ -55,7 +55,8 @@ export class BodyCollector implements BodySink {
   onReady: (() => void) | null = null;
   readonly #limit: number;
   readonly #settle: (body: Buffer | WireFault) => void;
-  #chunks: Buffer[] = [];
+  /** Grows by doubling: a body that comes byte by byte takes no more memory than another one. */
+  #whole: Buffer = Buffer.alloc(0);
   #size = 0;
   #settled = false;
 
@@ -66,15 +67,23 @@ export class BodyCollector implements BodySink {
 
   write(chunk: Buffer): boolean {
     if (this.#settled) return true;
-    this.#size += chunk.length;
-    if (this.#size > this.#limit) this.#finish(bodyTooLarge(this.#limit));
-    else this.#chunks.push(Buffer.from(chunk));
+    const size = this.#size + chunk.length;
+    if (size > this.#limit) {
+      this.#finish(bodyTooLarge(this.#limit));
+      return true;
+    }
+    if (size > this.#whole.length) {
+      const grown = Buffer.allocUnsafe(Math.min(this.#limit, Math.max(size, 2 * this.#whole.length)));
+      this.#whole.copy(grown, 0, 0, this.#size);
+      this.#whole = grown;
+    }
+    chunk.copy(this.#whole, this.#size);
+    this.#size = size;
     return true;
   }
 
   end(): void {
-    const [only] = this.#chunks;
-    this.#finish(this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#size));
+    this.#finish(this.#whole.subarray(0, this.#size));
   }
 
   abort(cause: Error): void {
@@ -84,7 +93,7 @@ export class BodyCollector implements BodySink {
   #finish(body: Buffer | WireFault): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#chunks = [];
+    this.#whole = Buffer.alloc(0);
     this.#settle(body);
   }
 }

@@ -85,6 +85,20 @@ describe('a connection', () => {
     await until(() => served.closed.length === 1);
   });
 
+  it('reads a whole body in pieces of any size, up to its last byte', async () => {
+    const body = Array.from({ length: 3000 }, (_, i) => String(i)).join(' ');
+    const { port } = await serve(async (exchange) => void exchange.answer(ok(), await exchange.readBody(body.length)));
+    const talk = await dial(port);
+    talk.say('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+    for (let at = 0, length = 1; at < body.length; at += length++) {
+      const piece = body.slice(at, at + length);
+      talk.say(`${piece.length.toString(16)}\r\n${piece}\r\n`);
+      await new Promise(setImmediate);
+    }
+    talk.say('0\r\n\r\n');
+    expect((await talk.hears(body)).endsWith(body)).toBe(true);
+  });
+
   it('refuses a body over the limit with 413, announced or not, and the client hears it', async () => {
     const served = await serve((exchange) => {
       exchange.readBody(1000).then(
