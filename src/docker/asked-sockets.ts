@@ -6,9 +6,9 @@ import { clean } from './container-create.ts';
 /** Where clients look for the engine. */
 export const SOCKET_PATHS: readonly string[] = ['/var/run/docker.sock', '/run/docker.sock'];
 
-/** A list of the create, without what asked for the socket. */
+/** A list or map of the create, without what asked for the socket. */
 interface ListWithout {
-  readonly path: readonly ['HostConfig', 'Binds' | 'Mounts'];
+  readonly path: readonly ['HostConfig', 'Binds' | 'Mounts'] | readonly ['Volumes'];
   readonly from: Json;
   readonly to: Json;
 }
@@ -44,6 +44,13 @@ export function askedSockets(body: JsonObject, sockets: ReadonlySet<string>): As
     if (!isObject(mount) || mount.Type !== 'bind' || !meant(mount.Source)) return null;
     return typeof mount.Target === 'string' && mount.Target.startsWith('/') ? mount.Target : null;
   });
+  // Older clients say each target of `Binds` here too, where engines overlook it.
+  const { Volumes: volumes = null } = body;
+  if (isObject(volumes)) {
+    const kept = Object.entries(volumes).filter(([target]) => !targets.has(clean(target)));
+    const to = Object.assign(Object.create(null) as Record<string, Json>, Object.fromEntries(kept));
+    if (kept.length < Object.keys(volumes).length) lists.push({ path: ['Volumes'], from: volumes, to });
+  }
   return { targets: [...targets], lists };
 }
 

@@ -29,6 +29,16 @@ describe('a create that asks for the socket of the engine', () => {
     expect(changes.map(({ given }) => given)).toEqual([['HostConfig', 'Binds']]);
   });
 
+  test('loses it among its volumes too, where docker-py says every target of a bind', () => {
+    const HostConfig = { Binds: ['/var/run/docker.sock:/var/run/docker.sock:rw', 'data:/d:rw'] };
+    const { call, changes } = judge({ HostConfig, Volumes: { '/var/run/docker.sock': {}, '/d': {} } });
+    expect(call.body).toEqual({ HostConfig: { Binds: ['data:/d:rw'] }, Volumes: { '/d': {} } });
+    expect(changes.map(({ place }) => place)).toEqual(['HostConfig.Binds', 'Volumes']);
+    // What is no target of the socket's is judged as what it is.
+    const other = judge({ HostConfig, Volumes: { '/var/run': {} } });
+    expect(other.call.body).toMatchObject({ Volumes: { '/var/run': {} } });
+  });
+
   test('needs no privilege where it is the reaper of Testcontainers, which goes on seeing that it has it', () => {
     const { call, changes } = judge(ryuk);
     expect(call.sockets).toEqual(['/var/run/docker.sock']);
