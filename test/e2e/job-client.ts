@@ -1,6 +1,6 @@
 // An image in which somebody works with a plain docker client, compose and buildx: what a CI job has.
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +22,7 @@ export async function makeJobClient(engine: TestEngine): Promise<string> {
     for (const program of ['/usr/bin/docker', `${plugins}/docker-compose`, `${plugins}/docker-buildx`]) {
       await copyProgram(program, folder);
     }
+    symlinkSync('data/workspace', join(folder, 'workspace'));
     await docker(engine, ['create', '--name', container, 'busybox']);
     await docker(engine, ['cp', `${folder}/.`, `${container}:/`]);
     await docker(engine, ['commit', container, image]);

@@ -93,7 +93,7 @@ describe.skipIf(!hasJobClient)('paths of a job', () => {
 
     describe.skipIf(!engine.hasSubpaths)('parts of volumes', () => {
       test('docker run, compose and builds work in the directory that the job is in', async () => {
-        await startJob('part', '-v', 'work:/builds');
+        await startJob('part', '-v', 'work:/builds', '-v', 'work:/workspace/p2');
         await within('part', 'mkdir -p /builds/p/src && echo here >/builds/p/src/f');
         expect(await within('part', 'cd /builds/p/src && docker run --rm -v "$PWD":/src busybox cat /src/f')).toBe(
           'here',
@@ -105,7 +105,16 @@ describe.skipIf(!hasJobClient)('paths of a job', () => {
         expect(shown).toContain('/builds/p/src:/src');
         expect(shown).not.toContain(ns);
         await within('part', 'ln -s /builds/p /builds/link && ln -s p/src /builds/near && ln -s /builds/p /root/far');
-        for (const path of ['/builds/link/src', '/builds/near', '/root/far/src']) {
+        // The image has a link there.
+        expect(await within('part', 'cd -P /workspace/p2/p && pwd -P')).toBe('/data/workspace/p2/p');
+        const linked = [
+          '/builds/link/src',
+          '/builds/near',
+          '/root/far/src',
+          '/workspace/p2/p/src',
+          '/data/workspace/p2/p/src',
+        ];
+        for (const path of linked) {
           expect(await within('part', `cd ${path} && docker run --rm -v "$PWD":/src busybox cat /src/f`), path).toBe(
             'here',
           );

@@ -14,7 +14,9 @@ import {
   standingAt,
 } from '../../docker/lent-paths.ts';
 import { linkTargetIn, partsOf } from '../../docker/linked-path.ts';
+import { isWithin } from '../../docker/mounted-paths.ts';
 import { SOCKET_FOLDER, SOCKET_NAME, socketPathsOf } from '../../docker/socket-note.ts';
+import { mountsOf } from '../../docker/taken-volumes.ts';
 import { readVersionAnswer } from '../../docker/version-answer.ts';
 import type { Call } from '../../exchange/call.ts';
 import type { EngineDesk } from '../../exchange/engine-desk.ts';
@@ -57,7 +59,7 @@ async function judgePaths(
   const sockets = new Set([`${SOCKET_FOLDER}/${SOCKET_NAME}`, ...socketPathsOf(inspection)]);
   const lent: LentPath[] = [];
   for (const path of asked.filter(({ source }) => !sockets.has(source))) {
-    lent.push(resolvePath(path, inspection, await followed(desk, caller, path)));
+    lent.push(resolvePath(path, inspection, await placeOfPath(desk, caller, path.source, inspection)));
   }
   const parts = lent.filter(({ from }) => 'volume' in from && from.subpath !== '');
   if (parts.length > 0) await requireSubpaths(desk, asked, parts[0] as LentPath);
@@ -86,11 +88,22 @@ function requireFew(asked: readonly AskedPath[]): void {
   }
 }
 
+/** Where the path leads, in the words in which the container's mounts are listed: their places may lie behind links too. */
+async function placeOfPath(desk: EngineDesk, caller: string, source: string, inspection: Json): Promise<string> {
+  const leads = await followed(desk, caller, source);
+  if (standingAt(inspection, leads).on !== 'layer') return leads;
+  for (const { target } of mountsOf(inspection)) {
+    const mounted = await followed(desk, caller, clean(target));
+    if (mounted !== '/' && isWithin(leads, mounted)) return clean(target + leads.slice(mounted.length));
+  }
+  return leads;
+}
+
 /**
  * Where the path leads in the file system of the container. Who changes a link after that finds what the engine mounts: it
  * follows none out of a volume.
  */
-async function followed(desk: EngineDesk, caller: string, { source }: AskedPath): Promise<string> {
+async function followed(desk: EngineDesk, caller: string, source: string): Promise<string> {
   for (const path of partsOf(source)) {
     const order = { parameters: { id: caller }, query: { path } };
     const { status, headers = [] } = await desk.order('ContainerArchiveInfo', order);
