@@ -152,8 +152,10 @@ describeThrough('files and images', (ways) => {
       const loading = way.watch(['load']);
       await way.docker(['image', 'inspect', '--format', '{{.Size}}', name]);
       const pipe = pipeline(saving.child.stdout as Readable, loading.child.stdin as NodeJS.WritableStream);
-      const [saved, loaded] = await Promise.all([saving.end(120_000), loading.end(120_000), pipe]);
-      expect([saved.code, loaded.code]).toEqual([0, 0]);
+      // An engine need not read what comes behind the end of the archive; whether all is there, is seen below.
+      const ends = [saving.end(120_000), loading.end(120_000), pipe.catch(() => {})] as const;
+      const [saved, loaded] = await Promise.all(ends);
+      expect([saved.code, loaded.code], saved.stderr + loaded.stderr).toEqual([0, 0]);
       await way.docker(['create', '--name', name, name, 'none']);
       await way.docker(['cp', `${name}:/large`, join(own, 'back')], { silent: true });
       expect(await sumOf(join(own, 'back'))).toBe(sum);
