@@ -54,7 +54,7 @@ export const httpCacheMetrics: readonly Metric<HttpCacheSources>[] = [
   {
     name: 'berthgate_http_cache_fill_failures_total',
     type: 'counter',
-    help: 'Bodies that were to be kept and are not: origin (it broke off, or was not the same file any more), disk full, larger than the store (alone than half of it, or with what comes at the same time than all), fault of the disk.',
+    help: 'Bodies that were to be kept and are not: origin (it broke off, or was not the same file any more), disk full, larger than the store (by itself than half of it, or together with what comes at the same time than all of it), fault of the disk.',
     labels: ['reason'],
     *values({ httpCache }) {
       for (const [reason, count] of httpCache.failures) yield value({ reason }, count);

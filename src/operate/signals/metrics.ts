@@ -272,7 +272,7 @@ const metrics: readonly Metric<MetricSources>[] = [
   {
     name: 'berthgate_store_not_kept_total',
     type: 'counter',
-    help: 'Bodies that were passed on and not kept: disk full, larger than the store (alone than half of it, or with what comes at the same time than all), fault of the disk.',
+    help: 'Bodies that were passed on and not kept: disk full, larger than the store (by itself than half of it, or together with what comes at the same time than all of it), fault of the disk.',
     labels: ['reason'],
     *values({ store }) {
       for (const [reason, count] of Object.entries(store()?.notKept ?? {})) yield value({ reason }, count);

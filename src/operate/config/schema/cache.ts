@@ -84,7 +84,9 @@ export const cache = z.strictObject({
   }),
   maxBytes: size(2 ** 20)
     .prefault('50GiB')
-    .meta({ description: 'How much is kept; what was used longest ago goes first.' }),
+    .meta({
+      description: 'How much is kept; what was used once goes before what was used again, the longest unused first.',
+    }),
   address: listOf(ipAddress())
     .prefault([])
     .meta({ description: "Where containers reach the cache. Default: the bridge's addresses." }),

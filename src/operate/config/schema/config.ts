@@ -25,7 +25,8 @@ export const configSchema = z.strictObject({
     .meta({ description: 'The HTTP cache for containers, and the store of all that is cached. Absent: none.' }),
   registry: registry.prefault({}).meta({ description: 'The registries that images come from.' }),
   outbound: outbound.prefault({}).meta({
-    description: 'The way out: for the gateway, and for the key sets of `jwt`.',
+    description:
+      'The way out: to registries, to the servers of the cache, to its bucket, and to the key sets of `jwt`.',
   }),
   admin: admin.prefault({}).meta({ description: 'What operators see.' }),
   gc: gc.nullable().prefault(null).meta({

@@ -14,7 +14,7 @@ export const admin = z.strictObject({
   }),
   url: adminUrl().nullable().prefault(null).meta({
     description:
-      'For operators: a socket of mode 0600, or `tcp://` with `tls` and `auth`. Serves what `metrics` does, and `/api/namespaces` for `berthgate namespaces`; the dashboard is not there yet.',
+      'For operators: a socket of mode 0600, or `tcp://` with `tls` and `auth`. Serves what `metrics` does, and what `berthgate namespaces`, `jobs`, `cache` and `gc` ask; the dashboard is not there yet.',
     effect: 'none yet',
     beginning: 'tcp://',
   }),
@@ -28,7 +28,7 @@ export const admin = z.strictObject({
 export const gc = z.strictObject({
   high: percent().prefault('85%').meta({
     description:
-      "How full the engine's disk may get before things are removed; while it is fuller, creates, pulls and builds get 507.",
+      "How full the engine's disk may get before things are removed; while it is fuller, creates, pulls, loads, commits and builds get 507.",
   }),
   low: percent().prefault('70%').meta({ description: 'Down to where they are removed; less than `high`.' }),
   keepImages: duration().prefault('24h').meta({
@@ -50,8 +50,8 @@ export const log = z.strictObject({
   format: oneOf('json', 'text').prefault('json').meta({
     description: 'One JSON object a line, or text for people. A change counts from the next start.',
   }),
-  audit: file()
-    .nullable()
-    .prefault(null)
-    .meta({ description: 'The file of audit entries: who was refused what, by which rule. Opened anew with SIGHUP.' }),
+  audit: file().nullable().prefault(null).meta({
+    description:
+      'The file of audit entries: what policies refused or changed, and what containers have downloaded through the cache. Opened anew with SIGHUP.',
+  }),
 });

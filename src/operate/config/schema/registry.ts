@@ -80,9 +80,10 @@ export const outbound = z.strictObject({
     .nullable()
     .prefault(null)
     .meta({ description: "The site's own proxy for requests to other servers." }),
-  noProxy: listOf(word('a host, or a domain that begins with a dot'))
-    .prefault([])
-    .meta({ description: 'What is reached without the proxy.' }),
+  noProxy: listOf(word('a host, or a domain that begins with a dot')).prefault([]).meta({
+    description:
+      'Hosts that are reached without the proxy; one that begins with a dot stands for a domain and all below it.',
+  }),
   ca: file()
     .nullable()
     .prefault(null)
