@@ -187,17 +187,24 @@ export class Carrier {
     const { call, api, exchange, back, heard = null, finishes } = carried;
     return new Promise((resolve, reject) => {
       const tell: Waiter['onAnswer'] = (head, body, once) => {
-        const start = onward(clampHead(head, api), head);
-        const clamped = clampBody(call.endpoint, body, api);
-        const told = back === null ? clamped : once(back, () => back(clamped, start.status));
-        const free = exchange.answer(start, told);
-        resolve();
-        return free;
+        try {
+          const start = onward(clampHead(head, api), head);
+          const clamped = clampBody(call.endpoint, body, api);
+          const told = back === null ? clamped : once(back, () => back(clamped, start.status));
+          const free = exchange.answer(start, told);
+          resolve();
+          return free;
+        } catch (fault) {
+          // Whoever tells the answer tells it to others too, and on the connection nobody would catch it.
+          reject(fault);
+          return true;
+        }
       };
       const hear: Waiter['onAnswer'] = (head, body, once) => {
         // It is told in a later turn, when the wire may have read over it.
         const kept = Buffer.from(body);
-        heard?.(documentIn(kept), head.status).then(() => void tell(head, kept, once), reject);
+        const hearing = async (): Promise<void> => heard?.(documentIn(kept), head.status);
+        hearing().then(() => void tell(head, kept, once), reject);
         return true;
       };
       const leave = ask({

@@ -3,7 +3,7 @@
 import { eachLine, WholeLines } from '../ground/whole-lines.ts';
 import { endToEnd } from '../wire/end-to-end.ts';
 import type { AnswerSink, Exchange } from '../wire/inbound.ts';
-import type { AnswerHead, AnswerStart } from '../wire/message.ts';
+import type { AnswerHead, AnswerStart, RawHeaders } from '../wire/message.ts';
 import type { EnginePool, OutboundCall } from '../wire/outbound.ts';
 import { OutboundFault } from '../wire/outbound-fault.ts';
 import { bodyThrough, type RelayRequest } from '../wire/relay.ts';
@@ -26,6 +26,12 @@ export interface Deadline {
   readonly ms: number;
   readonly fault: unknown;
   readonly lastLine: Buffer;
+}
+
+interface LineEvents {
+  onHead(head: AnswerHead, body: Buffer | null, complete: boolean): boolean;
+  onData(chunk: Buffer): boolean;
+  onEnd(trailers: RawHeaders): boolean;
 }
 
 export function relayLines(
@@ -64,11 +70,27 @@ export function relayLines(
     done(new OutboundFault('garbage', 'a line of the answer is too long'));
   };
 
+  const stop = (fault: unknown): void =>
+    finish(() => {
+      call?.abort();
+      if (exchange.started) exchange.abort();
+      hooks.onStopped(fault);
+    });
+  /** On the connection that tells it nobody would catch it. */
+  const guarded = (tell: () => boolean): boolean => {
+    try {
+      return tell();
+    } catch (fault) {
+      stop(fault);
+      return true;
+    }
+  };
+
   exchange.onGone = () => {
     call?.abort();
     done(null);
   };
-  call = pool.send(request, {
+  const events: LineEvents = {
     onHead(head, body, complete) {
       const { reason, headers, ...begun } = hooks.onHead(head);
       status = begun.status;
@@ -95,7 +117,13 @@ export function relayLines(
       if (last.length > 0) (sink as AnswerSink).write(last);
       (sink as AnswerSink).end(trailers);
       done(null);
+      return true;
     },
+  };
+  call = pool.send(request, {
+    onHead: (...head) => guarded(() => events.onHead(...head)),
+    onData: (chunk) => guarded(() => events.onData(chunk)),
+    onEnd: (trailers) => void guarded(() => events.onEnd(trailers)),
     onUpgrade(_head, end) {
       end.channel.reset();
       exchange.abort();
@@ -108,12 +136,7 @@ export function relayLines(
     },
   });
   bodyThrough(exchange, call, request, {
-    onStop: (fault) =>
-      finish(() => {
-        call?.abort();
-        if (exchange.started) exchange.abort();
-        hooks.onStopped(fault);
-      }),
+    onStop: stop,
     onUnreadable: () => done(null),
   });
 }

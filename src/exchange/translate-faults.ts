@@ -77,7 +77,18 @@ class FaultReader implements AnswerEvents {
       this.events.onFault(new OutboundFault('garbage', 'a refusal that is too long to be read'));
       return;
     }
-    const body = this.bytes === 0 ? null : this.translate(Buffer.concat(this.pieces), head.status);
-    this.events.onHead(head, body, true);
+    const body = this.told(head.status);
+    if (body instanceof OutboundFault) this.events.onFault(body);
+    else this.events.onHead(head, body, true);
+  }
+
+  /** On the connection that tells it nobody would catch what goes wrong. */
+  private told(status: number): Buffer | null | OutboundFault {
+    if (this.bytes === 0) return null;
+    try {
+      return this.translate(Buffer.concat(this.pieces), status);
+    } catch (fault) {
+      return new OutboundFault('garbage', 'a refusal that cannot be told', fault);
+    }
   }
 }

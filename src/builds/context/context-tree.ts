@@ -48,6 +48,7 @@ export class ContextTree {
   private links = 0;
   private followedParts = 0;
   private candidateBytes = 0;
+  private linkedBytes = 0;
   private path: string | null = null;
 
   /** `dockerfile` as the call says it. @throws TarFault where it lies outside */
@@ -70,7 +71,7 @@ export class ContextTree {
       if (header.size > MOST_DOCKERFILE_BYTES) throw new TarFault('holds a Dockerfile of more than 1 MiB');
       return 'keep';
     }
-    if (!/(?:docker|container)[^/]*$/i.test(path)) return 'pass';
+    if (!/docker|container/i.test(path.slice(path.lastIndexOf('/') + 1))) return 'pass';
     this.candidateBytes += header.size;
     return this.candidateBytes > MOST_CANDIDATE_BYTES ? 'pass' : 'keep';
   }
@@ -97,9 +98,17 @@ export class ContextTree {
     } else if (kind === 'hard-link') {
       const other = cleanPath(header.linkName);
       const node = other === null ? null : this.nodeAt(this.parentsResolved(other) ?? other);
-      if (node !== null) this.put(path, node);
+      if (node !== null) this.put(path, this.linked(node));
       else if (this.isNamed(path)) this.put(path, { kind: 'file', entry: null });
     }
+  }
+
+  /** A file that is replaced stays under its other names. */
+  private linked(node: Node): Node {
+    if (node.kind === 'link' || node.entry === null) return node;
+    const { content, headerBlocks } = node.entry;
+    this.linkedBytes += content.length + headerBlocks.length;
+    return this.linkedBytes <= MOST_CANDIDATE_BYTES ? node : { kind: 'file', entry: null };
   }
 
   private readFile(path: string, entry: Entry): void {

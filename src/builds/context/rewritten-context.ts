@@ -14,6 +14,8 @@ import { isIgnored } from './ignored.ts';
 
 const IGNORE_FILE = '.dockerignore';
 const MOST_IGNORE_BYTES = 1024 * 1024;
+/** Of the Dockerfile, by ways that lead through links: each is held. */
+const MOST_WAYS = 8;
 
 export interface ContextRewriter {
   /** As the client's call names it; empty where it does not. */
@@ -84,11 +86,13 @@ class HeldFiles {
     return treatment;
   }
 
+  /** @throws TarFault */
   read(entry: Entry): void {
     if (!this.holding) return;
     const path = cleanPath(entry.header.name);
     if (path === IGNORE_FILE) this.ignore = entry;
     else if (path !== null) this.dockerfiles.set(path, entry);
+    if (this.dockerfiles.size > MOST_WAYS) throw new TarFault('holds its Dockerfile under too many names');
   }
 
   /** As they are to come to the engine, which would have removed the one that it `reads`, and is to leave `extra` out. */

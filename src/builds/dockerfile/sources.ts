@@ -21,7 +21,7 @@ import {
 import { argsOf, envOf } from './key-values.ts';
 import { readLines } from './lines.ts';
 import { DockerfileFault, type LogicalLine, type Span } from './logical-line.ts';
-import { Work } from './work.ts';
+import { OverrunFault, Work } from './work.ts';
 
 export interface NamedSource {
   readonly use: 'from' | 'copy' | 'mount';
@@ -29,7 +29,7 @@ export interface NamedSource {
   readonly text: string;
   /** The line of the Dockerfile, from 1; of a trigger, that of its FROM. */
   readonly line: number;
-  /** Null where it does not stand in this file: in a trigger of a base image. */
+  /** Null where it does not stand in this file, in a trigger of a base image, and of a mount. */
   readonly edit: NameEdit | null;
 }
 
@@ -72,6 +72,8 @@ export async function readSources(file: string, reading: Reading, reader: Source
   await new Evaluation(reading, reader, escapeToken).run(instructions);
 }
 
+/** Each is looked for, with calls of ours to the engine. Ten times what ordinary files name. */
+const MOST_IMAGES = 250;
 /** What is copied for each stage, and what is read anew for it. */
 const WORK_OF_VARIABLE = 16;
 const WORK_OF_TRIGGER = 128;
@@ -93,6 +95,8 @@ class Evaluation {
   private readonly meta = new Map<string, string | null>();
   /** The first one of a name counts. */
   private readonly stages = new Map<string, Stage>();
+  /** With their platforms. */
+  private readonly named = new Set<string>();
   private readonly work = new Work();
   private current: Stage | null = null;
 
@@ -146,6 +150,7 @@ class Evaluation {
     const platform = flag(instruction, 'platform');
     const source: NamedSource = { use: 'from', text, line: line.number, edit: editOf(line, base, '') };
     const asked = platform === undefined ? null : this.expand(fromLatin1(platform.text), variables);
+    this.count(text, asked);
     await this.beginOnImage(await this.reader.base(source, asked), name, line);
   }
 
@@ -194,7 +199,7 @@ class Evaluation {
       case 'copy':
         return this.copy(instruction, number, triggeredAt !== null);
       case 'run':
-        return this.mounts(instruction, number, triggeredAt !== null);
+        return this.mounts(instruction, number);
       case 'onbuild':
         if (triggered(instruction, this.escapeToken, this.reading.dialect) !== null)
           stage.triggers.push(fromLatin1(rest));
@@ -248,22 +253,29 @@ class Evaluation {
     const from = flag(instruction, 'from');
     if (from === undefined || from.text === '' || this.isStage(from.text)) return;
     const edit = fromTrigger ? null : editOf(instruction.line, from, '--from=');
-    await this.reader.image({ use: 'copy', text: fromLatin1(from.text), line: number, edit });
+    await this.image('copy', fromLatin1(from.text), number, edit);
+  }
+
+  private async image(use: 'copy' | 'mount', text: string, line: number, edit: NameEdit | null): Promise<void> {
+    this.count(text, null);
+    await this.reader.image({ use, text, line, edit });
   }
 
   /** The classic builder has no mounts, and fails on them; what they name is judged all the same. */
-  private async mounts(instruction: Instruction, number: number, fromTrigger: boolean): Promise<void> {
+  private async mounts(instruction: Instruction, number: number): Promise<void> {
     for (const mount of instruction.flags) {
       const [, options = ''] = /^--mount=(.*)$/s.exec(mount.text) ?? [];
       for (const option of options.split(',')) {
         const [, from = ''] = /^"?from=([^"]*)"?$/i.exec(option.trim()) ?? [];
-        if (from === '' || this.isStage(from)) continue;
-        const before = mount.text.slice(0, mount.text.indexOf(from));
-        const plain = mount.text.endsWith(`from=${from}`) && !fromTrigger;
-        const edit = plain ? editOf(instruction.line, mount, before) : null;
-        await this.reader.image({ use: 'mount', text: fromLatin1(from), line: number, edit });
+        if (from !== '' && !this.isStage(from)) await this.image('mount', fromLatin1(from), number, null);
       }
     }
+  }
+
+  /** @throws OverrunFault */
+  private count(image: string, platform: string | null): void {
+    if (this.named.add(`${platform} ${image}`).size > MOST_IMAGES)
+      throw new OverrunFault(`names more than ${MOST_IMAGES} images`);
   }
 
   private keep(stage: Stage | null): void {

@@ -135,7 +135,9 @@ export class OwnBuild {
     const found = this.found.get(key) ?? this.find(call, text, platform);
     this.found.set(key, found);
     return found.then((image) => {
-      this.images.push({ engine: image.name, client: text, written });
+      // The first one counts.
+      if (!this.images.some(({ engine }) => engine === image.name))
+        this.images.push({ engine: image.name, client: text, written });
       return image;
     });
   }

@@ -30,6 +30,8 @@ const NAME = 'job-paths';
 
 /** Of all paths of a create, and the directories on their way: each is asked for. */
 const MOST_ASKED = 500;
+/** With those of the mounts of the job's container, where a path leads through a link. */
+const MOST_LOOKED_AT = 1000;
 
 const VOLUME_HINT =
   'mount a volume at the directory when the container of the job is made (of GitLab Runner: `volumes`), or copy the files with docker cp or in a Dockerfile';
@@ -58,8 +60,9 @@ async function judgePaths(
   requireFew(asked);
   const sockets = new Set([`${SOCKET_FOLDER}/${SOCKET_NAME}`, ...socketPathsOf(inspection)]);
   const lent: LentPath[] = [];
+  const links = new Links(desk, caller);
   for (const path of asked.filter(({ source }) => !sockets.has(source))) {
-    lent.push(resolvePath(path, inspection, await placeOfPath(desk, caller, path.source, inspection)));
+    lent.push(resolvePath(path, inspection, await placeOfPath(links, path, inspection)));
   }
   const parts = lent.filter(({ from }) => 'volume' in from && from.subpath !== '');
   if (parts.length > 0) await requireSubpaths(desk, asked, parts[0] as LentPath);
@@ -89,28 +92,53 @@ function requireFew(asked: readonly AskedPath[]): void {
 }
 
 /** Where the path leads, in the words in which the container's mounts are listed: their places may lie behind links too. */
-async function placeOfPath(desk: EngineDesk, caller: string, source: string, inspection: Json): Promise<string> {
-  const leads = await followed(desk, caller, source);
+async function placeOfPath(links: Links, asked: AskedPath, inspection: Json): Promise<string> {
+  const leads = await links.follow(asked.source, asked);
   if (standingAt(inspection, leads).on !== 'layer') return leads;
   for (const { target } of mountsOf(inspection)) {
-    const mounted = await followed(desk, caller, clean(target));
+    const mounted = await links.follow(clean(target), asked);
     if (mounted !== '/' && isWithin(leads, mounted)) return clean(target + leads.slice(mounted.length));
   }
   return leads;
 }
 
-/**
- * Where the path leads in the file system of the container. Who changes a link after that finds what the engine mounts: it
- * follows none out of a volume.
- */
-async function followed(desk: EngineDesk, caller: string, source: string): Promise<string> {
-  for (const path of partsOf(source)) {
-    const order = { parameters: { id: caller }, query: { path } };
-    const { status, headers = [] } = await desk.order('ContainerArchiveInfo', order);
-    const target = status < 300 ? linkTargetIn(headers) : null;
-    if (target !== null) return clean(target + source.slice(path.length));
+/** Links in the file system of the container; what stands at a path is asked for once. */
+class Links {
+  private readonly desk: EngineDesk;
+  private readonly caller: string;
+  /** Null: no link. */
+  private readonly targets = new Map<string, string | null>();
+
+  constructor(desk: EngineDesk, caller: string) {
+    this.desk = desk;
+    this.caller = caller;
   }
-  return source;
+
+  /**
+   * Where the path leads; `asked` needs to know. Who changes a link after that finds what the engine mounts: it follows none
+   * out of a volume. @throws Refusal
+   */
+  async follow(source: string, asked: AskedPath): Promise<string> {
+    for (const path of partsOf(source)) {
+      const target = await this.targetOf(path, asked);
+      if (target !== null) return clean(target + source.slice(path.length));
+    }
+    return source;
+  }
+
+  private async targetOf(path: string, asked: AskedPath): Promise<string | null> {
+    const known = this.targets.get(path);
+    if (known !== undefined) return known;
+    if (this.targets.size === MOST_LOOKED_AT) {
+      const message = `needs more than ${MOST_LOOKED_AT} directories looked at, with those of the mounts of the job's container`;
+      throw no(asked, 'many', message, VOLUME_HINT);
+    }
+    const order = { parameters: { id: this.caller }, query: { path } };
+    const { status, headers = [] } = await this.desk.order('ContainerArchiveInfo', order);
+    const target = status < 300 ? linkTargetIn(headers) : null;
+    this.targets.set(path, target);
+    return target;
+  }
 }
 
 /**

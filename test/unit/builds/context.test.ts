@@ -235,6 +235,17 @@ describe('what would keep everybody else waiting, or fill the memory, is refused
     expect((await pass(linked('docker5'))).fault).toContain('name that file');
   });
 
+  test('a Dockerfile that is replaced is kept under its other names up to 4 MiB, and no longer', async () => {
+    const large = (image: string): Made => ({ name: 'Dockerfile', content: `FROM ${image}\n${'#'.repeat(1_000_000)}` });
+    const context = Array.from({ length: 6 }, (_, i) => [
+      large(`a${i}`),
+      { name: `x${i}`, type: '1', link: 'Dockerfile' },
+    ]);
+    const linked = (link: string): Buffer => archive([...context.flat(), { name: 'Dockerfile', type: '2', link }]);
+    expect((await pass(linked('x0'))).judged).toMatch(/^FROM a0\n/);
+    expect((await pass(linked('x5'))).fault).toContain('name the file itself');
+  });
+
   test('what was in a folder that is replaced is forgotten, and nothing beside it', async () => {
     const from = (name: string, image: string): Made => ({ name, content: `FROM ${image}\n` });
     const context = [from('d/docker', 'd'), from('dd/docker', 'dd'), { name: 'd' }, { name: 'd/', type: '5' }];

@@ -43,6 +43,9 @@ function built(sent: ReadonlyMap<string, string>, dockerfile: string): ReadonlyM
   return new Map([...sent].filter(([path]) => !removed.includes(path)).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+const many = <T>(count: number, one: (at: number) => T): readonly T[] =>
+  Array.from({ length: count }, (_, at) => one(at));
+
 const made = (files: Readonly<Record<string, string>>): readonly Made[] =>
   Object.entries(files).map(([name, content]) => ({ name, content }));
 
@@ -100,6 +103,13 @@ describe('a context of another Dockerfile', () => {
   });
 
   test.each<readonly [string, readonly Made[]]>([
+    [
+      'under too many names',
+      many(9, (at) => [
+        { name: `l${at}`, type: '2', link: '.' },
+        { name: `l${at}/Dockerfile`, content: 'FROM a\n' },
+      ]).flat(),
+    ],
     ['a hard link to its Dockerfile', [{ name: 'y', type: '1', link: 'Dockerfile' }]],
     ['something else than a file', [{ name: '.dockerignore', type: '2', link: 'x' }]],
     ['.dockerignore of more', [{ name: '.dockerignore', content: ' '.repeat(1024 * 1024 + 1) }]],
@@ -127,6 +137,13 @@ test.each([
   ['a?c', 'abc', true],
   ['a[b-d]c', 'acc', true],
   ['a[^b-d]c', 'acc', false],
+  ['a[-b]c', 'a-c', true],
+  ['a[b-]c', 'a-c', true],
+  ['a[xb-d0-9]c', 'a5c', true],
+  ['a[z-a]c', 'abc', false],
+  ['a[z-a]c\na*', 'abc', true],
+  ['a[^]c', 'abc', true],
+  ['a[]c', 'a]c', false],
   ['a\\*', 'a*', true],
   ['a.c', 'abc', false],
   ['**', 'a', true],

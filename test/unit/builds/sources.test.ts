@@ -68,10 +68,17 @@ describe('what would keep everybody else waiting is not read', () => {
     ['defaults of defaults', `ENV a=${'${a:-'.repeat(50)}x${'}'.repeat(50)}\n`],
     ['here-documents of such', `RUN <<${'${a:-'.repeat(50)}x${'}'.repeat(50)}\n`],
     ['many variables in many stages', `FROM x AS a\n${variables}${'FROM a\n'.repeat(500)}`],
+    ['many images', Array.from({ length: 251 }, (_, i) => `FROM x${i}\n`).join('')],
+    ['many images of mounts', `RUN ${Array.from({ length: 251 }, (_, i) => `--mount=from=x${i} `).join('')} true\n`],
+    ['an image for many platforms', Array.from({ length: 251 }, (_, i) => `FROM --platform=x${i} y\n`).join('')],
     ['many triggers in many stages', `FROM x AS a\n${'ONBUILD ENV a 1\n'.repeat(500)}${'FROM a\n'.repeat(500)}`],
   ];
   test.for(cases)('%s', async ([, file]) => {
     await expect(sourcesOf(`FROM x\n${file}`)).rejects.toThrow(OverrunFault);
+  });
+
+  test('the control: the same image is named as often as anybody likes', async () => {
+    expect(await namesIn('FROM x\nCOPY --from=y . .\n'.repeat(1000))).toHaveLength(2000);
   });
 
   test('the control: of each a little', async () => {

@@ -36,7 +36,10 @@ async function relayed(through?: RelayRequest['through'], deadline: Deadline | n
       exchange,
       pool,
       through === undefined ? request : { ...request, through },
-      (line) => Buffer.from(line.toString().trim().toUpperCase()),
+      (line) => {
+        if (line.includes('broken')) throw new Error('broken');
+        return Buffer.from(line.toString().trim().toUpperCase());
+      },
       {
         deadline,
         onHead: (head) => head,
@@ -144,6 +147,34 @@ describe('an answer of lines', () => {
     await engine.hearsEnd();
     expect(engine.heard).not.toMatch(/0\r\n\r\n$/);
     expect([done, stopped]).toEqual([[], [refused]]);
+  });
+
+  it.each([
+    ['in one piece', 'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nbroken\n', /^HTTP\/1\.1 403 .*no$/s],
+    ['before it has begun', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nbroken\n\r\n', / 403 .*no$/s],
+    [
+      'in the middle',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nok\n\r\n7\r\nbroken\n\r\n0\r\n\r\n',
+      /^(?!.*0\r\n\r\n$)/s,
+    ],
+    [
+      'at its end',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nok\n\r\n6\r\nbroken\r\n0\r\n\r\n',
+      /^(?!.*0\r\n\r\n$)/s,
+    ],
+  ])('that cannot be told ends by itself, and with nothing else: %s', async (where, answer, heard) => {
+    const { client, engine: engineOf, done, stopped } = await relayed();
+    client.say(post('/build', CHUNKED, '0\r\n\r\n'));
+    const engine = await engineOf();
+    await engine.hears(/0\r\n\r\n$/);
+    const begins = where.startsWith('in the') || where.startsWith('at');
+    const at = begins ? answer.indexOf('ok\n\r\n') + 5 : 0;
+    engine.say(answer.slice(0, at));
+    if (begins) await client.hears('OK\n');
+    engine.say(answer.slice(at));
+    if (begins) await client.isClosed();
+    await client.hears(heard);
+    expect([done, stopped]).toEqual([[], [new Error('broken')]]);
   });
 
   it('ends when the client goes away in the middle of its body', async () => {

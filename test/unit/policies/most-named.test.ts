@@ -1,7 +1,7 @@
 // Calls that name more than anybody would.
 
 import { expect, test } from 'vitest';
-import { emptyDesk } from '../../../src/exchange/engine-desk.ts';
+import { type DeskOrder, emptyDesk } from '../../../src/exchange/engine-desk.ts';
 import type { Json } from '../../../src/ground/json.ts';
 import { mostNamed } from '../../../src/rules/policies/most-named.ts';
 import { ownPaths } from '../../../src/rules/policies/own-paths.ts';
@@ -47,12 +47,37 @@ test("paths of a job's container are followed as long as there are not too many 
     },
   };
   const judge = async (count: number, depth: number): Promise<unknown> => {
-    const path = `/src${'/d'.repeat(depth - 1)}`;
-    const call = callOf(create({ Binds: many(count, (at) => `${path}:/${at}`) }));
+    const path = '/d'.repeat(depth - 2);
+    const call = callOf(create({ Binds: many(count, (at) => `/src/${at}${path}:/${at}`) }));
     return ownPaths(desk).judge({ ...call, caller: 'c' }, contextOf());
   };
   await expect(judge(51, 10)).rejects.toThrow('more than 500 directories');
   expect(asked).toEqual(['ContainerInspect']);
   await expect(judge(50, 10)).resolves.toMatchObject({ rule: 'own-path' });
-  expect(asked.filter((endpoint) => endpoint === 'ContainerArchiveInfo')).toHaveLength(500);
+  expect(asked.filter((endpoint) => endpoint === 'ContainerArchiveInfo')).toHaveLength(50 * 9 + 1);
+});
+
+test("mounts of a job's container are looked at once for all paths that lead through links, and not without end", async () => {
+  const looked: string[] = [];
+  const judge = async (mounts: number): Promise<unknown> => {
+    const Mounts = many(mounts, (at) => ({ Type: 'volume', Name: 'v', Destination: `/m${at}/v`, RW: true }));
+    const desk = {
+      ...emptyDesk('engine'),
+      ask: async (): Promise<Json> => ({ Id: 'c', Mounts, ApiVersion: '1.51' }),
+      order: async (_: string, asking: DeskOrder = {}) => {
+        const path = String(asking.query?.path);
+        looked.push(path);
+        // Both lead to where the last mount is.
+        const linkTarget = path === '/l' || path === `/m${mounts - 1}` ? '/real' : null;
+        if (linkTarget === null) return { status: 404, answer: null };
+        const stat = Buffer.from(JSON.stringify({ mode: 2 ** 27, linkTarget })).toString('base64');
+        return { status: 200, answer: null, headers: ['X-Docker-Container-Path-Stat', stat] };
+      },
+    };
+    const call = callOf(create({ Binds: many(150, (at) => `/l/v/${at}:/${at}`) }));
+    return ownPaths(desk).judge({ ...call, caller: 'c' }, contextOf());
+  };
+  await expect(judge(100)).resolves.toMatchObject({ rule: 'own-path', call: { lent: { length: 150 } } });
+  expect(looked).toHaveLength(new Set(looked).size);
+  await expect(judge(1000)).rejects.toThrow('more than 1000 directories looked at');
 });
