@@ -21,8 +21,8 @@ Asks the server that runs, over its admin socket (admin.url), which only its own
 A key begins with what kind of thing it is: "http:" for what containers have fetched, "manifest:" and "blob:" for images.
 PREFIX is the beginning of keys, as ls shows them.
 
-stats    how much is kept, of which kind, what went to make room, and what could not be kept; what registries were spared, and
-         how many more pulls they give, as they said last
+stats    how much is kept, of which kind, what went to make room, and what could not be kept; what registries were spared,
+         and how many more pulls they give, as they said last
 ls       every record: its key, size and last use; --json has one object a line, with the digest too
          ls --images lists images by the tags that they were asked for, with how much of them is there
 warm     pulls images ahead, as a client without credentials would

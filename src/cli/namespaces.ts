@@ -14,8 +14,8 @@ Asks the server that runs, over its admin socket (admin.url), which only its own
 
 rm stops and removes every container, network and volume of the namespace, volumes without a name included, and every
 name of an image that it has; layers that nobody else has go with the last name. Meanwhile the namespace takes no call
-that changes anything. It waits for an engine that is down. Interrupted, or when the server
-was killed, it is run again and goes on with what is left.
+that changes anything. It waits for an engine that is down. Interrupted, or when the server was killed, it is run again and
+goes on with what is left.
 
 Examples:
   berthgate namespaces list --config /etc/berthgate/berthgate.yaml

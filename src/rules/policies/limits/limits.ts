@@ -223,7 +223,7 @@ const diskHints = {
   imageBytes: 'remove images that are not needed',
   layerBytes: 'remove containers that are not needed',
   volumeBytes: 'remove volumes that are not needed',
-  buildCacheBytes: 'prune the build cache: docker builder prune, docker image prune',
+  buildCacheBytes: 'docker image prune, or ask the administrator to prune the build cache of the engine',
 } as const;
 
 function nothingFor(call: Call): Verdict {
