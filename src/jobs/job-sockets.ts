@@ -392,7 +392,8 @@ export class JobSockets {
     const known = this.jobs.get(job);
     // It may have come behind the last look.
     if (known !== undefined) return void known.ending?.then(() => this.next(() => this.noticeImage(job)));
+    // Where they are still to be sought, this is among them.
+    if (this.soughtLeaks) this.look();
     this.soughtLeaks = false;
-    this.look();
   }
 }

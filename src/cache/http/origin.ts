@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
 import type { RawHeaders } from '../../wire/message.ts';
-import { type Out, OutFault, type WayOut } from '../../wire/way-out.ts';
+import { type Out, OutFault, type OutFaultReason, type WayOut } from '../../wire/way-out.ts';
 import { fieldValue, has } from './fields.ts';
 import { printDate } from './http-date.ts';
 import { meansHost } from './site-rules.ts';
@@ -21,7 +21,10 @@ const TRY_MS = 3000;
 const BROKEN_PAUSES_MS = [0, 100];
 /** So long a host that could not be reached keeps nobody waiting for whom something stale would do… */
 const DOWN_MS = 10_000;
-/** …and so long nobody at all, where it has been tried to the end. Whoever has been told so is told again at once for `DOWN_MS`. */
+/**
+ * …and so long nobody at all, where it has been tried to the end. Whoever has been told so waits for it no more for `DOWN_MS`:
+ * one that says at once that it is not there is asked once, so that who comes again finds it when it is started again.
+ */
 const GIVEN_UP_MS = 3000;
 /** Below a pattern clients can name hosts without end. */
 const MOST_DOWN = 1000;
@@ -64,8 +67,8 @@ export interface OriginAnswer {
 
 export class Origins {
   private readonly hosts: readonly (OriginHost & { readonly out: Out })[];
-  /** By scheme, host and port. */
-  private readonly down = new LRUCache<string, true>({ max: MOST_DOWN, ttl: DOWN_MS });
+  /** By scheme, host and port: what was the matter last. */
+  private readonly down = new LRUCache<string, OutFaultReason>({ max: MOST_DOWN, ttl: DOWN_MS });
   private readonly givenUp = new LRUCache<string, true>({ max: MOST_DOWN, ttl: GIVEN_UP_MS });
   /** Who knows it: by the server, and the address of the client. */
   private readonly told = new LRUCache<string, true>({ max: MOST_TOLD, ttl: DOWN_MS });
@@ -96,6 +99,7 @@ export class Origins {
       if (effort === 'long') this.told.set(who, true);
       throw unreachable(url);
     }
+    const isTold = this.down.has(at.origin) && this.told.has(who);
     const until = Date.now() + TRY_MS;
     for (let turn = 0; ; turn++) {
       try {
@@ -105,12 +109,12 @@ export class Origins {
         return answer;
       } catch (fault) {
         if (!isDown(fault)) throw fault;
-        this.down.set(at.origin, true);
+        this.down.set(at.origin, fault.reason);
         const pauseMs = this.pausesMs[turn];
         const comesAgain = effort === 'long' && mayComeAgain(request);
-        if (!comesAgain || pauseMs === undefined || Date.now() + pauseMs > until) {
+        if (!comesAgain || isTold || pauseMs === undefined || Date.now() + pauseMs > until) {
           if (comesAgain) {
-            this.givenUp.set(at.origin, true);
+            if (!isTold) this.givenUp.set(at.origin, true);
             this.told.set(who, true);
           }
           throw fault;
@@ -122,7 +126,9 @@ export class Origins {
 
   private isKnownDown(server: string, who: string, effort: Effort): boolean {
     if (effort === 'once') return false;
-    return this.givenUp.has(server) || (this.down.has(server) && (effort === 'short' || this.told.has(who)));
+    if (this.givenUp.has(server)) return true;
+    const reason = this.down.get(server);
+    return reason !== undefined && (effort === 'short' || (reason === 'timeout' && this.told.has(who)));
   }
 
   private entry(hostname: string): (OriginHost & { readonly out: Out }) | null {
@@ -165,7 +171,7 @@ function mayComeAgain({ method, body }: Pick<OriginRequest, 'method' | 'body'>):
   return (method === 'GET' || method === 'HEAD') && body === null;
 }
 
-function isDown(fault: unknown): boolean {
+function isDown(fault: unknown): fault is OutFault {
   return fault instanceof OutFault && ['timeout', 'unreachable', 'unknown-host'].includes(fault.reason);
 }
 

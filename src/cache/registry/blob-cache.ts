@@ -13,7 +13,7 @@ import { cacheHeaders, NOWHERE } from './cached-answer.ts';
 import { blobKey, hexOf, isKeepable } from './kept-manifests.ts';
 import type { MirrorTally, Outcome } from './mirror-tally.ts';
 import { OciError } from './oci-error.ts';
-import { isOverloaded, isRefusal, Origin } from './origin.ts';
+import { CHECK_MS, isOverloaded, isRefusal, Origin } from './origin.ts';
 import type { ProvenRights } from './proven-rights.ts';
 import { letGo } from './read-whole.ts';
 import type { LiveAnswer, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
@@ -93,9 +93,12 @@ export class BlobCache {
     isKept: boolean,
   ): Promise<UpstreamAnswer | null> {
     const { origin, rights, store } = this.parts;
+    // Who pushes does not take what is only kept here for what the registry has, because that is slow.
+    const stands = isLinked && request.method !== 'HEAD' && (await rights.holds(asker));
+    const signal = stands ? AbortSignal.any([request.signal, AbortSignal.timeout(CHECK_MS)]) : request.signal;
     let said: LiveAnswer;
     try {
-      said = await origin.ask({ ...request, method: 'HEAD', headers: {} }, asker);
+      said = await origin.ask({ ...request, method: 'HEAD', headers: {}, signal }, asker);
     } catch (fault) {
       if (isRefusal(fault)) await rights.lose(asker);
       else if (!request.signal.aborted && isLinked && (await rights.holds(asker))) return null;

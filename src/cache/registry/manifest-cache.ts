@@ -14,7 +14,7 @@ import { manifestAnswer } from './cached-answer.ts';
 import { isKeepable, type KeptManifests, type Manifest } from './kept-manifests.ts';
 import type { MirrorTally, Outcome } from './mirror-tally.ts';
 import { OciError } from './oci-error.ts';
-import { isOverloaded, isRefusal, Origin } from './origin.ts';
+import { CHECK_MS, isOverloaded, isRefusal, Origin } from './origin.ts';
 import type { ProvenRights } from './proven-rights.ts';
 import { letGo, readWhole } from './read-whole.ts';
 import { SharedWork } from './shared-work.ts';
@@ -25,8 +25,6 @@ import type { LiveAnswer, UpstreamAnswer, UpstreamRequest } from './upstream.ts'
 const MOST_BYTES = 8 * 1024 * 1024;
 /** What is larger is not read into memory for each who asks. */
 const MOST_AT_HAND = 256 * 1024;
-/** How long a registry may think where there is something to be given instead. */
-const CHECK_MS = 5000;
 const FETCH_MS = 60_000;
 const LOOKED_AT_MS = 5 * 60_000;
 const MOST_LOOKED_AT = 10_000;

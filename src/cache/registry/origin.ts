@@ -13,6 +13,8 @@ import { letGo } from './read-whole.ts';
 import type { Registries } from './registries.ts';
 import type { LiveAnswer, LiveUpstream, UpstreamRequest } from './upstream.ts';
 
+/** How long a registry may think where there is something to be given instead. */
+export const CHECK_MS = 5000;
 /** Whatever a registry asks for. */
 const LONGEST_REST_MS = 15 * 60_000;
 const MOST_RESTING = 10_000;

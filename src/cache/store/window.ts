@@ -37,8 +37,8 @@ export class Window {
 
   /** Resolves when there is room for more. Who reads nothing for long, or holds others for long, is left behind. */
   async settle(readers: ReadonlySet<WindowReader>): Promise<void> {
-    const began = performance.now();
-    let before = began;
+    const stood = new Map<WindowReader, { readonly position: number; readonly sinceMs: number }>();
+    let before = performance.now();
     for (;;) {
       this.drop(readers);
       if (this.#bytes <= MOST_BYTES) return;
@@ -49,7 +49,12 @@ export class Window {
       for (const reader of readers) {
         if (reader.position >= last - MOST_BYTES) continue;
         if (isWaitedFor) reader.heldMs += now - before;
-        if (reader.heldMs > PATIENCE_MS || now - began > PATIENCE_MS) reader.left = true;
+        // It may have much to read yet that lies before the window.
+        if (stood.get(reader)?.position !== reader.position) {
+          stood.set(reader, { position: reader.position, sinceMs: now });
+        }
+        const stoodMs = now - (stood.get(reader)?.sinceMs ?? now);
+        if (reader.heldMs > PATIENCE_MS || stoodMs > PATIENCE_MS) reader.left = true;
       }
       before = now;
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

@@ -179,6 +179,17 @@ describe('an origin that cannot be reached', () => {
     expect(asked()).toBe(5);
   });
 
+  test('is asked once by who has been told, where it says at once that it is not there: it may have been started again', async () => {
+    const passMs = ownClock();
+    const { ask, asked } = originsThat(['unreachable', 'unreachable', 'unreachable', 'unreachable'], [1]);
+    await expect(ask()).rejects.toThrow('unreachable');
+    await expect(ask({ client: '10.0.0.2' })).rejects.toThrow('cannot be reached');
+    passMs(3001);
+    for (const client of ['10.0.0.1', '10.0.0.2']) await expect(ask({ client })).rejects.toThrow('unreachable');
+    expect(asked()).toBe(4);
+    expect((await ask()).status).toBe(200);
+  });
+
   test('is tried again for who has been told when that is some time ago', async () => {
     const passMs = ownClock();
     const { ask } = originsThat(['timeout'], []);

@@ -259,6 +259,32 @@ test('an image that an engine names when its job has ended is removed too, also 
   expect(destroyed).toEqual([JOB]);
 });
 
+test('however many images an engine names for a job that has gone, it is asked what is there no more often than needed', async () => {
+  let [asked, sought] = [0, 0];
+  const { sockets, looked, tellImage } = engineWith([], {
+    desk: {
+      ...emptyDesk('engine'),
+      ask: async (): Promise<Json> => {
+        asked++;
+        return [];
+      },
+    },
+    jobOfImage: () => JOB,
+    orphans: async () => {
+      sought++;
+      return [];
+    },
+  });
+  await looked;
+  sockets.sweep();
+  await expect.poll(() => sought).toBe(1);
+  const before = asked;
+  for (let at = 0; at < 50; at++) tellImage(`ours/app:${at}`);
+  await expect.poll(() => sought).toBe(2);
+  for (let turn = 0; turn < 500; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(asked - before).toBeLessThan(10);
+});
+
 function giving(
   { sockets, desk, folders }: Pick<ReturnType<typeof engineWith>, 'sockets' | 'desk' | 'folders'>,
   more: object,

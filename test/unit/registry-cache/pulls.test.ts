@@ -210,13 +210,33 @@ test('with the registry gone, what was pulled is there and says that it may be o
   const stale = await rig.ask(`${APP}/manifests/1`, { headers: ACCEPT });
   expect(stale).toMatchObject({ status: 200, headers: { warning: '110 berthgate "Response is Stale"' } });
   expect(stale.body.equals(image.manifest)).toBe(true);
-  expect((await rig.ask(`${APP}/blobs/${image.layerDigest}`)).body.equals(image.layer)).toBe(true);
+  const blob = `${APP}/blobs/${image.layerDigest}`;
+  expect((await rig.ask(blob)).body.equals(image.layer)).toBe(true);
+  const length = String(image.layer.length);
+  expect(await rig.ask(blob, { method: 'HEAD' })).toMatchObject({ status: 200, headers: { 'content-length': length } });
   const missing = await rig.ask(`${APP}/manifests/2`, { headers: ACCEPT });
   expect(missing.status).toBe(502);
   expect(String(missing.body)).toContain(`the registry ${R} cannot be reached`);
   // And not longer than the bound.
   vi.setSystemTime(Date.now() + 3_600_000);
   expect((await rig.ask(`${APP}/manifests/1`, { headers: ACCEPT })).status).toBe(502);
+});
+
+test('with a registry that takes connections and says nothing, what was pulled is not waited for long', async () => {
+  const fake = await registry();
+  const image = makeImage();
+  await push(fake, 'team/app', '1', image);
+  const rig = await startRig([{ url: fake.url }], { staleMs: 3_600_000 });
+  const paths = [`${APP}/manifests/1`, `${APP}/blobs/${image.layerDigest}`];
+  for (const path of paths) expect((await rig.ask(path, { headers: ACCEPT })).status).toBe(200);
+  await settled(rig.store);
+  fake.answer = () => true;
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30 * 60_000 });
+  const { timeout } = AbortSignal;
+  const waits = vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => timeout.call(AbortSignal, ms / 50));
+  onTestFinished(() => waits.mockRestore());
+  for (const path of paths) expect((await rig.ask(path, { headers: ACCEPT })).status).toBe(200);
+  expect(waits.mock.calls).toEqual([[5000], [5000]]);
 });
 
 test('a blob that broke off is resumed where it broke, from the address of the registry itself', async () => {

@@ -50,3 +50,25 @@ test('one that reads alone has the time that it takes', async () => {
   expect(slow.left).toBe(false);
   expect(pieces).toBeGreaterThan(55);
 });
+
+test('one that has much to read before the window has the time that it takes, and who stands still has not', async () => {
+  const window = new Window();
+  const slow = reader();
+  // So much was kept before the disk was full.
+  const kept = 500 * MIB;
+  window.add(kept, Buffer.alloc(8 * MIB));
+  const settled = window.settle(new Set([slow]));
+  for (let second = 0; second < 60; second++) {
+    await vi.advanceTimersByTimeAsync(1000);
+    slow.position += 9 * MIB;
+  }
+  await vi.advanceTimersByTimeAsync(1000);
+  await settled;
+  expect(slow.left).toBe(false);
+  // The control.
+  window.add(kept + 8 * MIB, Buffer.alloc(64 * MIB));
+  const left = window.settle(new Set([slow]));
+  await vi.advanceTimersByTimeAsync(11_000);
+  await left;
+  expect(slow.left).toBe(true);
+});
