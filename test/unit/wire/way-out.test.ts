@@ -142,24 +142,8 @@ describe.each(['send', 'get'] as const)('by %s', (way) => {
   });
 
   test("what goes out takes the site's proxy, but for what needs none", async () => {
-    const tunnels: string[] = [];
     const origin = await server();
-    const proxy = http.createServer();
-    proxy.on('connect', (request, socket: net.Socket) => {
-      tunnels.push(request.url ?? '');
-      const onward = net.connect(origin.port, '127.0.0.1', () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n');
-        onward.pipe(socket).pipe(onward);
-      });
-      onward.on('error', () => socket.destroy());
-      socket.on('error', () => onward.destroy());
-    });
-    await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => {
-      proxy.close();
-      proxy.closeAllConnections();
-    });
-    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { url, tunnels } = await proxyTo(origin.port);
     const { out } = wayOut({ proxy: url, noProxy: ['.inner.example.org'], allowPrivate: [loopback] }, [
       ['8.8.8.8'],
       ['127.0.0.1'],
@@ -176,21 +160,7 @@ describe.each(['send', 'get'] as const)('by %s', (way) => {
 
   test('behind a proxy a name is looked up once, and a resolver that never answers holds nobody', async () => {
     const origin = await server();
-    const proxy = http.createServer();
-    proxy.on('connect', (_request, socket: net.Socket) => {
-      const onward = net.connect(origin.port, '127.0.0.1', () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n');
-        onward.pipe(socket).pipe(onward);
-      });
-      onward.on('error', () => socket.destroy());
-      socket.on('error', () => onward.destroy());
-    });
-    await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => {
-      proxy.close();
-      proxy.closeAllConnections();
-    });
-    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { url } = await proxyTo(origin.port);
     const looked: string[] = [];
     const out = new WayOut({ proxy: url, noProxy: [], ca: [], allowPrivate: [] }, (host) => void looked.push(host));
     onTestFinished(() => out.close());
@@ -267,3 +237,24 @@ test('who is held up itself does not take a server for one that does not answer'
   const { port: deaf } = silent.address() as AddressInfo;
   await expect(get(new URL(`https://127.0.0.1:${deaf}/`))).rejects.toMatchObject({ reason: 'timeout' });
 });
+
+/** A proxy whose every tunnel ends at the port. */
+async function proxyTo(port: number) {
+  const tunnels: string[] = [];
+  const proxy = http.createServer();
+  proxy.on('connect', (request, socket: net.Socket) => {
+    tunnels.push(request.url ?? '');
+    const onward = net.connect(port, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on('error', () => socket.destroy());
+    socket.on('error', () => onward.destroy());
+  });
+  await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    proxy.close();
+    proxy.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, tunnels };
+}
